@@ -1,0 +1,72 @@
+"""The one family of errors that a person may see.
+
+This room owns how labd says that something is wrong: one sentence, one hint, one exit code. Everything else that is
+raised is a defect; its traceback goes to the journal and never to a researcher.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the `labd` command, after sysexits.h where it has a fitting one."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    BAD_INPUT = 65
+    NOT_FOUND = 66
+    UNAVAILABLE = 69
+    INTERNAL = 70
+    NO_PERMISSION = 77
+    BAD_CONFIG = 78
+    NOT_RUN = 125
+
+
+class LabdError(Exception):
+    """Something is wrong that a person can mend."""
+
+    exit_code = Exit.FAILED
+
+    def __init__(self, message: str | None = None, hint: str = "") -> None:
+        """Say `message` (default: the class's own sentence) and, as `hint`, what to do about it."""
+        self.message = message or (self.__doc__ or "").strip().splitlines()[0]
+        self.hint = hint
+        super().__init__(self.message)
+
+
+class ConfigError(LabdError):
+    """The configuration cannot be used."""
+
+    exit_code = Exit.BAD_CONFIG
+
+
+class ProjectError(LabdError):
+    """The project cannot be run as it is."""
+
+    exit_code = Exit.BAD_INPUT
+
+
+class NotFoundError(LabdError):
+    """There is nothing of that name."""
+
+    exit_code = Exit.NOT_FOUND
+
+
+class NotAllowedError(LabdError):
+    """That is not yours to see or change."""
+
+    exit_code = Exit.NO_PERMISSION
+
+
+class UnavailableError(LabdError):
+    """A part that labd needs does not answer."""
+
+    exit_code = Exit.UNAVAILABLE
+
+
+class TransitionError(LabdError):
+    """The job cannot go from its state to that one."""
+
+    exit_code = Exit.INTERNAL
