@@ -1,0 +1,191 @@
+"""The administrator's settings: config.toml, read once into frozen dataclasses.
+
+This room owns every default and its unit. It never changes at run time and never looks at the machine, except that
+`for_user` puts the paths of a single-user lab below that user's home.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from labd.errors import ConfigError
+from labd.layout import is_valid_name
+from labd.schema import Duration, SchemaError, Size, read_file
+
+GIB = 1024**3
+SYSTEM_FILE = Path("/etc/labd/config.toml")
+
+
+def bundled(name: str) -> Path:
+    """A file or folder that comes with labd: in the package when it is installed, at the top of a checkout."""
+    package = Path(__file__).resolve().parent
+    return package / name if (package / name).exists() else package.parent.parent / name
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where labd keeps what is its own."""
+
+    state: Path = Path("/var/lib/labd")
+    socket: Path = Path("/run/labd/labd.sock")
+    templates: Path = field(default_factory=lambda: bundled("templates"))
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """When an upload counts as complete, and how large it may be."""
+
+    settle: Duration = Duration(5.0)
+    rescan: Duration = Duration(300.0)  # the longest that a change may go unnoticed without any file event
+    max_files: int = 1_000_000
+    max_bytes: Size = Size(500 * GIB)
+    max_depth: int = 64
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What all jobs together may use; 0 means: what the machine has (memory: nine tenths of it)."""
+
+    cpus: float = 0.0
+    memory: Size = Size(0)
+    gpus: tuple[str, ...] = ()  # device ids as `nvidia-smi -L` numbers them
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that one job may ask for; 0 means: what the machine has."""
+
+    cpus: float = 0.0
+    memory: Size = Size(0)
+    gpus: int = 1
+    timeout: Duration = Duration(7 * 86400.0)
+    network: bool = False
+
+
+@dataclass(frozen=True)
+class JobDefaults:
+    """What a job gets that asks for nothing."""
+
+    cpus: float = 1.0
+    memory: Size = Size(4 * GIB)
+    gpus: int = 0
+    timeout: Duration = Duration(86400.0)
+    network: bool = False
+    grace: Duration = Duration(10.0)  # between the request to stop and the kill
+    pids: int = 512
+    tmp: Size = Size(GIB)  # /tmp, which is memory
+    shm: Size = Size(512 * 1024**2)
+    max: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class PerUser:
+    """Limits of each researcher."""
+
+    running: int = 2
+
+
+@dataclass(frozen=True)
+class Versions:
+    """A language's versions and the base image of each."""
+
+    default: str
+    versions: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if self.default not in self.versions:
+            raise ValueError(f"the default version {self.default} is not among versions ({', '.join(self.versions)}).")
+
+
+@dataclass(frozen=True)
+class Build:
+    """How environment images are made."""
+
+    timeout: Duration = Duration(3600.0)
+    cli: str = ""  # a docker CLI that can build with BuildKit; "" means: look for one
+    network: str = "default"  # network of build steps: "default", "host" or "none"
+    index: str = ""  # package index URL; "" means: the tool's own default
+    pip_conf: Path | None = None  # a pip.conf for builds; never part of an image
+    ca_bundle: Path | None = None  # certificates to trust during builds; never part of an image
+    proxy: str = ""  # proxy URL for builds; never part of an image
+    debian: bool = True  # make a missing base image from Debian's packages
+    debian_mirror: str = ""  # "" means: as the machine's own apt has it
+
+
+@dataclass(frozen=True)
+class Output:
+    """What comes back, and how often."""
+
+    interval: Duration = Duration(2.0)
+    max_bytes: Size = Size(100 * GIB)
+    log: Size = Size(20 * 1024**2)  # run.log keeps the first and last half of this
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long things are kept that can be had again."""
+
+    history: int = 5  # earlier jobs of a project kept in the outbox
+    images: Duration = Duration(90 * 86400.0)  # unused environment images
+
+
+@dataclass(frozen=True)
+class AccountEntry:
+    """A researcher; uid, gid and home come from the passwd database unless they stand here."""
+
+    name: str
+    home: Path | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of it."""
+
+    paths: Paths = field(default_factory=Paths)
+    inbox: Inbox = field(default_factory=Inbox)
+    machine: Machine = field(default_factory=Machine)
+    job: JobDefaults = field(default_factory=JobDefaults)
+    user: PerUser = field(default_factory=PerUser)
+    languages: Mapping[str, Versions] = field(
+        default_factory=lambda: {"python": Versions("3.11", {"3.11": "python:3.11-slim-bookworm"})}
+    )
+    build: Build = field(default_factory=Build)
+    output: Output = field(default_factory=Output)
+    retention: Retention = field(default_factory=Retention)
+    accounts: tuple[AccountEntry, ...] = ()
+
+    @property
+    def instance(self) -> str:
+        """Prefix of everything that this lab owns in Docker: "labd", or "labd-<hash>" beside the system's own lab."""
+        if self.paths.state == Paths().state:
+            return "labd"
+        return "labd-" + hashlib.sha256(bytes(self.paths.state)).hexdigest()[:8]
+
+
+def load(file: Path) -> Config:
+    """The configuration in `file`. Raises ConfigError that names the key, what was found and what was expected."""
+    try:
+        config = read_file(Config, file, str(file))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no {file}.", "Name a config file with --config FILE.") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
+    except SchemaError as error:
+        raise ConfigError(error.message, error.hint) from None
+    names = [account.name for account in config.accounts]
+    for name in names:
+        if not is_valid_name(name) or names.count(name) > 1:
+            raise ConfigError(f"{file}: accounts: {name!r} is no account name, or stands there twice.")
+    return config
+
+
+def for_user(config: Config, home: Path) -> Config:
+    """`config` as a single-user lab in `home`: inbox, outbox and everything of labd's own are below it."""
+    state = home / ".labd"
+    paths = replace(config.paths, state=state, socket=state / "labd.sock")
+    return replace(config, paths=paths, accounts=())

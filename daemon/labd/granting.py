@@ -1,0 +1,71 @@
+"""What a job gets: what it asked for, what the administrator gives by default, and what the machine has.
+
+This room owns the comparison of a job's options with the limits, and the sentence for each way of asking too much. It
+is pure; the machine's size is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from labd.config import Config
+from labd.errors import ProjectError
+from labd.jobs import Grant, Options
+from labd.languages import Language
+from labd.scheduling import Capacity
+from labd.units import human_duration, human_size
+
+
+def grant(options: Options, language: Language, config: Config, machine: Capacity) -> Grant:
+    """The resources for a job with these `options`. Raises ProjectError when it asks for what it cannot have."""
+    default, most = config.job, config.job.max
+    cpus = _limited("cpus", options.cpus, default.cpus, most.cpus or machine.cpus, "{:g}".format)
+    memory = _limited("memory", options.memory, default.memory, most.memory or machine.memory, human_size)
+    gpus = _limited("gpus", options.gpus, default.gpus, min(most.gpus, len(machine.gpus)), str)
+    timeout = _limited("timeout", options.timeout, default.timeout, most.timeout, human_duration)
+    network = default.network if options.network is None else options.network
+    if network and not (most.network or default.network):
+        raise ProjectError(
+            "job.toml asks for the network, which the administrator of this server does not allow.",
+            "Remove `network = true`, and upload the data that the program needs in input/.",
+        )
+    return Grant(
+        language=language.name,
+        version=_version(options, language, config),
+        cpus=cpus,
+        memory=int(memory),
+        gpus=int(gpus),
+        timeout=timeout,
+        network=network,
+        args=options.args,
+        env=options.env,
+    )
+
+
+def _limited(name: str, asked: float | None, default: float, most: float, show: Callable[[Any], str]) -> float:
+    if asked is None:
+        # A default that is more than a small machine has would refuse everybody.
+        return min(default, most)
+    if asked > most:
+        raise ProjectError(
+            f"job.toml asks for {name} = {show(asked)}; the most on this server is {show(most)}.",
+            f"Ask for less in job.toml: `{name}` at most {show(most)}.",
+        )
+    return asked
+
+
+def _version(options: Options, language: Language, config: Config) -> str:
+    offered = config.languages.get(language.name)
+    if offered is None:
+        raise ProjectError(
+            f"This server does not run {language.template.title} programs.",
+            f"Here are {', '.join(config.languages)}; ask the administrator for more.",
+        )
+    asked = getattr(options, language.name, None)
+    if asked is not None and asked not in offered.versions:
+        raise ProjectError(
+            f"This server does not have {language.template.title} {asked}.",
+            f"It has {', '.join(offered.versions)}: write one of these in job.toml, or leave the line out.",
+        )
+    return asked or offered.default

@@ -1,0 +1,158 @@
+"""When an upload is complete: the judgement on one look at a project in an inbox.
+
+This room owns the rules of DESIGN's completion contract (told, settled) as a pure function of what was seen and what
+is remembered. It never looks itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from labd.config import Inbox
+from labd.diagnosis import Diagnosis, no_program
+from labd.jobs import Signal
+from labd.languages import Language
+from labd.layout import NAME_HINT, is_junk, is_temporary, is_valid_name
+from labd.units import count, human_size
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at one entry of an inbox, as `hands_worker.scan` reports it."""
+
+    name: str
+    folder: bool
+    root: str = ""  # "" or "project": where in the entry the project is
+    controls: Mapping[str, int] = field(default_factory=dict)  # control file → its ctime in nanoseconds
+    sample: tuple[str, ...] = ()  # names of the first files, relative to the entry
+    files: int = 0
+    bytes: int = 0
+    newest: int = 0  # newest ctime of a file or folder, in nanoseconds since the epoch
+    fingerprint: str = ""
+    code: tuple[str, ...] = ()  # names of files directly in code/
+    temporaries: tuple[str, ...] = ()  # transfers' unfinished files
+    unfinished: tuple[str, ...] = ()  # files with mtime 0, which is what `rsync --partial` leaves of a cut transfer
+    unreadable: tuple[str, ...] = ()
+    too_deep: bool = False
+    specials: int = 0
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> Look:
+        """From the worker's report."""
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in report.items()
+        }
+        return cls(**values)
+
+
+class Verdict:
+    """What to do about a project."""
+
+
+@dataclass(frozen=True)
+class Nothing(Verdict):
+    """It has been dealt with; nothing changed since."""
+
+
+@dataclass(frozen=True)
+class Wait(Verdict):
+    """It is not complete yet, or nothing proves that it is."""
+
+    why: str
+    check_writers: bool = field(default=False)
+
+
+@dataclass(frozen=True)
+class Refuse(Verdict):
+    """It cannot become a job as it is. No job is made."""
+
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True)
+class Complete(Verdict):
+    """It is one job."""
+
+    signal: Signal
+
+
+def judge(
+    look: Look, accepted: str, languages: Mapping[str, Language], limits: Inbox, now: float, first_seen: float
+) -> Verdict:
+    """What to do about a project after `look`.
+
+    `accepted` is the fingerprint of the upload that was dealt with last, `first_seen` when this fingerprint was first
+    seen, both times in seconds since the epoch. A Complete with signal SETTLED still needs the proof that no process
+    has a file of it open for writing.
+    """
+    told = "SUBMIT" in look.controls
+    if is_junk(look.name) or is_temporary(look.name):
+        return Nothing()
+    if look.folder and look.fingerprint == accepted:
+        return Nothing()
+    if not told and (wait := _unsettled(look, limits, now, first_seen)):
+        return wait
+    if refused := _refused(look, languages, limits):
+        return Refuse(refused)
+    return Complete(Signal.SUBMIT if told else Signal.SETTLED)
+
+
+def _unsettled(look: Look, limits: Inbox, now: float, first_seen: float) -> Wait | None:
+    so_far = f"{count(look.files, 'file')}, {human_size(look.bytes)} so far"
+    quiet = now - look.newest / 1e9
+    # A file server's clock may run ahead of ours: then only our own watch tells how long nothing changed.
+    if quiet < 0:
+        quiet = now - first_seen
+    if quiet < limits.settle:
+        return Wait(f"receiving: {so_far}")
+    if look.temporaries:
+        return Wait(f"waiting for an unfinished transfer ({_shown(look.temporaries[0])}): {so_far}")
+    if look.unfinished:
+        return Wait(f"a transfer was cut in {_shown(look.unfinished[0])}; send it again to continue: {so_far}")
+    return None
+
+
+def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Diagnosis | None:
+    programs = [language.template.program for language in languages.values()]
+    if not is_valid_name(look.name):
+        return Diagnosis(f"{_shown(look.name)} cannot be the name of a project.", NAME_HINT)
+    if not look.folder:
+        return Diagnosis(
+            f"{look.name} is a file; labd runs folders.",
+            f"Upload a folder that has code/{programs[0]} in it, for example to inbox/my-project/.",
+        )
+    if look.unreadable:
+        return Diagnosis(
+            f"{_shown(look.unreadable[0])} in {look.name} cannot be read.",
+            "Give yourself the right to read it (chmod -R u+rX) and send it again.",
+        )
+    if not any(program in look.code for program in programs):
+        if look.name in ("code", "input"):
+            return Diagnosis(
+                f"This is the folder {look.name} alone, without a project around it.",
+                "Upload the whole project folder to inbox/my-project/, so that it becomes inbox/my-project/code/.",
+            )
+        return no_program(look.sample, programs)
+    if look.too_deep:
+        return Diagnosis(
+            f"The folders are nested more than {limits.max_depth} levels deep.",
+            "Pack what is that deep into an archive.",
+        )
+    if look.files > limits.max_files:
+        return Diagnosis(
+            f"The project has more than {count(limits.max_files, 'file')}, the limit of this server.",
+            "Pack small files into an archive, or ask the administrator for a higher limit.",
+        )
+    if look.bytes > limits.max_bytes:
+        return Diagnosis(
+            f"The project has {human_size(look.bytes)}; the limit of this server is {human_size(limits.max_bytes)}.",
+            "Send less data, or ask the administrator for a higher limit.",
+        )
+    return None
+
+
+def _shown(name: str) -> str:
+    """A file name that is safe in a line of text: no control characters, no bytes that are not UTF-8."""
+    return "".join(character if character.isprintable() else "?" for character in name)
