@@ -1,0 +1,108 @@
+"""The only place that starts programs.
+
+This room owns how a program is run: as whom, for how long, what becomes of its output. `run` uses sh; `converse` keeps
+a helper at the other end of two pipes, for which sh has no form. Neither ever uses a shell.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labd.errors import UnavailableError
+
+_KEPT_OUTPUT = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a program ended."""
+
+    code: int  # exit code; negative for a signal
+    output: str  # the last 64 KiB of standard output and standard error
+    timed_out: bool = False
+    cancelled: bool = False
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    on_output: Callable[[str], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Result:
+    """Run a program to its end, `timeout` seconds at most, and never raise for how it ends.
+
+    `env` replaces the environment; `on_output` gets each line as it comes; `cancelled` ends the program early.
+    Raises UnavailableError when it is not installed.
+    """
+    import sh  # here: 16 MB that an idle daemon does without
+
+    output = _Tail(on_output)
+    options: dict[str, Any] = {"_tty_out": False, "_err_to_out": True, "_out": output, "_decode_errors": "replace"}
+    options |= {"_bg": True, "_bg_exc": False, "_in": None, "_out_bufsize": 1}
+    if env is not None:
+        options["_env"] = dict(env)
+    try:
+        process = sh.Command(which(arguments[0]))(*arguments[1:], **options)
+    except sh.CommandNotFound:
+        raise UnavailableError(
+            f"{arguments[0]} is not installed.", f"Install it: apt-get install {arguments[0]}"
+        ) from None
+    ending: dict[str, bool] = {}
+    watch = threading.Event()
+
+    def end(reason: str) -> None:
+        if not watch.is_set():
+            ending[reason] = True
+            process.kill_group()
+
+    timer = threading.Timer(timeout, end, ("timed_out",))
+    timer.daemon = True
+    timer.start()
+    try:
+        while cancelled is not None and process.is_alive():
+            if cancelled.wait(0.1):
+                end("cancelled")
+                break
+        process.wait()
+    except sh.ErrorReturnCode:
+        pass
+    finally:
+        watch.set()
+        timer.cancel()
+    return Result(process.exit_code, output.text(), **ending)
+
+
+def converse(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a helper that is spoken to over its standard input and output."""
+    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True)
+
+
+def which(program: str) -> str:
+    """The path of `program`. Raises UnavailableError when it is not installed."""
+    path = shutil.which(program)
+    if path is None:
+        raise UnavailableError(f"{program} is not installed.", f"Install it: apt-get install {program}")
+    return path
+
+
+class _Tail:
+    """Hands lines on and keeps the last of them."""
+
+    def __init__(self, on_output: Callable[[str], None] | None) -> None:
+        self._on_output = on_output
+        self._kept = ""
+
+    def __call__(self, chunk: str) -> None:
+        self._kept = (self._kept + chunk)[-_KEPT_OUTPUT:]
+        if self._on_output:
+            self._on_output(chunk)
+
+    def text(self) -> str:
+        return self._kept

@@ -1,0 +1,288 @@
+"""The only SQL: jobs, their history, what is known of each project, and which environments were used when.
+
+This room owns the database file (SQLite in WAL mode, synchronous=FULL: a job that was promised survives a power cut).
+Every change of a job's state is one transaction and is checked against the table of allowed transitions. It never
+decides anything.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from labd.errors import NotFoundError
+from labd.jobs import OUTCOMES, Grant, Job, Signal, State, check_transition
+
+MIGRATIONS = (
+    """
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user TEXT NOT NULL, project TEXT NOT NULL, state TEXT NOT NULL, signal TEXT NOT NULL,
+        created REAL NOT NULL, changed REAL NOT NULL, snapshot INTEGER NOT NULL,
+        grant TEXT, gpu_ids TEXT NOT NULL DEFAULT '[]', image TEXT NOT NULL DEFAULT '',
+        started REAL, ended REAL, exit_code INTEGER, outcome TEXT,
+        stopping TEXT, stop_reason TEXT NOT NULL DEFAULT '',
+        cause TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '', notes TEXT NOT NULL DEFAULT '[]',
+        peak_memory INTEGER, cpu_seconds REAL
+    );
+    CREATE INDEX jobs_by_state ON jobs (state);
+    CREATE INDEX jobs_by_project ON jobs (user, project, id);
+    CREATE TABLE events (
+        job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, at REAL NOT NULL, state TEXT NOT NULL
+    );
+    CREATE INDEX events_by_job ON events (job);
+    CREATE TABLE projects (
+        user TEXT NOT NULL, project TEXT NOT NULL,
+        accepted TEXT NOT NULL DEFAULT '', snapshot INTEGER NOT NULL DEFAULT 0, occupant INTEGER NOT NULL DEFAULT 0,
+        rerun INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (user, project)
+    );
+    CREATE TABLE environments (
+        tag TEXT PRIMARY KEY, language TEXT NOT NULL, version TEXT NOT NULL, created REAL NOT NULL, used REAL NOT NULL
+    );
+    """,
+)
+"""Applied in order, each once; PRAGMA user_version counts them. Only ever appended to."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What is remembered of a project besides its jobs."""
+
+    user: str
+    project: str
+    accepted: str = ""  # fingerprint of the last upload that was dealt with
+    snapshot: int = 0  # job that holds the latest snapshot, 0 for none
+    occupant: int = 0  # job whose results are in the outbox, 0 for none
+    rerun: int = 0  # mark of the RERUN file that was obeyed last
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment image that labd made. Times are seconds since the epoch."""
+
+    tag: str
+    language: str
+    version: str
+    created: float
+    used: float
+
+
+_COLUMNS = tuple(field.name for field in fields(Job))
+_ACTIVE = tuple(state.value for state in State if state not in OUTCOMES)
+
+
+class Store:
+    """The database of one lab. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the database at `path` and bring it up to date."""
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        for number in range(self._db.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
+            # executescript commits what is open first, so the transaction has to be in the script itself.
+            self._db.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+
+    def close(self) -> None:
+        """Close the database; the write-ahead log is folded into it."""
+        with self._lock:
+            self._db.close()
+
+    # Jobs
+
+    def create(self, user: str, project: str, signal: Signal, fingerprint: str, now: float) -> Job:
+        """Accept an upload: a new job in RECEIVED, and its fingerprint as dealt with, in one transaction."""
+        with self._transaction():
+            row = self._db.execute(
+                "INSERT INTO jobs (user, project, state, signal, created, changed, snapshot)"
+                " VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING id",
+                (user, project, State.RECEIVED.value, signal.value, now, now),
+            ).fetchone()
+            self._db.execute("UPDATE jobs SET snapshot = id WHERE id = ?", (row["id"],))
+            self._set_project(user, project, accepted=fingerprint)
+            self._event(row["id"], State.RECEIVED, now)
+            return self.job(row["id"])
+
+    def create_rerun(self, of: Job, mark: int, now: float) -> Job:
+        """A new job on the snapshot of job `of`; `mark` is that of the RERUN file that asked for it, 0 for none."""
+        with self._transaction():
+            job = self.create(of.user, of.project, Signal.RERUN, self.project(of.user, of.project).accepted, now)
+            if mark:
+                self._set_project(of.user, of.project, rerun=mark)
+            return self.update(job, snapshot=of.snapshot)
+
+    def withdraw(self, job: Job, accepted: str) -> None:
+        """Undo `create`: the upload was no job after all. `accepted` is its fingerprint, or "" to look again."""
+        with self._transaction():
+            self._db.execute("DELETE FROM jobs WHERE id = ? AND state = ?", (job.id, State.RECEIVED.value))
+            self._set_project(job.user, job.project, accepted=accepted)
+
+    def move(self, job: Job, state: State, now: float, **changes: Any) -> Job:
+        """`job` in its new `state`, with `changes` to other fields, in one transaction.
+
+        Raises TransitionError when the table does not allow it, or when the job is no longer where `job` says.
+        """
+        with self._transaction():
+            check_transition(self.job(job.id).state, state)
+            self._event(job.id, state, now)
+            return self.update(job, state=state, changed=now, **changes)
+
+    def update(self, job: Job, **changes: Any) -> Job:
+        """`job` with other fields changed."""
+        names = ", ".join(f"{name} = ?" for name in changes)
+        values = [_encode(value) for value in changes.values()]
+        with self._transaction():
+            self._db.execute(f"UPDATE jobs SET {names} WHERE id = ?", (*values, job.id))
+            return self.job(job.id)
+
+    def ask_to_stop(self, job_id: int, why: State, reason: str) -> Job:
+        """Note that an active job shall be stopped; the first reason given stays."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE jobs SET stopping = ?, stop_reason = ? WHERE id = ? AND stopping IS NULL AND outcome IS NULL",
+                (why.value, reason, job_id),
+            )
+            return self.job(job_id)
+
+    def job(self, job_id: int) -> Job:
+        """Job number `job_id`. Raises NotFoundError."""
+        for job in self._jobs("WHERE id = ?", (job_id,)):
+            return job
+        raise NotFoundError(f"There is no job {job_id}.", "`labd jobs` lists the jobs there are.")
+
+    def active(self) -> list[Job]:
+        """All jobs that have no outcome yet, oldest first."""
+        marks = ", ".join("?" * len(_ACTIVE))
+        return list(self._jobs(f"WHERE state IN ({marks}) ORDER BY id", _ACTIVE))
+
+    def jobs(self, user: str | None = None, project: str | None = None, limit: int = 50) -> list[Job]:
+        """The latest `limit` jobs, newest first, of one user or project or of all."""
+        return list(
+            self._jobs(
+                "WHERE (?1 IS NULL OR user = ?1) AND (?2 IS NULL OR project = ?2) ORDER BY id DESC LIMIT ?3",
+                (user, project, limit),
+            )
+        )
+
+    def events(self, job_id: int) -> list[tuple[float, State]]:
+        """When job `job_id` entered which state, oldest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT at, state FROM events WHERE job = ? ORDER BY rowid", (job_id,)).fetchall()
+        return [(row["at"], State(row["state"])) for row in rows]
+
+    def usage(self, now: float) -> dict[str, float]:
+        """CPU-seconds granted to each user's jobs of late: those of the last day count, the older the less."""
+        spent: dict[str, float] = {}
+        for job in self._jobs("WHERE started IS NOT NULL AND coalesce(ended, ?1) > ?1 - 86400", (now,)):
+            assert job.grant is not None and job.started is not None
+            ended = job.ended or now
+            weight = 0.5 ** ((now - ended) / 21600)
+            spent[job.user] = spent.get(job.user, 0.0) + (ended - job.started) * job.grant.cpus * weight
+        return spent
+
+    # Projects
+
+    def project(self, user: str, project: str) -> Project:
+        """What is remembered of a project; all empty for one never seen."""
+        with self._lock:
+            row = self._db.execute("SELECT * FROM projects WHERE user = ? AND project = ?", (user, project)).fetchone()
+        return Project(**row) if row else Project(user, project)
+
+    def accept(self, user: str, project: str, fingerprint: str) -> None:
+        """Remember that the upload with this `fingerprint` has been dealt with, though it made no job."""
+        with self._transaction():
+            self._set_project(user, project, accepted=fingerprint)
+
+    def hold_snapshot(self, job: Job, snapshot: int) -> None:
+        """Remember which job holds the latest snapshot of `job`'s project (0: none does)."""
+        with self._transaction():
+            self._set_project(job.user, job.project, snapshot=snapshot)
+
+    def occupy(self, job: Job) -> None:
+        """Remember that the outbox shows `job` now."""
+        with self._transaction():
+            self._set_project(job.user, job.project, occupant=job.id)
+
+    # Environments
+
+    def use_environment(self, tag: str, language: str, version: str, now: float) -> None:
+        """Remember that environment `tag` exists and was used `now`."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO environments VALUES (?, ?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET used = excluded.used",
+                (tag, language, version, now, now),
+            )
+
+    def forget_environment(self, tag: str) -> None:
+        """Forget environment `tag`; its image is gone."""
+        with self._transaction():
+            self._db.execute("DELETE FROM environments WHERE tag = ?", (tag,))
+
+    def environments(self) -> list[Environment]:
+        """All known environments, the most recently used first."""
+        with self._lock:
+            rows = self._db.execute("SELECT * FROM environments ORDER BY used DESC").fetchall()
+        return [Environment(**row) for row in rows]
+
+    # Within
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _set_project(self, user: str, project: str, **changes: Any) -> None:
+        self._db.execute("INSERT OR IGNORE INTO projects (user, project) VALUES (?, ?)", (user, project))
+        names = ", ".join(f"{name} = ?" for name in changes)
+        self._db.execute(
+            f"UPDATE projects SET {names} WHERE user = ? AND project = ?", (*changes.values(), user, project)
+        )
+
+    def _event(self, job_id: int, state: State, now: float) -> None:
+        self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (job_id, now, state.value))
+
+    def _jobs(self, clause: str, values: Sequence[object]) -> Iterator[Job]:
+        with self._lock:
+            rows = self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs {clause}", values).fetchall()
+        return (_decode(row) for row in rows)
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, State):
+        return value.value
+    if isinstance(value, Grant):
+        return json.dumps(asdict(value))
+    if isinstance(value, tuple):
+        return json.dumps(value)
+    return value
+
+
+def _decode(row: sqlite3.Row) -> Job:
+    values: dict[str, Any] = dict(row)
+    for name in ("state", "outcome", "stopping"):
+        values[name] = State(values[name]) if values[name] else None
+    for name in ("gpu_ids", "notes"):
+        values[name] = tuple(json.loads(values[name]))
+    if values["grant"]:
+        grant: Mapping[str, Any] = json.loads(values["grant"])
+        values["grant"] = Grant(**{**grant, "args": tuple(grant["args"])})
+    return Job(**{**values, "signal": Signal(values["signal"])})
