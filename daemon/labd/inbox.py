@@ -1,0 +1,287 @@
+"""The inboxes: when to look, and what each look means.
+
+This room owns the schedule of looks and the wake-ups by file events (watchdog). Events are a wake-up, a rescan is the
+truth: losing every event costs time, never an upload. Watched are the inbox and its direct folders only. It never
+touches an inbox itself (the hands do) and never makes a job.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+
+from labd.accounts import Account
+from labd.config import Inbox as Limits
+from labd.hands import Hands, HandsError
+from labd.languages import Language
+from labd.log import get
+from labd.store import Store
+from labd.uploads import Complete, Look, Nothing, Verdict, Wait, judge
+
+# While something is on its way we look often, but never more than a tenth of the time; for the rest, a thousandth.
+_HOT = 0.5
+_HOT_SHARE = 10
+_LOOKING_SHARE = 1000
+_AGE_SHARE = 60
+_EVENTS = Mask(
+    InotifyConstants.IN_CREATE
+    | InotifyConstants.IN_MOVED_TO
+    | InotifyConstants.IN_MOVED_FROM
+    | InotifyConstants.IN_DELETE
+    | InotifyConstants.IN_CLOSE_WRITE
+    | InotifyConstants.IN_ATTRIB
+    | InotifyConstants.IN_ONLYDIR
+    | InotifyConstants.IN_DONT_FOLLOW
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One look at one project, and what to do about it."""
+
+    account: Account
+    look: Look
+    verdict: Verdict
+
+
+@dataclass
+class _Watched:
+    """What is known of one account's inbox between looks. Times are time.monotonic()."""
+
+    account: Account
+    next_full: float = 0.0
+    cost: float = 0.0  # seconds that the last full look took
+    hot: dict[str, float] = field(default_factory=dict)  # project → when to look again
+    roots: dict[str, str] = field(default_factory=dict)
+    first_seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # project → fingerprint, wall-clock time
+
+
+class Inbox:
+    """All inboxes of the lab."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        limits: Limits,
+        languages: Mapping[str, Language],
+        store: Store,
+        hands: Hands,
+        wake: Callable[[], None],
+    ) -> None:
+        """`wake` is called from another thread when a look is due earlier than `next_due` said."""
+        self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
+        self._watched = {name: _Watched(account) for name, account in accounts.items()}
+        self._events = _Events(wake)
+        self._stagger()
+
+    def _stagger(self) -> None:
+        """Spread the full looks over time, or 200 accounts would all be looked at in the same second."""
+        now = time.monotonic()
+        for number, watched in enumerate(self._watched.values()):
+            watched.next_full = now + number * 0.001
+
+    def next_due(self) -> float:
+        """When the next look is due, by time.monotonic()."""
+        return min(
+            (min([watched.next_full, *watched.hot.values()]) for watched in self._watched.values()),
+            default=time.monotonic() + self._limits.rescan,
+        )
+
+    def look(self) -> list[Finding]:
+        """Look at all that is due; the projects about which there is something to do."""
+        for name, project in self._events.take():
+            self._due(name, project)
+        findings = []
+        now = time.monotonic()
+        for watched in self._watched.values():
+            if watched.next_full <= now:
+                findings += self._full_look(watched)
+            elif due := [project for project, when in watched.hot.items() if when <= now]:
+                findings += self._look_at(watched, due)
+        return findings
+
+    def root(self, account: Account, project: str) -> str:
+        """Where in its inbox entry `project` was at the last look: "" or "project"."""
+        known = self._watched[account.name].roots
+        if project not in known:
+            self.fingerprint(account, project)
+        return known.get(project, "")
+
+    def fingerprint(self, account: Account, project: str) -> str:
+        """The fingerprint of `project` as it is now; "" when it cannot be had. Raises HandsError."""
+        for look in self._scan(self._watched[account.name], [project]):
+            return look.fingerprint
+        return ""
+
+    def remove_controls(self, account: Account, look: Look) -> None:
+        """Remove the control files that `look` saw, now that they have been obeyed. Raises HandsError."""
+        for control in look.controls:
+            self._hands.do(account.identity, "remove", path=str(account.inbox / look.name / control))
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._events.close()
+
+    def _due(self, name: str, project: str | None) -> None:
+        watched = self._watched[name]
+        if project is None:
+            watched.next_full = time.monotonic()
+        else:
+            watched.hot[project] = time.monotonic()
+
+    def _full_look(self, watched: _Watched) -> list[Finding]:
+        start = time.monotonic()
+        account = watched.account
+        self._events.watch(account.name, None, account.inbox)
+        findings = self._look_at(watched, None)
+        watched.cost = time.monotonic() - start
+        newest = max((finding.look.newest for finding in findings), default=0)
+        age = max(time.time() - newest / 1e9, 0.0)
+        costs = sum(other.cost for other in self._watched.values())
+        wait = max(age / _AGE_SHARE, costs * _LOOKING_SHARE, self._limits.settle)
+        watched.next_full = time.monotonic() + min(wait, self._limits.rescan)
+        return findings
+
+    def _look_at(self, watched: _Watched, projects: list[str] | None) -> list[Finding]:
+        account = watched.account
+        start = time.monotonic()
+        try:
+            looks = self._scan(watched, projects)
+        except HandsError as error:
+            get().warning("inbox cannot be read", user=account.name, reason=error.message)
+            watched.hot.clear()
+            watched.next_full = time.monotonic() + self._limits.rescan
+            return []
+        for name in projects if projects is not None else list(watched.hot):
+            watched.hot.pop(name, None)
+        patience = max(min(_HOT, self._limits.settle / 2), _HOT_SHARE * (time.monotonic() - start))
+        findings = [Finding(account, look, self._judge(watched, look)) for look in looks]
+        for finding in findings:
+            if isinstance(finding.verdict, Wait):
+                watched.hot[finding.look.name] = time.monotonic() + patience
+        return findings
+
+    def _scan(self, watched: _Watched, projects: list[str] | None) -> list[Look]:
+        reports = self._hands.do(
+            watched.account.identity,
+            "scan",
+            timeout=60.0,
+            inbox=str(watched.account.inbox),
+            names=projects,
+            max_files=self._limits.max_files,
+            max_depth=self._limits.max_depth,
+        )
+        looks = [Look.of(report) for report in reports]
+        watched.roots.update((look.name, look.root) for look in looks)
+        return looks
+
+    def _judge(self, watched: _Watched, look: Look) -> Verdict:
+        now = time.time()
+        fingerprint, first_seen = watched.first_seen.get(look.name, ("", now))
+        if fingerprint != look.fingerprint:
+            first_seen = now
+            watched.first_seen[look.name] = (look.fingerprint, now)
+        if look.folder:
+            self._events.watch(watched.account.name, look.name, watched.account.inbox / look.name)
+        accepted = self._store.project(watched.account.name, look.name).accepted
+        verdict = judge(look, accepted, self._languages, self._limits, now, first_seen)
+        if isinstance(verdict, Complete) and "SUBMIT" not in look.controls:
+            root = watched.account.inbox / look.name
+            if writer := open_for_writing(root):
+                verdict = Wait(f"waiting: {writer} is still open for writing")
+        if isinstance(verdict, Nothing):
+            watched.first_seen.pop(look.name, None)
+        return verdict
+
+
+def open_for_writing(root: Path) -> str | None:
+    """Name of a file below `root` that some process has open for writing, or None (proc(5): fd, fdinfo).
+
+    Processes that may not be inspected count as not writing: that is the rest, and no more, that settling risks.
+    """
+    prefix = os.fsencode(root) + b"/"
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            descriptors = os.listdir(f"/proc/{process}/fd")
+        except OSError:
+            continue
+        for descriptor in descriptors:
+            try:
+                target = os.readlink(os.fsencode(f"/proc/{process}/fd/{descriptor}"))
+                if target.startswith(prefix) and _is_writing(process, descriptor):
+                    return os.path.relpath(os.fsdecode(target), root)
+            except OSError:
+                continue
+    return None
+
+
+def _is_writing(process: str, descriptor: str) -> bool:
+    with open(f"/proc/{process}/fdinfo/{descriptor}") as file:
+        flags = re.search(r"^flags:\s*(\d+)", file.read(), re.MULTILINE)
+    return flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
+
+
+class _Events:
+    """One inotify instance for all inboxes.
+
+    watchdog's Observer takes two threads a watch, which wake up every second: with 200 accounts that is 2,000 threads.
+    Its InotifyFD, which all observers share, takes one thread for everything and says the same.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._paths: dict[WatchDescriptor, tuple[str, str | None]] = {}
+        self._watched: dict[tuple[str, str | None], WatchDescriptor] = {}
+        self._due: set[tuple[str, str | None]] = set()
+        self._inotify = InotifyFD()
+        self._inotify.start()
+
+    def watch(self, account: str, project: str | None, path: Path) -> None:
+        key = (account, project)
+        if key in self._watched:
+            return
+        try:
+            descriptor = self._inotify.add_callback(os.fsencode(path), _EVENTS, self, CallbackId(id(self)))
+        except OSError:
+            return  # It is gone again, or the machine has no watches left: the rescan is the truth.
+        with self._lock:
+            self._watched[key] = descriptor
+            self._paths[descriptor] = key
+
+    def on_event(self, event: InotifyEvent) -> None:
+        with self._lock:
+            account, project = self._paths.get(event.wd, (None, None))
+            if account is None:
+                return
+            self._due.add((account, project if project is not None else os.fsdecode(event.name) or None))
+        self._wake()
+
+    def on_watch_deleted(self, descriptor: WatchDescriptor) -> None:
+        with self._lock:
+            key = self._paths.pop(descriptor, None)
+            if key is None:
+                return
+            del self._watched[key]
+            self._due.add((key[0], None))
+        self._wake()
+
+    def on_queue_overflow(self) -> None:
+        with self._lock:
+            self._due.update((account, None) for account, _ in self._paths.values())
+        self._wake()
+
+    def take(self) -> set[tuple[str, str | None]]:
+        with self._lock:
+            due, self._due = self._due, set()
+        return due
+
+    def close(self) -> None:
+        self._inotify.stop()
