@@ -1,0 +1,78 @@
+"""The folder of a job: `<state>/jobs/<id>/`, everything of labd's own that belongs to it.
+
+This room owns the layout and the rights in it. The folder and its parents can be passed through but not listed by
+others (0711), because the researcher's hands fetch the results from `delivery/`; the snapshot is closed (0700).
+
+    snapshot/   what was uploaded, frozen: code/ input/ job.toml
+    files       number of entries in the snapshot, as rsync counted them
+    inputs      manifest of the snapshot: path → size, mtime, inode, SHA-256
+    scratch/    what the program wrote below /code and /input: {code,input}/{upper,work}
+    home/       the program's HOME
+    passwd, group
+    delivery/   what goes to the outbox: output/ (the program's /output), run.log, build.log
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from labd.accounts import Account
+from labd.hands import Hands
+
+
+def path(state: Path, job_id: int) -> Path:
+    """The folder of job `job_id` in the lab whose state is in `state`."""
+    return state / "jobs" / str(job_id)
+
+
+def make(state: Path, job_id: int) -> Path:
+    """The same, created unless it is there."""
+    folder = path(state, job_id)
+    _make(folder / "delivery", 0o755)
+    folder.chmod(0o711)
+    return folder
+
+
+def prepare_run(folder: Path, account: Account) -> None:
+    """Create what a program needs besides its snapshot. Safe to repeat; never empties anything."""
+    owner = account.identity
+    for part in ("code", "input"):
+        _make(folder / "scratch" / part, 0o711)
+        _make(folder / "scratch" / part / "upper", 0o755, owner.uid, owner.gid)
+        _make(folder / "scratch" / part / "work", 0o755)
+    (folder / "scratch").chmod(0o711)
+    _make(folder / "home", 0o700, owner.uid, owner.gid)
+    _make(folder / "delivery" / "output", 0o755, owner.uid, owner.gid)
+    (folder / "passwd").write_text(
+        "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+        f"{account.name}:x:{owner.uid}:{owner.gid}::{home(account)}:/bin/sh\n"
+        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    )
+    groups = "".join(f"group{gid}:x:{gid}:{account.name}\n" for gid in owner.groups if gid != owner.gid)
+    (folder / "group").write_text(f"root:x:0:\n{account.name}:x:{owner.gid}:\n{groups}")
+    for name in ("passwd", "group"):
+        (folder / name).chmod(0o644)
+
+
+def home(account: Account) -> str:
+    """Where the program's HOME is inside the container."""
+    return f"/home/{account.name}"
+
+
+def remove_run(hands: Hands, folder: Path) -> None:
+    """Remove what only the running program needed; the snapshot and the logs stay."""
+    for name in ("scratch", "home", "delivery/output"):
+        hands.do(None, "remove", timeout=3600.0, path=str(folder / name))
+
+
+def remove(hands: Hands, folder: Path) -> None:
+    """Remove the folder and all that is in it."""
+    hands.do(None, "remove", timeout=3600.0, path=str(folder))
+
+
+def _make(folder: Path, mode: int, uid: int | None = None, gid: int | None = None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(mode)
+    if uid is not None and gid is not None and os.getuid() == 0:
+        os.chown(folder, uid, gid)
