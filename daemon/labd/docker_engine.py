@@ -1,0 +1,329 @@
+"""The engine that runs programs as Docker containers on this machine.
+
+This room owns the containers `<instance>-<job>`, what they may do and see, and the idle holders whose network
+namespaces they join. It never decides when a job runs or what its end means, and never touches its files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from labd.cgroups import Cgroup, kernel_saw_oom_kill
+from labd.engine import Condition, EngineError, Phase, Run, StartError, Usage
+
+_HOLDER_MEMORY = 32 * 1024**2
+_SHUTDOWN = 15.0
+_KILLED = (137, 143, 255)
+
+
+class DockerEngine:
+    """See the Engine protocol."""
+
+    def __init__(self, instance: str) -> None:
+        """`instance` is the prefix of all names; two labs on one machine have two."""
+        self._instance = instance
+        self._lock = threading.Lock()
+        self._holders: dict[int, str] = {}  # job → holder it joined, while both are there
+        self._learned = False  # whether the containers from before a restart of labd are in _holders
+        self._cgroups: dict[int, Cgroup] = {}
+        self._usage: dict[int, Usage] = {}
+        self._pidfds: dict[int, int] = {}
+        self._client: Any = None
+
+    # The protocol
+
+    def start(self, run: Run) -> None:
+        with _errors("start the program"):
+            state = self._inspect(run.job)
+            if state is None:
+                self._create(run)
+            elif state["State"]["Status"] != "created":
+                return
+            try:
+                self._docker.start(self._name(run.job))
+            except self._failure as error:
+                # The holder may have gone with a restart of Docker: a new container joins a new one.
+                self.remove(run.job)
+                raise StartError(f"Docker could not start the program: {_reason(error)}") from error
+            self._watch(run.job)
+
+    def poll(self, job: int) -> Condition:
+        with _errors("look at the program"):
+            state = self._inspect(job)
+            if state is None or state["State"]["Status"] == "created":
+                return Condition(Phase.ABSENT)
+            started = _time(state["State"]["StartedAt"])
+            if state["State"]["Running"]:
+                if job not in self._pidfds:
+                    self._watch(job)
+                return Condition(Phase.RUNNING, started)
+            ended, code = _time(state["State"]["FinishedAt"]), state["State"]["ExitCode"]
+            if job not in self._usage and kernel_saw_oom_kill(state["Id"]):
+                self._usage[job] = Usage(0.0, 0, 0, 1)
+            interrupted = self._was_interrupted(state["HostConfig"]["NetworkMode"], ended, code)
+            return Condition(Phase.ENDED, started, ended, code, interrupted)
+
+    def wait(self, job: int, timeout: float) -> bool:
+        descriptor = self._pidfds.get(job)
+        if descriptor is None:
+            # Nothing to wait on (the process is gone, or the kernel has no pidfd): poll tells, once a second.
+            threading.Event().wait(min(timeout, 1.0))
+            return True
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        ended = bool(poll.poll(timeout * 1000))
+        # First of all, before Docker notices the end and removes the cgroup.
+        self._measure(job)
+        return ended
+
+    def stop(self, job: int, grace: float) -> None:
+        with _errors("stop the program"), contextlib.suppress(self._missing):
+            self._docker.stop(self._name(job), timeout=int(grace))
+
+    def logs(self, job: int, follow: bool) -> Iterator[bytes]:
+        with _errors("read what the program printed"):
+            try:
+                output = self._docker.logs(self._name(job), stream=follow, follow=follow)
+            except self._missing:
+                return
+            yield from output if follow else (output,)
+
+    def usage(self, job: int) -> Usage | None:
+        self._measure(job)
+        return self._usage.get(job)
+
+    def remove(self, job: int) -> None:
+        with _errors("remove the container"):
+            with contextlib.suppress(self._missing):
+                self._docker.remove_container(self._name(job), v=True, force=True)
+            self._forget(job)
+
+    def jobs(self) -> set[int]:
+        with _errors("list containers"):
+            listed = self._docker.containers(all=True, filters={"label": [f"labd.instance={self._instance}"]})
+            return {int(entry["Labels"]["labd.job"]) for entry in listed if "labd.job" in entry["Labels"]}
+
+    def rest(self) -> None:
+        with _errors("remove idle holders"):
+            label = f"labd.holder={self._instance}"
+            for entry in self._docker.containers(all=True, filters={"label": [label]}):
+                with self._lock:
+                    if entry["Names"][0].lstrip("/") not in self._holders.values():
+                        self._docker.remove_container(entry["Id"], v=True, force=True)
+
+    # Containers
+
+    def _create(self, run: Run) -> None:
+        self._docker.create_container(
+            run.image,
+            list(run.command),
+            name=self._name(run.job),
+            entrypoint=[],
+            user=f"{run.uid}:{run.gid}",
+            working_dir="/code",
+            environment=dict(run.env),
+            labels={"labd.instance": self._instance, "labd.job": str(run.job), "labd.user": run.user},
+            host_config=self._host_config(run),
+        )
+
+    def _host_config(self, run: Run) -> Any:
+        from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
+
+        return self._docker.create_host_config(
+            mounts=[
+                _overlay("/code", run.code, run.scratch / "code"),
+                _overlay("/input", run.input, run.scratch / "input"),
+                Mount("/output", str(run.output), type="bind"),
+                Mount(run.env["HOME"], str(run.home), type="bind"),
+                Mount("/etc/passwd", str(run.passwd), type="bind", read_only=True),
+                Mount("/etc/group", str(run.group), type="bind", read_only=True),
+            ],
+            network_mode=f"container:{self._holder(run)}",
+            init=True,
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            group_add=[str(group) for group in run.groups],
+            tmpfs={"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={run.tmp}"},
+            shm_size=run.shm,
+            pids_limit=run.pids,
+            nano_cpus=int(run.cpus * 1e9),
+            mem_limit=run.memory,
+            memswap_limit=run.memory,
+            ulimits=[Ulimit(name="core", soft=0, hard=0)],
+            device_requests=[DeviceRequest(device_ids=list(run.gpu_ids), capabilities=[["gpu"]])]
+            if run.gpu_ids
+            else None,
+            # Twice what run.log keeps, so that it can be made again from its first byte after a restart of labd.
+            log_config=LogConfig(type="local", config={"max-size": str(run.log), "max-file": "2", "compress": "false"}),
+        )
+
+    def _watch(self, job: int) -> None:
+        """Hold on to the process and its counters, so that its end is known at once (pidfd_open(2))."""
+        state = self._inspect(job)
+        pid = state["State"]["Pid"] if state else 0
+        if not pid:
+            return
+        with contextlib.suppress(OSError):
+            self._pidfds[job] = os.pidfd_open(pid)
+            if cgroup := Cgroup.of_process(pid):
+                self._cgroups[job] = cgroup
+            self._measure(job)
+
+    def _measure(self, job: int) -> None:
+        cgroup = self._cgroups.get(job)
+        if cgroup and (usage := cgroup.usage()):
+            self._usage[job] = usage
+
+    def _forget(self, job: int) -> None:
+        descriptor = self._pidfds.pop(job, None)
+        if descriptor is not None:
+            os.close(descriptor)
+        self._cgroups.pop(job, None)
+        self._usage.pop(job, None)
+        with self._lock:
+            self._holders.pop(job, None)
+
+    def _inspect(self, job: int) -> Any:
+        try:
+            return self._docker.inspect_container(self._name(job))
+        except self._missing:
+            return None
+
+    def _name(self, job: int) -> str:
+        return f"{self._instance}-{job}"
+
+    # Holders: setting up a network is most of a container's start, so jobs join one that is there already.
+
+    def _holder(self, run: Run) -> str:
+        """Name of a running holder that no other job uses: jobs that run together must not share a loopback."""
+        kind = "bridge" if run.network else "none"
+        with self._lock:
+            self._learn_holders()
+            for number in range(1000):
+                name = f"{self._instance}-holder-{kind}-{number}"
+                if name not in self._holders.values() and self._hold(name, kind, run.image):
+                    self._holders[run.job] = name
+                    return name
+        raise StartError("There are a thousand containers without a free network.")
+
+    def _hold(self, name: str, kind: str, image: str) -> bool:
+        """Whether holder `name` is there and running, after making it if need be."""
+        try:
+            if self._docker.inspect_container(name)["State"]["Running"]:
+                return True
+            self._docker.remove_container(name, v=True, force=True)
+        except self._missing:
+            pass
+        self._docker.create_container(
+            image,
+            ["sleep", "infinity"],
+            name=name,
+            entrypoint=[],
+            user="65534:65534",
+            labels={"labd.holder": self._instance},
+            host_config=self._docker.create_host_config(
+                network_mode=kind,
+                init=True,
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                pids_limit=8,
+                mem_limit=_HOLDER_MEMORY,
+            ),
+        )
+        self._docker.start(name)
+        return True
+
+    def _learn_holders(self) -> None:
+        """After a restart of labd: which holders the containers that are there have joined."""
+        if self._learned:
+            return
+        self._learned = True
+        for job in self.jobs():
+            state = self._inspect(job)
+            if state and (holder := self._joined(state["HostConfig"]["NetworkMode"])):
+                self._holders[job] = holder["Name"].lstrip("/")
+
+    def _joined(self, network: str) -> Any:
+        with contextlib.suppress(self._missing):
+            return self._docker.inspect_container(network.removeprefix("container:"))
+        return None
+
+    def _was_interrupted(self, network: str, ended: float, code: int) -> bool:
+        """Whether the job ended because Docker or the machine stopped.
+
+        Docker does not tell (a program that handles SIGTERM is recorded with exit code 0). A holder never ends by
+        itself: if it is gone too, and not later than the job, both were stopped.
+        """
+        holder = self._joined(network)
+        if holder is None or holder["State"]["Running"]:
+            return False
+        later = _time(holder["State"]["FinishedAt"]) - ended
+        return later < 1.0 or (later < _SHUTDOWN and code in _KILLED)
+
+    # Docker itself
+
+    @property
+    def _docker(self) -> Any:
+        if self._client is None:
+            import docker  # here: 13 MB that an idle daemon does without
+
+            try:
+                self._client = docker.APIClient(timeout=120)
+            except docker.errors.DockerException as error:
+                raise EngineError("Docker does not answer.", "Start it: systemctl start docker") from error
+        return self._client
+
+    @property
+    def _missing(self) -> type[Exception]:
+        from docker.errors import NotFound
+
+        return NotFound  # type: ignore[no-any-return]
+
+    @property
+    def _failure(self) -> type[Exception]:
+        from docker.errors import APIError
+
+        return APIError  # type: ignore[no-any-return]
+
+
+def _overlay(target: str, lower: Any, scratch: Any) -> Any:
+    """A copy-on-write view of `lower`; Docker mounts it when the container starts."""
+    from docker.types import DriverConfig, Mount
+
+    layers = f"lowerdir={_escaped(lower)},upperdir={_escaped(scratch / 'upper')},workdir={_escaped(scratch / 'work')}"
+    options = {"type": "overlay", "device": "overlay", "o": layers}
+    return Mount(target, "", type="volume", no_copy=True, driver_config=DriverConfig("local", options))
+
+
+def _escaped(path: Any) -> str:
+    """`path` inside overlayfs's option string, where colon, comma and backslash have a meaning."""
+    return "".join(f"\\{character}" if character in ":,\\" else character for character in str(path))
+
+
+@contextlib.contextmanager
+def _errors(doing: str) -> Iterator[None]:
+    """Docker's own failures as EngineError."""
+    import requests
+    from docker.errors import DockerException
+
+    try:
+        yield
+    except (DockerException, requests.RequestException) as error:
+        raise EngineError(f"Docker could not {doing}: {_reason(error)}", "See `journalctl -u docker`.") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "explanation", None) or error).strip()
+
+
+def _time(text: str) -> float:
+    """Seconds since the epoch of Docker's "2025-03-01T13:05:09.123456789Z"."""
+    return datetime.fromisoformat(text[:19] + "+00:00").timestamp() + float(f"0.{text[20:-1] or 0}")
