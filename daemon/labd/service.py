@@ -1,0 +1,302 @@
+"""The daemon: looks at the inboxes, admits jobs from the queue, and gives each active job a thread.
+
+This room owns the loop, the threads, start and stop. What it knows is in the store, so that it can be killed at any
+moment; everything about one job is in `pipeline`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from labd import pipeline
+from labd.accounts import Account
+from labd.config import Config
+from labd.control import Control
+from labd.diagnosis import Diagnosis
+from labd.docker_engine import DockerEngine
+from labd.errors import ConfigError, LabdError, NotFoundError
+from labd.hands import Hands
+from labd.housekeeping import keep_house
+from labd.images import Images
+from labd.inbox import Finding, Inbox
+from labd.jobs import ADMITTED, Job, Signal, State
+from labd.languages import load
+from labd.log import get
+from labd.machine import capacity
+from labd.notices import Key, Notices
+from labd.pipeline import Lab
+from labd.scheduling import admit, order
+from labd.status import page
+from labd.store import Store
+from labd.uploads import Complete, Nothing, Refuse, Wait
+from labd.verbs import Verbs
+
+_HOUSEKEEPING = 600.0
+_RETRY = 30.0
+_ATTEMPTS = 3
+_SUPERSEDED = 60.0
+
+
+class Service:
+    """One lab, running."""
+
+    def __init__(self, config: Config, accounts: Mapping[str, Account]) -> None:
+        """Open the lab's state; raises ConfigError when another daemon has it open."""
+        state = config.paths.state
+        (state / "jobs").mkdir(parents=True, exist_ok=True)
+        for folder in (state, state / "jobs"):
+            folder.chmod(0o711)
+        self._lock_file = _lock(state / "lock")
+        languages = load(config.paths.templates)
+        store, hands = Store(state / "labd.db"), Hands()
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._uploads: dict[Key, str | Diagnosis | None] = {}
+        self._working: set[int] = set()
+        self._admission = threading.RLock()
+        self._notices = Notices(hands, accounts, self._page)
+        self._inbox = Inbox(accounts, config.inbox, languages, store, hands, self._wake.set)
+        self.lab = Lab(
+            config=config,
+            machine=capacity(config.machine),
+            accounts=accounts,
+            languages=languages,
+            store=store,
+            hands=hands,
+            images=Images(config, languages, store, state / "build"),
+            engine=DockerEngine(config.instance),
+            root=self._inbox.root,
+            fingerprint=self._inbox.fingerprint,
+            announce=self._announce,
+        )
+        self._control = Control(config.paths.socket, Verbs(self.lab, self).answer)
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        self._control.start()
+        get().info("labd started", accounts=len(self.lab.accounts))
+        next_housekeeping = time.monotonic()
+        while not self._stopping.is_set():
+            self._wake.clear()
+            self._collect()
+            self._admit()
+            self._give_threads()
+            if time.monotonic() >= next_housekeeping:
+                keep_house(self.lab)
+                next_housekeeping = time.monotonic() + _HOUSEKEEPING
+            due = min(self._inbox.next_due(), next_housekeeping)
+            self._wake.wait(max(0.0, due - time.monotonic()))
+        self._close()
+
+    def stop(self) -> None:
+        """End soon. Programs go on; the next daemon finds them."""
+        self._stopping.set()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    # Uploads
+
+    def _collect(self) -> None:
+        for finding in self._inbox.look():
+            try:
+                self._deal_with(finding)
+            except LabdError as error:
+                get().warning("upload not dealt with", user=finding.account.name, reason=error.message)
+
+    def _deal_with(self, finding: Finding) -> None:
+        user, project = key = finding.account.name, finding.look.name
+        told = self._tell_upload(finding)
+        if isinstance(finding.verdict, Complete):
+            job = self.lab.store.create(user, project, finding.verdict.signal, finding.look.fingerprint, time.time())
+            get().info("upload complete", job=job.id, user=user, project=project, files=finding.look.files)
+            self._start(job)
+        if "CANCEL" in finding.look.controls:
+            with contextlib.suppress(NotFoundError):
+                self.cancel(user, project, "its owner created CANCEL")
+        if "RERUN" in finding.look.controls:
+            try:
+                self.rerun(user, project, mark=finding.look.controls["RERUN"])
+            except NotFoundError as error:
+                told = Diagnosis(error.message, error.hint)
+        if self._uploads.get(key) != told:
+            self._uploads[key] = told
+            self._notices.announce(key)
+        # Last: a crash before this line makes labd see them again, and doing them again changes nothing.
+        if finding.look.controls:
+            self._inbox.remove_controls(finding.account, finding.look)
+
+    def _tell_upload(self, finding: Finding) -> str | Diagnosis | None:
+        """What STATUS says of an upload that is no job (yet)."""
+        user, project, verdict = finding.account.name, finding.look.name, finding.verdict
+        if isinstance(verdict, Refuse):
+            if self._uploads.get((user, project)) != verdict.diagnosis:
+                get().info("upload refused", user=user, project=project, cause=verdict.diagnosis.cause)
+            return verdict.diagnosis
+        if isinstance(verdict, Wait):
+            for job in self._active(user, project):
+                if job.signal is Signal.SETTLED and time.time() - job.created < _SUPERSEDED:
+                    self.lab.growing.add(job.id)
+            return verdict.why
+        if isinstance(verdict, Nothing) and "SUBMIT" in finding.look.controls:
+            return "nothing has changed since the last job; create the file RERUN to run it again"
+        return None
+
+    def _active(self, user: str, project: str) -> list[Job]:
+        return [job for job in self.lab.store.active() if (job.user, job.project) == (user, project)]
+
+    # Requests
+
+    def cancel(self, user: str, project: str, reason: str) -> list[Job]:
+        """Stop the project's active jobs; those that were. Raises NotFoundError when there are none."""
+        active = self._active(user, project)
+        if not active:
+            raise NotFoundError(f"{project} has no job that is queued or running.")
+        return [pipeline.request_stop(self.lab, job, State.CANCELLED, reason) for job in active]
+
+    def rerun(self, user: str, project: str, job_id: int | None = None, mark: int = 0) -> Job | None:
+        """Run the project's latest snapshot, or that of one job, once more.
+
+        `mark` tells one RERUN file from another: None when the one with this mark has been obeyed already. Raises
+        NotFoundError when there is no snapshot.
+        """
+        if mark and mark == self.lab.store.project(user, project).rerun:
+            return None
+        jobs = [self.lab.store.job(job_id)] if job_id else self.lab.store.jobs(user, project)
+        for job in jobs:
+            if (self.lab.folder(job.snapshot) / "snapshot").exists():
+                again = self.lab.store.create_rerun(job, mark, time.time())
+                get().info("rerun", job=again.id, user=user, of=job.id)
+                self._start(again)
+                return again
+        raise NotFoundError(f"{project} has no snapshot to run again.", "Upload it first.")
+
+    # The queue
+
+    def queue(self) -> list[Job]:
+        """The jobs that wait, in the order in which they would start."""
+        queued = [job for job in self.lab.store.active() if job.state is State.QUEUED]
+        return order(queued, self.lab.store.usage(time.time())) if queued else []
+
+    def _admit(self) -> None:
+        with self._admission:
+            active = self.lab.store.active()
+            queued = [job for job in active if job.state is State.QUEUED]
+            if not queued:
+                return
+            admissions = admit(
+                queued,
+                [job for job in active if job.state in ADMITTED],
+                {(job.user, job.project) for job in active if job.state is State.DELIVERING},
+                self.lab.machine,
+                self.lab.store.usage(time.time()),
+                self.lab.config.user.running,
+                time.time(),
+            )
+            for admission in admissions:
+                now = time.time()
+                self.lab.store.move(admission.job, State.BUILDING, now, gpu_ids=admission.gpu_ids)
+        for job in queued:
+            self._announce(job)
+
+    def _give_threads(self) -> None:
+        for job in self.lab.store.active():
+            if job.state is not State.QUEUED:
+                self._start(job)
+
+    def _start(self, job: Job) -> None:
+        with self._admission:
+            if job.id in self._working or self._stopping.is_set():
+                return
+            self._working.add(job.id)
+        threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
+
+    def _work(self, job_id: int) -> None:
+        """Take one job as far as it goes; what goes wrong is tried again, and never touches another job."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                job = self.lab.store.job(job_id)
+                pipeline.advance(self.lab, job)
+                # The job may be first in the queue: then it goes on in this thread.
+                self._admit()
+                if self.lab.store.job(job_id).state in (State.QUEUED, *_ENDED):
+                    break
+            except NotFoundError:
+                break  # withdrawn
+            except Exception as error:
+                failures += 1
+                self._trouble(job_id, error, failures)
+                self._stopping.wait(_RETRY)
+        with self._admission:
+            self._working.discard(job_id)
+        self._wake.set()
+
+    def _trouble(self, job_id: int, error: Exception, failures: int) -> None:
+        if isinstance(error, LabdError):
+            get().warning("job held up, trying again", job=job_id, reason=error.message)
+            return
+        get().exception("job held up by a defect of labd, trying again", job=job_id)
+        if failures >= _ATTEMPTS:
+            pipeline.give_up(self.lab, job_id)
+
+    # STATUS
+
+    def _announce(self, job: Job) -> None:
+        self._notices.announce((job.user, job.project))
+
+    def _page(self, key: Key) -> Mapping[str, str] | None:
+        """STATUS of a project now; None while its last page is on its way with the results."""
+        user, project = key
+        jobs = self.lab.store.jobs(user, project, limit=20)
+        active = [job for job in jobs if not job.state.is_outcome]
+        # The job that is furthest is the one that the outbox shows; those that wait behind it come after it.
+        shown = next(iter(sorted(active, key=lambda job: (job.state is State.QUEUED, job.id))), None) or next(
+            iter(jobs), None
+        )
+        if shown and shown.state is State.DELIVERING:
+            return None
+        upload = self._uploads.get(key)
+        if shown is None and upload is None:
+            return None
+        return page(project, shown, upload, time.time(), *self.place(shown))
+
+    def place(self, job: Job | None) -> tuple[int, int]:
+        """The place of `job` in the queue (1 is next, 0: it is not in it), and how many jobs run now."""
+        if job is None or job.state is not State.QUEUED:
+            return 0, 0
+        ids = [queued.id for queued in self.queue()]
+        running = sum(other.state in ADMITTED for other in self.lab.store.active())
+        return (ids.index(job.id) + 1 if job.id in ids else 0), running
+
+    def _close(self) -> None:
+        get().info("labd stopped")
+        self._control.close()
+        self._inbox.close()
+        self._notices.close()
+        with contextlib.suppress(LabdError):
+            self.lab.engine.rest()
+        self.lab.images.close()
+        self.lab.hands.trim(0)
+        self._lock_file.close()
+
+
+_ENDED = tuple(state for state in State if state.is_outcome)
+
+
+def _lock(file: Path) -> IO[str]:
+    """Hold the lab for this process; the kernel lets go of it when the process ends, however it ends."""
+    opened = open(file, "w")  # noqa: SIM115 - held open as long as the daemon lives
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        opened.close()
+        raise ConfigError(f"Another labd is running on {file.parent}.", "Stop it first: systemctl stop labd") from None
+    return opened

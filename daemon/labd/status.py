@@ -1,0 +1,105 @@
+"""STATUS and status.json: a job in a few plain lines, and the same for programs.
+
+This room owns how a job is told, in the outbox, on the command line and over the socket. It is pure: everything that
+is told is handed in.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from labd.diagnosis import Diagnosis
+from labd.jobs import Job, State
+from labd.units import human_duration, human_size, human_time
+
+_WORDS = {
+    State.RECEIVED: "received; its snapshot is being taken",
+    State.QUEUED: "queued",
+    State.BUILDING: "building the environment (see build.log)",
+    State.RUNNING: "running",
+    State.DELIVERING: "ended; the results are on their way to the outbox",
+    State.SUCCEEDED: "succeeded",
+    State.FAILED: "failed",
+    State.REJECTED: "rejected",
+    State.BUILD_FAILED: "failed: the environment could not be built (see build.log)",
+    State.TIMED_OUT: "stopped: its time was over",
+    State.OUT_OF_MEMORY: "failed: out of memory",
+    State.OUTPUT_TOO_LARGE: "stopped: /output grew too large",
+    State.CANCELLED: "cancelled",
+    State.INTERRUPTED: "interrupted",
+}
+
+
+def told(job: Job, place: int = 0, ahead: int = 0) -> dict[str, Any]:
+    """`job` as a JSON object: what status.json and the socket say. Times are seconds since the epoch.
+
+    `place` is its place in the queue (1 is next, 0: not queued), `ahead` the number of jobs running now.
+    """
+    return {
+        "job": job.id,
+        "user": job.user,
+        "project": job.project,
+        "state": job.state.value,
+        "since": job.changed,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "place": place,
+        "running": ahead,
+        "exit_code": job.exit_code,
+        "cause": job.cause,
+        "hint": job.hint,
+        "notes": list(job.notes),
+        "grant": asdict(job.grant) if job.grant else None,
+        "gpu_ids": list(job.gpu_ids),
+        "peak_memory": job.peak_memory,
+        "cpu_seconds": job.cpu_seconds,
+        "stopping": job.stop_reason,
+        "trigger": job.signal.value,
+    }
+
+
+def sentence(job: Job, now: float, place: int = 0, ahead: int = 0) -> str:
+    """The state of `job` in one line, as of `now`: "running for 2 minutes", "queued, place 3; 2 jobs are running"."""
+    words = _WORDS[job.state]
+    if job.stopping and not job.state.is_outcome and job.state is not State.DELIVERING:
+        return f"stopping: {job.stop_reason}"
+    if job.state is State.QUEUED and place:
+        return f"{words}, place {place}; {ahead} running"
+    if job.state is State.RUNNING and job.started:
+        return f"{words} for {human_duration(now - job.started)}"
+    if job.state.is_outcome and job.started and job.ended:
+        return f"{words} after {human_duration(job.ended - job.started)}"
+    return words
+
+
+def page(
+    project: str, job: Job | None, upload: str | Diagnosis | None, now: float, place: int = 0, ahead: int = 0
+) -> dict[str, str]:
+    """The files STATUS and status.json for a `project`: its latest `job`, and what there is to say of an `upload`."""
+    lines, data = [], {"project": project, "updated": now, "state": None}
+    if job:
+        lines += [f"{project}: {sentence(job, now, place, ahead)} (job {job.id})", f"Since: {human_time(job.changed)}"]
+        lines += [f"{name}: {text}" for name, text in (("Cause", job.cause), ("What to do", job.hint)) if text]
+        lines += [f"Note: {note}" for note in job.notes]
+        data |= told(job, place, ahead)
+    if isinstance(upload, Diagnosis):
+        lines += [f"{'New upload' if job else project}: not started. {upload.cause}", f"What to do: {upload.hint}"]
+        data["upload"] = {"state": "refused", "cause": upload.cause, "hint": upload.hint}
+    elif upload:
+        lines.append(f"{'New upload' if job else project}: {upload}")
+        data["upload"] = {"state": "receiving", "text": upload}
+    text = "".join(line + "\n" for line in lines)
+    return {"STATUS": text, "status.json": json.dumps(data, indent=1) + "\n"}
+
+
+def resources(job: Job) -> str:
+    """What `job` was granted, in one line."""
+    if job.grant is None:
+        return ""
+    grant = job.grant
+    cpus = f"{grant.cpus:g} CPU{'' if grant.cpus == 1 else 's'}"
+    gpus = f", GPU {', '.join(job.gpu_ids)}" if job.gpu_ids else ""
+    return f"{cpus}, {human_size(grant.memory)} of memory{gpus}, up to {human_duration(grant.timeout)}"

@@ -1,0 +1,184 @@
+"""Watching over a running program: its log, its mirror in the outbox, its limits, its end.
+
+This room owns what happens between a program's start and its end, every few seconds and at once when it ends. It never
+starts a program, and never judges its end.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labd.accounts import Account
+from labd.config import Output
+from labd.engine import Condition, Engine, EngineError, Phase
+from labd.errors import LabdError
+from labd.hands import Hands
+from labd.jobs import Job, State
+from labd.log import get
+from labd.outbox import Outbox
+from labd.receipt import Manifest, hash_files
+from labd.run_log import RunLog
+from labd.units import human_duration, human_size
+
+_ENGINE_RETRY = 2.0
+_HASH_SHARE = 10
+_LOG_END = 30.0
+
+
+@dataclass
+class Supervision:
+    """One program being watched over, by the thread that called `until_end`."""
+
+    job: Job
+    engine: Engine
+    hands: Hands
+    account: Account
+    outbox: Outbox
+    delivery: Path
+    settings: Output
+    stop: Callable[[State, str], object]
+    tell: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        self.outputs: Manifest = {}
+        self._final_mirror: threading.Thread | None = None
+        self._exact = False
+        self._hash_due = 0.0
+        self._log: RunLog | None = None
+        self._reader: threading.Thread | None = None
+        self._troubled = False
+        self._log_broken = False
+
+    def until_end(self, started: float) -> Condition:
+        """Watch until the program has ended, whatever happens to Docker meanwhile, and how it did.
+
+        `started` is when it started, in seconds since the epoch. run.log is complete on return, and the final mirror
+        of /output on its way.
+        """
+        assert self.job.grant is not None
+        deadline = started + self.job.grant.timeout
+        next_tick = time.time() + self.settings.interval
+        told_to_stop = False
+        while True:
+            ended = self.engine.wait(self.job.id, max(0.0, min(next_tick, deadline) - time.time()))
+            if ended and (condition := self._ended()):
+                return condition
+            if time.time() >= deadline and not told_to_stop:
+                told_to_stop = True
+                limit = human_duration(self.job.grant.timeout)
+                self.stop(State.TIMED_OUT, f"it ran for {limit}, the time it was given")
+                deadline = float("inf")
+            if time.time() >= next_tick:
+                self._tick()
+                next_tick = time.time() + self.settings.interval
+
+    def _ended(self) -> Condition | None:
+        """How the program ended; None when it did not, or when Docker cannot tell yet."""
+        if self._final_mirror is None:
+            # Docker takes tens of milliseconds to notice the end: enough to put the results in place.
+            self._final_mirror = threading.Thread(target=self._mirror_exactly, daemon=True)
+            self._final_mirror.start()
+        try:
+            condition = self.engine.poll(self.job.id)
+            if condition.phase is Phase.RUNNING:
+                self.finish_mirror()
+                self._final_mirror = None
+                return None
+            self._finish_log()
+            return condition
+        except EngineError as error:
+            get().warning("waiting for Docker", job=self.job.id, reason=error.message)
+            threading.Event().wait(_ENGINE_RETRY)
+            return None
+
+    def _tick(self) -> None:
+        self.engine.usage(self.job.id)
+        self._follow_log()
+        self._mirror()
+        self.tell()
+        if time.time() >= self._hash_due:
+            self._hash()
+
+    def _mirror(self) -> None:
+        try:
+            self.outbox.mirror(self.delivery, live=True)
+            self._troubled = False
+        except LabdError as error:
+            if not self._troubled:
+                get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+            self._troubled = True
+
+    def _mirror_exactly(self) -> None:
+        try:
+            self.outbox.mirror(self.delivery)
+            self._exact = True
+        except LabdError as error:
+            get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+
+    def finish_mirror(self) -> bool:
+        """Wait for the mirror that began when the program ended; whether it is exact."""
+        if self._final_mirror is not None:
+            self._final_mirror.join()
+        return self._exact
+
+    def _hash(self) -> None:
+        """Hash what has stopped changing, so that little is left for the end; and see how much there is."""
+        began = time.time()
+        try:
+            self.outputs, size = hash_files(
+                self.hands,
+                self.account.identity,
+                self.delivery / "output",
+                self.outputs,
+                began - self.settings.interval,
+            )
+        except LabdError as error:
+            get().warning("output cannot be measured", job=self.job.id, reason=error.message)
+            size = 0
+        self._hash_due = time.time() + _HASH_SHARE * (time.time() - began)
+        if size > self.settings.max_bytes:
+            limit = human_size(self.settings.max_bytes)
+            self.stop(State.OUTPUT_TOO_LARGE, f"/output grew to {human_size(size)}; the limit is {limit}")
+
+    # run.log: read once at the end of a short program, followed from the first tick of a longer one.
+
+    def _follow_log(self) -> None:
+        if self._reader is None or not self._reader.is_alive():
+            # Docker's stream ends when Docker restarts: then from the first byte again.
+            self._open_log()
+            self._reader = threading.Thread(target=self._read_log, args=(True,), daemon=True)
+            self._reader.start()
+        elif self._log:
+            self._log.flush()
+
+    def _finish_log(self) -> None:
+        if self._reader is not None:
+            self._reader.join(_LOG_END)
+        if self._reader is None or self._reader.is_alive() or self._log_broken:
+            self._open_log()
+            self._read_log(False)
+        if self._log:
+            self._log.close()
+            self._log = None
+
+    def _open_log(self) -> None:
+        identity = self.account.identity
+        if self._log:
+            self._log.close()
+        self._log = RunLog(self.delivery / "run.log", self.settings.log, identity.uid, identity.gid)
+
+    def _read_log(self, follow: bool) -> None:
+        log = self._log
+        assert log is not None
+        try:
+            for chunk in self.engine.logs(self.job.id, follow):
+                log.feed(chunk)
+            log.flush()
+        except (EngineError, ValueError) as error:
+            # ValueError: the log was closed under a reader that came too late.
+            self._log_broken = True
+            get().warning("run.log is behind", job=self.job.id, reason=str(error))
