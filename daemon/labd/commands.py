@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from labd.errors import UnavailableError
@@ -82,6 +83,14 @@ def run(
 def converse(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a helper that is spoken to over its standard input and output."""
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True)
+
+
+def start(arguments: Sequence[str], output: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a daemon beside us; what it prints goes to the file `output`, and a terminal's Ctrl-C does not reach it."""
+    with open(output, "wb") as file:
+        return subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(env), start_new_session=True
+        )
 
 
 def which(program: str) -> str:

@@ -109,7 +109,7 @@ class Build:
     network: str = "default"  # network of build steps: "default", "host" or "none"
     index: str = ""  # package index URL; "" means: the tool's own default
     pip_conf: Path | None = None  # a pip.conf for builds; never part of an image
-    ca_bundle: Path | None = None  # certificates to trust during builds; never part of an image
+    ca_bundle: Path = Path("/etc/ssl/certs/ca-certificates.crt")  # certificates that builds trust; never in an image
     proxy: str = ""  # proxy URL for builds; never part of an image
     debian: bool = True  # make a missing base image from Debian's packages
     debian_mirror: str = ""  # "" means: as the machine's own apt has it

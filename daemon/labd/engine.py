@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -52,7 +52,7 @@ class Run:
     log: int  # bytes of output that must stay retrievable
 
 
-class Phase(str, Enum):
+class Phase(StrEnum):
     """What an engine knows of a job's program."""
 
     ABSENT = "absent"  # never started here, or removed

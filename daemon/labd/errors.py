@@ -21,7 +21,9 @@ class Exit(IntEnum):
     INTERNAL = 70
     NO_PERMISSION = 77
     BAD_CONFIG = 78
+    TIMED_OUT = 124  # with NOT_RUN and CANCELLED: `labd try`, whose other codes are the program's; as timeout(1) has it
     NOT_RUN = 125
+    CANCELLED = 130
 
 
 class LabdError(Exception):

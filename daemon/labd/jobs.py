@@ -8,13 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from labd.errors import ProjectError, TransitionError
 from labd.schema import Duration, SchemaError, Size, read_text
 
 
-class State(str, Enum):
+class State(StrEnum):
     """Where a job is; the second half are outcomes, which no job ever leaves."""
 
     RECEIVED = "received"  # the upload is complete; its snapshot is being taken
@@ -59,7 +59,7 @@ def check_transition(old: State, new: State) -> None:
         raise TransitionError(f"A job cannot go from {old.value} to {new.value}.")
 
 
-class Signal(str, Enum):
+class Signal(StrEnum):
     """How labd knew that an upload was complete (DESIGN: told, known, inferred, settled)."""
 
     SUBMIT = "submit"  # the researcher said so

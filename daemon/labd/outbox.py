@@ -15,7 +15,7 @@ from labd.errors import LabdError
 from labd.hands import Hands, HandsError
 
 _TIMEOUT = 6 * 3600.0
-_ROTATED = (
+CONTENTS = (
     *("COMPLETE", "output", "run.log", "build.log", "receipt.json", "report.html", "stray"),
     *("STATUS", "status.json"),
 )
@@ -45,7 +45,7 @@ class Outbox:
             timeout=_TIMEOUT,
             folder=str(self._folder),
             # STATUS alone is no job: it may have told of an upload that never became one.
-            names=list(_ROTATED if occupant else _ROTATED[:-2]),
+            names=list(CONTENTS if occupant else CONTENTS[:-2]),
             job=str(occupant),
             files=dict(page),
             keep=keep,

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,7 @@ def receive(lab: Lab, job: Job) -> Job | None:
             _withdraw(lab, job, lab.store.project(job.user, job.project).accepted)
             return None
         fault("snapshot-taken")
-        lab.store.hold_snapshot(job, job.id)
-        job = lab.store.update(job, notes=taken.notes)
+        job = replace(job, notes=taken.notes)
     try:
         code = lab.folder(job.snapshot) / "snapshot" / "code"
         language = choose(lab.languages, os.listdir(code))
@@ -111,7 +111,9 @@ def receive(lab: Lab, job: Job) -> Job | None:
         return _end(lab, job, State.REJECTED, error.message, error.hint)
     fault("before-queued")
     _supersede(lab, job)
-    return _move(lab, job, State.QUEUED, grant=granted)
+    job = lab.store.queue(job, time.time(), grant=granted, notes=job.notes)
+    lab.announce(job)
+    return job
 
 
 def _take_snapshot(lab: Lab, job: Job, folder: Path) -> snapshot.Taken:
@@ -137,6 +139,7 @@ def _supersede(lab: Lab, job: Job) -> None:
 
 def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
     lab.store.withdraw(job, accepted)
+    get().info("withdrawn: " + ("nothing has changed" if accepted else "it is still changing"), job=job.id, user=job.user)
     job_folder.remove(lab.hands, lab.folder(job.id))
     lab.announce(job)
 
@@ -166,9 +169,12 @@ def build(lab: Lab, job: Job) -> Job:
         return _stopped(lab, job)
     try:
         environment = _environment(lab, job)
-        image = lab.images.ready(environment)
+        image = lab.images.ready(environment, f"{job.user}/{job.project}")
         if image is None:
             image = _make_image(lab, job, environment, stop)
+        else:
+            with _build_log(lab, job) as log:
+                log.write(f"Nothing to build: the environment {environment.tag} is there already.\n".encode())
     except BuildFailed as error:
         if error.cancelled:
             return _stopped(lab, lab.store.job(job.id))
@@ -194,10 +200,9 @@ def _environment(lab: Lab, job: Job) -> Environment:
 
 def _make_image(lab: Lab, job: Job, environment: Environment, stop: threading.Event) -> str:
     get().info("building the environment", job=job.id, user=job.user, environment=environment.tag)
-    log = lab.folder(job.id) / "delivery" / "build.log"
-    outbox = lab.outbox(job)
-    with run_log.create(log, *_owner(lab, job)) as file:
-        outbox.place_logs(log.parent)
+    with _build_log(lab, job) as file:
+        _occupy(lab, job)
+        lab.outbox(job).place_logs(lab.folder(job.id) / "delivery")
 
         def report(line: str) -> None:
             file.write(line.rstrip("\n").encode("utf-8", "replace") + b"\n")
@@ -286,18 +291,19 @@ def deliver(lab: Lab, job: Job) -> Job:
     inputs = _inputs(lab, job)
     if not (supervision and supervision.finish_mirror()):
         outbox.mirror(delivery)
+    # The mirror may have begun before the last lines of the log were there.
+    outbox.place_logs(delivery)
     outputs = _outputs(lab, job, supervision.outputs if supervision else {})
-    notes = dict.fromkeys((*job.notes, *_remarks(lab, job, outputs)))
-    job = lab.store.update(job, notes=tuple(notes))
+    notes = (*job.notes, *_remarks(lab, job, outputs))
     fault("mirrored")
-    final = replace(job, state=outcome, changed=job.ended or job.changed)
+    final = replace(job, state=outcome, changed=job.ended or job.changed, notes=notes)
     environment = lab.images.provenance(job.image) if job.image else {}
-    text = receipt.render(job, lab.store.events(job.id), environment, inputs, outputs)
+    text = receipt.render(final, lab.store.events(job.id), environment, inputs, outputs)
     outbox.show({"receipt.json": text, **page(job.project, final, None, time.time())})
     fault("before-complete")
     outbox.show({"COMPLETE": f"{job.id} {outcome.value}\n"})
     fault("complete")
-    job = _move(lab, job, outcome)
+    job = _move(lab, job, outcome, notes=notes)
     get().info(f"job {job.state.value}", job=job.id, user=job.user, **({"cause": job.cause} if job.cause else {}))
     clean_up(lab, job)
     return job
@@ -426,9 +432,9 @@ def _occupy(lab: Lab, job: Job) -> None:
     lab.store.occupy(job)
 
 
-def _owner(lab: Lab, job: Job) -> tuple[int, int]:
+def _build_log(lab: Lab, job: Job) -> BufferedWriter:
     identity = lab.accounts[job.user].identity
-    return identity.uid, identity.gid
+    return run_log.create(lab.folder(job.id) / "delivery" / "build.log", identity.uid, identity.gid)
 
 
 def _despite_docker(step: Callable[[], None], job: Job) -> None:

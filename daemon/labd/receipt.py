@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,4 +84,4 @@ def _listed(manifest: Manifest) -> list[dict[str, Any]]:
 
 
 def _iso(time: float | None) -> str | None:
-    return None if time is None else datetime.fromtimestamp(time, timezone.utc).isoformat(timespec="milliseconds")
+    return None if time is None else datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")

@@ -41,6 +41,8 @@ _HOUSEKEEPING = 600.0
 _RETRY = 30.0
 _ATTEMPTS = 3
 _SUPERSEDED = 60.0
+_USAGE_AGE = 10.0
+_PLACES = 2.0
 
 
 class Service:
@@ -58,6 +60,8 @@ class Service:
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._uploads: dict[Key, str | Diagnosis | None] = {}
         self._working: set[int] = set()
+        self._usage: tuple[float, Mapping[str, float]] = (0.0, {})
+        self._places_told = 0.0
         self._admission = threading.RLock()
         self._notices = Notices(hands, accounts, self._page)
         self._inbox = Inbox(accounts, config.inbox, languages, store, hands, self._wake.set)
@@ -183,7 +187,15 @@ class Service:
     def queue(self) -> list[Job]:
         """The jobs that wait, in the order in which they would start."""
         queued = [job for job in self.lab.store.active() if job.state is State.QUEUED]
-        return order(queued, self.lab.store.usage(time.time())) if queued else []
+        return order(queued, self._recent_usage()) if queued else []
+
+    def _recent_usage(self) -> Mapping[str, float]:
+        """What each user used of late; fresh enough for a fair order."""
+        counted, usage = self._usage
+        if time.monotonic() - counted > _USAGE_AGE:
+            usage = self.lab.store.usage(time.time())
+            self._usage = (time.monotonic(), usage)
+        return usage
 
     def _admit(self) -> None:
         with self._admission:
@@ -196,15 +208,17 @@ class Service:
                 [job for job in active if job.state in ADMITTED],
                 {(job.user, job.project) for job in active if job.state is State.DELIVERING},
                 self.lab.machine,
-                self.lab.store.usage(time.time()),
+                self._recent_usage(),
                 self.lab.config.user.running,
                 time.time(),
             )
             for admission in admissions:
                 now = time.time()
                 self.lab.store.move(admission.job, State.BUILDING, now, gpu_ids=admission.gpu_ids)
-        for job in queued:
-            self._announce(job)
+        if admissions and time.monotonic() - self._places_told > _PLACES:
+            self._places_told = time.monotonic()
+            for job in queued:
+                self._announce(job)
 
     def _give_threads(self) -> None:
         for job in self.lab.store.active():

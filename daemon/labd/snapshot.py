@@ -28,6 +28,22 @@ _LEFT_OUT = re.compile(
 )
 _NOTES = 5
 
+RULES = (
+    *("--archive", "--secluded-args", "--no-devices", "--no-specials", "--safe-links", "--sparse"),
+    # Two edits in the same second that leave the size as it was are two contents (rsync(1), --modify-window).
+    "--modify-window=-1",
+    *(
+        "--numeric-ids",
+        "--chmod=Du+rwx,Fu+rw,ug-s",
+        "--info=symsafe1,nonreg1,stats1",
+        "--out-format=%i %n",
+        "--stats",
+    ),
+    *(f"--include=/{part}{'' if '.' in part else '/***'}" for part in PARTS),
+    "--exclude=*",
+)
+"""What rsync takes of a project, and how: its options for every snapshot."""
+
 
 class MovedError(LabdError):
     """The upload changed while it was being read."""
@@ -50,15 +66,15 @@ def take(
 ) -> Taken:
     """Copy the parts of the project in `source` that a job can see to `target`.
 
-    `target` is complete when this returns, also when it was there before; it is not made when nothing changed.
-    `previous` is the project's previous snapshot: what did not change is shared with it. `unmoved` looks at the upload
+    `target` is complete when this returns; it is not made when nothing changed. One that is there already is of a run
+    that was cut off, and after a power cut nothing vouches for its content: it is made again. `previous` is the project's previous snapshot: what did not change is shared with it. `unmoved` looks at the upload
     again. Raises MovedError when it moved meanwhile, UnreadableError when rsync could not read it, HandsError; nothing
     is left behind then.
     """
-    if target.exists():
-        return Taken(changed=True)
     part = target.with_name(target.name + ".part")
-    discard(hands, part)
+    for old in (target, part):
+        if old.exists():
+            discard(hands, old)
     part.mkdir(mode=0o700)
     try:
         output = _copy(hands, account, source, part, previous)
@@ -74,7 +90,7 @@ def take(
         part.chmod(0o700)
         (part.parent / "files").write_text(_total(output))
         os.replace(part, target)
-        return Taken(changed=True, notes=_left_out(output))
+        return Taken(changed=True, notes=left_out(output))
     except BaseException:
         discard(hands, part)
         raise
@@ -86,20 +102,7 @@ def discard(hands: Hands, folder: Path) -> None:
 
 
 def _copy(hands: Hands, account: Account, source: Path, target: Path, previous: Path | None) -> str:
-    arguments = [
-        *("--archive", "--secluded-args", "--no-devices", "--no-specials", "--safe-links", "--sparse"),
-        # Two edits in the same second that leave the size as it was are two contents (rsync(1), --modify-window).
-        "--modify-window=-1",
-        *(
-            "--numeric-ids",
-            "--chmod=Du+rwx,Fu+rw,ug-s",
-            "--info=symsafe1,nonreg1,stats1",
-            "--out-format=%i %n",
-            "--stats",
-        ),
-        *(f"--include=/{part}{'' if '.' in part else '/***'}" for part in PARTS),
-        "--exclude=*",
-    ]
+    arguments = [*RULES]
     if previous:
         arguments.append(f"--link-dest={previous}")
     if os.getuid() == 0:
@@ -161,7 +164,8 @@ def _total(output: str) -> str:
     return match[1] if match else "?"
 
 
-def _left_out(output: str) -> tuple[str, ...]:
+def left_out(output: str) -> tuple[str, ...]:
+    """Sentences about what rsync, run with RULES, said that it left out."""
     notes = []
     for match in filter(None, map(_LEFT_OUT.match, output.splitlines())):
         if match["special"] is not None:

@@ -1,6 +1,7 @@
 """The only SQL: jobs, their history, what is known of each project, and which environments were used when.
 
-This room owns the database file (SQLite in WAL mode, synchronous=FULL: a job that was promised survives a power cut).
+This room owns the database file (SQLite in WAL mode). A new job is on the disk before anybody hears of it; a later
+change that a power cut takes away is made again, because it is a step that can be repeated.
 Every change of a job's state is one transaction and is checked against the table of allowed transitions. It never
 decides anything.
 """
@@ -87,11 +88,13 @@ class Store:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         for number in range(self._db.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
             # executescript commits what is open first, so the transaction has to be in the script itself.
             self._db.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+        # The daemon asks for them all the time, and this process is the only one that writes.
+        self._active = self._load_active()
 
     def close(self) -> None:
         """Close the database; the write-ahead log is folded into it."""
@@ -102,7 +105,7 @@ class Store:
 
     def create(self, user: str, project: str, signal: Signal, fingerprint: str, now: float) -> Job:
         """Accept an upload: a new job in RECEIVED, and its fingerprint as dealt with, in one transaction."""
-        with self._transaction():
+        with self._transaction(durable=True):
             row = self._db.execute(
                 "INSERT INTO jobs (user, project, state, signal, created, changed, snapshot)"
                 " VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING id",
@@ -111,11 +114,11 @@ class Store:
             self._db.execute("UPDATE jobs SET snapshot = id WHERE id = ?", (row["id"],))
             self._set_project(user, project, accepted=fingerprint)
             self._event(row["id"], State.RECEIVED, now)
-            return self.job(row["id"])
+            return self._refresh(row["id"])
 
     def create_rerun(self, of: Job, mark: int, now: float) -> Job:
         """A new job on the snapshot of job `of`; `mark` is that of the RERUN file that asked for it, 0 for none."""
-        with self._transaction():
+        with self._transaction(durable=True):
             job = self.create(of.user, of.project, Signal.RERUN, self.project(of.user, of.project).accepted, now)
             if mark:
                 self._set_project(of.user, of.project, rerun=mark)
@@ -125,6 +128,7 @@ class Store:
         """Undo `create`: the upload was no job after all. `accepted` is its fingerprint, or "" to look again."""
         with self._transaction():
             self._db.execute("DELETE FROM jobs WHERE id = ? AND state = ?", (job.id, State.RECEIVED.value))
+            self._active.pop(job.id, None)
             self._set_project(job.user, job.project, accepted=accepted)
 
     def move(self, job: Job, state: State, now: float, **changes: Any) -> Job:
@@ -137,13 +141,20 @@ class Store:
             self._event(job.id, state, now)
             return self.update(job, state=state, changed=now, **changes)
 
+    def queue(self, job: Job, now: float, **changes: Any) -> Job:
+        """`job` in QUEUED, holding the latest snapshot of its project unless it runs that of an earlier job."""
+        with self._transaction():
+            if job.snapshot == job.id:
+                self._set_project(job.user, job.project, snapshot=job.id)
+            return self.move(job, State.QUEUED, now, **changes)
+
     def update(self, job: Job, **changes: Any) -> Job:
         """`job` with other fields changed."""
         names = ", ".join(f"{name} = ?" for name in changes)
         values = [_encode(value) for value in changes.values()]
         with self._transaction():
             self._db.execute(f"UPDATE jobs SET {names} WHERE id = ?", (*values, job.id))
-            return self.job(job.id)
+            return self._refresh(job.id)
 
     def ask_to_stop(self, job_id: int, why: State, reason: str) -> Job:
         """Note that an active job shall be stopped; the first reason given stays."""
@@ -152,18 +163,19 @@ class Store:
                 "UPDATE jobs SET stopping = ?, stop_reason = ? WHERE id = ? AND stopping IS NULL AND outcome IS NULL",
                 (why.value, reason, job_id),
             )
-            return self.job(job_id)
+            return self._refresh(job_id)
 
     def job(self, job_id: int) -> Job:
         """Job number `job_id`. Raises NotFoundError."""
-        for job in self._jobs("WHERE id = ?", (job_id,)):
-            return job
+        with self._lock:
+            for job in [self._active[job_id]] if job_id in self._active else self._jobs("WHERE id = ?", (job_id,)):
+                return job
         raise NotFoundError(f"There is no job {job_id}.", "`labd jobs` lists the jobs there are.")
 
     def active(self) -> list[Job]:
         """All jobs that have no outcome yet, oldest first."""
-        marks = ", ".join("?" * len(_ACTIVE))
-        return list(self._jobs(f"WHERE state IN ({marks}) ORDER BY id", _ACTIVE))
+        with self._lock:
+            return list(self._active.values())
 
     def jobs(self, user: str | None = None, project: str | None = None, limit: int = 50) -> list[Job]:
         """The latest `limit` jobs, newest first, of one user or project or of all."""
@@ -183,11 +195,14 @@ class Store:
     def usage(self, now: float) -> dict[str, float]:
         """CPU-seconds granted to each user's jobs of late: those of the last day count, the older the less."""
         spent: dict[str, float] = {}
-        for job in self._jobs("WHERE started IS NOT NULL AND coalesce(ended, ?1) > ?1 - 86400", (now,)):
-            assert job.grant is not None and job.started is not None
-            ended = job.ended or now
-            weight = 0.5 ** ((now - ended) / 21600)
-            spent[job.user] = spent.get(job.user, 0.0) + (ended - job.started) * job.grant.cpus * weight
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT user, started, coalesce(ended, ?1) AS ended, json_extract(grant, '$.cpus') AS cpus FROM jobs"
+                " WHERE started IS NOT NULL AND coalesce(ended, ?1) > ?1 - 86400",
+                (now,),
+            ).fetchall()
+        for user, started, ended, cpus in rows:
+            spent[user] = spent.get(user, 0.0) + (ended - started) * cpus * 0.5 ** ((now - ended) / 21600)
         return spent
 
     # Projects
@@ -202,11 +217,6 @@ class Store:
         """Remember that the upload with this `fingerprint` has been dealt with, though it made no job."""
         with self._transaction():
             self._set_project(user, project, accepted=fingerprint)
-
-    def hold_snapshot(self, job: Job, snapshot: int) -> None:
-        """Remember which job holds the latest snapshot of `job`'s project (0: none does)."""
-        with self._transaction():
-            self._set_project(job.user, job.project, snapshot=snapshot)
 
     def occupy(self, job: Job) -> None:
         """Remember that the outbox shows `job` now."""
@@ -237,18 +247,35 @@ class Store:
     # Within
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, durable: bool = False) -> Iterator[None]:
+        """All or nothing; with `durable` also after a power cut (https://sqlite.org/pragma.html#pragma_synchronous)."""
         with self._lock:
             if self._db.in_transaction:
                 yield
                 return
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
                 self._db.execute("ROLLBACK")
+                self._active = self._load_active()
                 raise
             self._db.execute("COMMIT")
+
+    def _load_active(self) -> dict[int, Job]:
+        marks = ", ".join("?" * len(_ACTIVE))
+        return {job.id: job for job in self._jobs(f"WHERE state IN ({marks}) ORDER BY id", _ACTIVE)}
+
+    def _refresh(self, job_id: int) -> Job:
+        """The job as the database has it now, here and in what is remembered of the active ones."""
+        job = next(self._jobs("WHERE id = ?", (job_id,)))
+        if job.state in OUTCOMES:
+            self._active.pop(job_id, None)
+        else:
+            # A key that is there keeps its place, and new ids only grow: the order stays that of the ids.
+            self._active[job_id] = job
+        return job
 
     def _set_project(self, user: str, project: str, **changes: Any) -> None:
         self._db.execute("INSERT OR IGNORE INTO projects (user, project) VALUES (?, ?)", (user, project))

@@ -7,7 +7,7 @@ at a clock or a file.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+import time
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _SIZE_STEPS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
@@ -54,7 +54,7 @@ def human_size(count: float) -> str:
 def human_duration(seconds: float) -> str:
     """`seconds` in its two largest units: "0.4 seconds", "1 minute 30 seconds", "12 hours"."""
     if seconds < 10:
-        text = f"{seconds:.1f}".removesuffix(".0")
+        text = f"{seconds:.1g}" if 0.001 <= seconds < 1 else f"{seconds:.1f}".removesuffix(".0")
         return f"{text} second{'' if text == '1' else 's'}"
     left, parts = round(seconds), []
     for name, step in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
@@ -66,7 +66,7 @@ def human_duration(seconds: float) -> str:
 
 def human_time(timestamp: float) -> str:
     """Local date and time of `timestamp` (seconds since the epoch), to the second: "2025-03-01 14:05:09"."""
-    return datetime.fromtimestamp(timestamp).strftime("%Y-%m-%d %H:%M:%S")
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))
 
 
 def count(number: int, noun: str) -> str:

@@ -1,0 +1,119 @@
+"""How a build reaches the world: package index, certificates, proxy. Secrets, all of them.
+
+This room owns the translation of the administrator's [build] settings into what installers understand. Builds get it as
+one secret file, a piece of shell to be sourced, which is in no layer and in no history of an image.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from labd.config import Build
+from labd.errors import ConfigError
+
+_PLACE = "/dev/labd"  # of the build's own /dev, which is memory and ends with the build
+_LIMIT = 500 * 1024  # BuildKit's, for one secret
+_CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+_PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+class BuildSettings:
+    """The settings, read once, when first needed. Any of it may raise ConfigError."""
+
+    def __init__(self, build: Build) -> None:
+        self._build = build
+
+    @property
+    def key(self) -> list[str]:
+        """What of the settings can change an image's content, without anything secret."""
+        return [_CREDENTIALS.sub("", value).replace("://@", "://") for value in self._index.values()]
+
+    @cached_property
+    def script(self) -> str:
+        """Shell that puts files below /dev/labd and exports variables."""
+        no_index = "true" if self._pip.get("no-index", "").lower() in ("1", "true", "yes", "on") else "false"
+        lines = ["umask 022", f"mkdir -p {_PLACE}", _file("uv.toml", f"no-index = {no_index}")]
+        lines.append(f"export UV_PYTHON_DOWNLOADS=never UV_CONFIG_FILE={_PLACE}/uv.toml")
+        if self._build.pip_conf:
+            lines += [_file("pip.conf", _read(self._build.pip_conf)), f"export PIP_CONFIG_FILE={_PLACE}/pip.conf"]
+        if self._authorities:
+            lines.append(_file("ca.pem", _read(self._authorities)))
+            lines += [f"export {name}={_PLACE}/ca.pem" for name in _CERTIFICATES]
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in self._index.items()]
+        text = "\n".join(lines) + "\n"
+        if len(text.encode()) > _LIMIT:
+            raise ConfigError(
+                f"Builds can take {_LIMIT // 1024} kB of settings, and these are {len(text) // 1024} kB.",
+                "Put only your own authorities and the common ones into `ca_bundle`.",
+            )
+        return text
+
+    @cached_property
+    def proxies(self) -> Mapping[str, str]:
+        """Environment variables that Docker hands to a build without keeping them."""
+        proxy = self._build.proxy or self._pip.get("proxy", "")
+        return dict.fromkeys(_PROXIES, proxy) if proxy else {}
+
+    def redact(self, text: str) -> str:
+        """`text` with `****` in place of passwords that stand in the settings."""
+        for secret in self._secrets:
+            text = text.replace(secret, "****")
+        return text
+
+    @cached_property
+    def _secrets(self) -> list[str]:
+        urls = [*self._index.values(), *self.proxies.values()]
+        found = {credentials for url in urls for credentials in _CREDENTIALS.findall(url)}
+        found |= {password for url in urls for one in url.split() if (password := urlsplit(one).password)}
+        return sorted(found, key=len, reverse=True)
+
+    @cached_property
+    def _index(self) -> dict[str, str]:
+        """uv's variables (it reads no pip.conf) and pip's, where they go beyond pip.conf."""
+        index = self._build.index or self._pip.get("index-url", "")
+        variables = {"PIP_INDEX_URL": self._build.index, "UV_DEFAULT_INDEX": index}
+        variables["UV_EXTRA_INDEX_URL"] = self._pip.get("extra-index-url", "")
+        variables["UV_FIND_LINKS"] = self._pip.get("find-links", "").replace(" ", ",")
+        variables["UV_INSECURE_HOST"] = self._pip.get("trusted-host", "")
+        return {name: value for name, value in variables.items() if value}
+
+    @cached_property
+    def _pip(self) -> dict[str, str]:
+        """pip.conf's settings for an installation, values of several lines as one."""
+        parser = configparser.RawConfigParser(strict=False)
+        if self._build.pip_conf:
+            try:
+                parser.read_string(_read(self._build.pip_conf))
+            except configparser.Error as error:
+                raise ConfigError(f"{self._build.pip_conf} is no pip.conf: {error}.") from None
+        found: dict[str, str] = {}
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                found |= {key.replace("_", "-"): " ".join(value.split()) for key, value in parser.items(section)}
+        return found
+
+    @cached_property
+    def _authorities(self) -> Path | None:
+        candidates = [self._build.ca_bundle, *([Path(self._pip["cert"])] if self._pip.get("cert") else [])]
+        return next((file for file in candidates if file.is_file()), None)
+
+
+def _file(name: str, content: str) -> str:
+    """Shell that writes `content` into the file `name`."""
+    return f"cat > {_PLACE}/{name} <<'LABD_END_OF_FILE'\n{content.rstrip()}\nLABD_END_OF_FILE"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}.", "Correct it below [build] in the config."
+        ) from None

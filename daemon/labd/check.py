@@ -1,0 +1,139 @@
+"""`labd check` and `labd check-config`: what the daemon would say, before it is asked.
+
+This room owns the order of the questions; the answers come from the rooms that the daemon itself asks, so that they
+cannot differ. It needs no daemon and no Docker, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from labd import accounts, languages, snapshot
+from labd.commands import run
+from labd.config import Config
+from labd.errors import ConfigError, NotFoundError, ProjectError
+from labd.granting import grant
+from labd.hands_worker import scan
+from labd.jobs import Grant, Options, read_options
+from labd.languages import Language
+from labd.layout import CONTROLS, PARTS, is_junk, is_temporary
+from labd.machine import capacity
+from labd.rendering import granted, one_line
+from labd.requirements import normalise, requirements
+from labd.units import count, human_size
+from labd.uploads import Look, Refuse, judge
+
+_SHOWN = 8
+_PATIENCE = 600.0
+
+
+def check(project: Path, config: Config) -> Iterator[str]:
+    """Lines about the folder `project` as it would be received under its own name.
+
+    Raises ProjectError with what the outbox would say if it cannot be run, NotFoundError when there is no such folder.
+    """
+    # Not `resolve`: the name is that of the folder that was given, also when it is a link.
+    folder = Path(os.path.abspath(project))
+    look = _look(folder, config)
+    offered = languages.load(config.paths.templates)
+    _refuse_unfit(look, offered, config)
+    root = folder / look.root
+    language = languages.choose(offered, look.code)
+    given = grant(_options(root), language, config, capacity(config.machine))
+    yield from _summary(look, language, given)
+    yield from _libraries(root / "code", look, language)
+    yield from _left_out(root, config)
+    yield from _warnings(root, look)
+
+
+def check_config(config: Config, name: str) -> Iterator[str]:
+    """Lines about `config`, read from the file `name`. Raises ConfigError for what the daemon would stumble over."""
+    offered = languages.load(config.paths.templates)
+    for language in config.languages:
+        if language not in offered:
+            raise ConfigError(
+                f"{name}: languages: there is no template for {language} in {config.paths.templates}.",
+                f"There are templates for {', '.join(offered)}.",
+            )
+    known = accounts.configured(config)
+    room = capacity(config.machine)
+    yield f"{name} is right."
+    yield f"Accounts: {_few(list(known)) if known else 'none yet'}"
+    for language, versions in config.languages.items():
+        default = f" (default {versions.default})" if len(versions.versions) > 1 else ""
+        yield f"{offered[language].template.title}: {', '.join(versions.versions)}{default}"
+    gpus = f", {count(len(room.gpus), 'GPU')}" if room.gpus else ""
+    yield f"For all jobs together: {room.cpus:g} CPUs, {human_size(room.memory)} of memory{gpus}"
+
+
+def _look(folder: Path, config: Config) -> Look:
+    limits = config.inbox
+    for report in scan(str(folder.parent), [folder.name], limits.max_files, limits.max_depth):
+        return Look.of(report)
+    raise NotFoundError(f"There is no folder {folder}.", "Name the folder that has code/ in it.")
+
+
+def _refuse_unfit(look: Look, offered: Mapping[str, Language], config: Config) -> None:
+    if is_junk(look.name) or is_temporary(look.name):
+        raise ProjectError(f"labd takes no notice of folders called {look.name}.", "Give the project another name.")
+    # As if it were submitted: whether it has settled is no question here.
+    submitted = replace(look, controls={"SUBMIT": 0})
+    verdict = judge(submitted, "", offered, config.inbox, now=0.0, first_seen=0.0)
+    if isinstance(verdict, Refuse):
+        raise ProjectError(verdict.diagnosis.cause, verdict.diagnosis.hint)
+
+
+def _options(root: Path) -> Options:
+    file = root / "job.toml"
+    if not os.path.lexists(file):
+        return Options()
+    if file.is_symlink() or not file.is_file():
+        raise ProjectError("job.toml is not a file.", "Make it a plain text file.")
+    return read_options(file.read_bytes())
+
+
+def _summary(look: Look, language: Language, given: Grant) -> Iterator[str]:
+    title = f"{language.template.title} {given.version}"
+    yield (
+        f"{look.name}: ready. {title}, {count(look.files, 'file')}, {human_size(look.bytes)}; {granted(asdict(given))}"
+    )
+
+
+def _libraries(code: Path, look: Look, language: Language) -> Iterator[str]:
+    for name in language.template.environment:
+        if name in look.code and name.endswith(".txt"):
+            listed = requirements(normalise(name, (code / name).read_bytes()).decode().splitlines())
+            yield f"Libraries: {_few(listed) if listed else f'none (code/{name} is empty)'}"
+        for other in look.code:
+            if other != name and other.lower() == name.lower():
+                yield f"Note: code/{other} is not read; labd reads code/{name}."
+        if name not in look.code and (code.parent / name).exists():
+            yield f"Note: {name} is not read where it is; labd reads code/{name}."
+
+
+def _left_out(root: Path, config: Config) -> Iterator[str]:
+    """What an upload of all of the folder would hold and a job would not see."""
+    beside = sorted(name for name in os.listdir(root) if name not in (*PARTS, *CONTROLS) and not is_junk(name))
+    if beside:
+        shown = [f"{name}/" if (root / name).is_dir() else name for name in beside]
+        yield f"Not part of the job: {_few(shown)} (labd reads {', '.join(PARTS)})"
+    with TemporaryDirectory() as empty:
+        # rsync itself, as it will be asked for the snapshot, without doing anything.
+        said = run(["rsync", "--dry-run", *snapshot.RULES, "--out-format=", f"{root}/", f"{empty}/"], timeout=_PATIENCE)
+    yield from (f"Note: {one_line(note)}" for note in snapshot.left_out(said.output))
+
+
+def _warnings(root: Path, look: Look) -> Iterator[str]:
+    for name in look.temporaries[:1]:
+        yield f"Note: {one_line(name)} looks like an unfinished transfer; labd would wait for its end, or for SUBMIT."
+    for name in look.unfinished[:1]:
+        yield f"Note: {one_line(name)} has no date, like a file cut off in a transfer; labd would wait, or for SUBMIT."
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(one_line(name) for name in names[:_SHOWN]) + more

@@ -1,0 +1,204 @@
+"""docker build: the one way in which labd makes an image from a template.
+
+This room owns the search for a docker command that can build, the command line, and the reading of what BuildKit
+prints. It never decides what is built or why, and never looks at what images there are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from labd.build_settings import BuildSettings
+from labd.commands import Result, run
+from labd.config import Build
+from labd.environments import Recipe
+from labd.errors import LabdError, UnavailableError
+
+Report = Callable[[str], None]
+
+_KEPT_OUTPUT = 64 * 1024
+_PROBE_TIMEOUT = 30.0
+_ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd is no longer there to end it
+_NEEDS_CODE = 75  # EX_TEMPFAIL; see templates/python/Dockerfile
+_HEADING = "==> "
+
+
+class BuildFailed(LabdError):  # noqa: N818 - a sentence: except BuildFailed
+    """The environment could not be built."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        hint: str = "build.log has the whole story.",
+        *,
+        log_tail: str = "",
+        exit_code: int = 1,
+        timed_out: bool = False,
+        cancelled: bool = False,
+    ) -> None:
+        """`log_tail`: what the step that failed printed, 64 KiB at most; `exit_code`: its exit code."""
+        super().__init__(message, hint)
+        self.log_tail = log_tail
+        self.exit_code = exit_code  # type: ignore[assignment] # the builder's: this never ends a labd command
+        self.timed_out = timed_out
+        self.cancelled = cancelled
+
+    def copy(self) -> BuildFailed:
+        """The same failure, to be raised in another thread."""
+        again = BuildFailed(self.message, self.hint, log_tail=self.log_tail, exit_code=self.exit_code)
+        again.timed_out, again.cancelled = self.timed_out, self.cancelled
+        return again
+
+    @property
+    def needs_code(self) -> bool:
+        """Whether the packages can be installed only by running code of theirs."""
+        return self.exit_code == _NEEDS_CODE
+
+
+class Builder:
+    """Builds images with one administrator's settings. Any thread may use it."""
+
+    def __init__(self, build: Build, settings: BuildSettings, work: Path) -> None:
+        """`work` is a folder of labd's own, for build contexts."""
+        self._build = build
+        self._settings = settings
+        self._work = work
+        self._lock = threading.Lock()
+        self._cli = ""
+
+    def build(self, recipe: Recipe, report: Report, cancelled: threading.Event) -> None:
+        """Make the image of `recipe`, telling `report` each line. Raises BuildFailed, UnavailableError, ConfigError."""
+        progress = _Progress(report, self._settings.redact)
+        with tempfile.TemporaryDirectory(dir=self._work, prefix="build-") as folder:
+            context = Path(folder, "context")
+            context.mkdir()
+            for name, content in recipe.files.items():
+                (context / name).write_bytes(content)
+            secrets = Path(folder, "settings")
+            secrets.touch(0o600)
+            secrets.write_text(self._settings.script)
+            result = self.docker(
+                "build", *self._options(recipe, secrets), str(context), report=progress.feed, cancelled=cancelled
+            )
+        if result.code != 0 or result.timed_out or result.cancelled:
+            raise BuildFailed(
+                log_tail=progress.tail,
+                exit_code=progress.exit_code or result.code,
+                timed_out=result.timed_out,
+                cancelled=result.cancelled,
+            )
+
+    def docker(self, *arguments: str, report: Report, cancelled: threading.Event) -> Result:
+        """Run a docker command within the time limit for builds."""
+        limit = self._build.timeout
+        # The default builder is the one whose images this machine's Docker has; others would keep theirs.
+        env = {**os.environ, **self.proxies, "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"}
+        env |= {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "DOCKER_CLI_HINTS": "false"}
+        # A labd that is killed cannot end what it started; timeout(1) can.
+        orphaned = ["timeout", "--signal=KILL", str(int(limit) + _ORPHAN_GRACE)]
+        return run([*orphaned, self.cli(), *arguments], timeout=limit, env=env, on_output=report, cancelled=cancelled)
+
+    @property
+    def proxies(self) -> Mapping[str, str]:
+        """Environment variables for programs that fetch something for a build."""
+        return self._settings.proxies
+
+    def cli(self) -> str:
+        """The docker command that builds. Raises UnavailableError when there is none."""
+        with self._lock:
+            if not self._cli:
+                self._cli = find_cli(self._build.cli)
+            return self._cli
+
+    def _options(self, recipe: Recipe, secrets: Path) -> list[str]:
+        options = ["--progress=plain", "--network", self._build.network, "--tag", recipe.tag]
+        options += ["--file", str(recipe.dockerfile), "--target", recipe.target]
+        # CSV: quoted, so that a comma in the path is no separator.
+        options += ["--secret", f'id=settings,"src={secrets}"']
+        for name, value in recipe.arguments.items():
+            options += ["--build-arg", f"{name}={value}"]
+        for name in self.proxies:
+            options += ["--build-arg", name]  # without a value: Docker takes it from the environment, unseen by ps
+        for name, value in recipe.labels.items():
+            options += ["--label", f"{name}={value}"]
+        return options
+
+
+def find_cli(wanted: str) -> str:
+    """A docker command that can build with BuildKit: `wanted`, or the first that is found.
+
+    Raises UnavailableError when there is none.
+    """
+    folders = [*os.get_exec_path(), "/usr/bin", "/usr/local/bin"]
+    candidates = [wanted] if wanted else [f"{folder}/docker" for folder in dict.fromkeys(folders)]
+    found = [path for candidate in candidates if (path := shutil.which(candidate))]
+    for candidate in found:
+        if _can_build(candidate):
+            return candidate
+    hint = "Install Docker's buildx plugin (docker-buildx-plugin or docker-buildx), or name a docker command that has"
+    hint += " it as `cli` below [build] in the config."
+    if not found:
+        raise UnavailableError(f"There is no {wanted or 'docker'} command on this machine.", hint)
+    raise UnavailableError(f"{' and '.join(found)} cannot build images: the buildx component is missing.", hint)
+
+
+def _can_build(cli: str) -> bool:
+    if run([cli, "buildx", "version"], timeout=_PROBE_TIMEOUT).code == 0:
+        return True
+    # Until version 23, BuildKit was a part of the command itself.
+    version = re.match(r"Docker version (\d+)\.(\d+)", run([cli, "--version"], timeout=_PROBE_TIMEOUT).output)
+    return version is not None and (18, 9) <= (int(version[1]), int(version[2])) < (23, 0)
+
+
+class _Progress:
+    """Reads BuildKit's plain progress: `#7 0.251 text` is what step 7 printed, all else is about the steps."""
+
+    def __init__(self, report: Report, redact: Callable[[str], str]) -> None:
+        self._report, self._redact = report, redact
+        self._steps: dict[str, str] = {}  # those that have not printed yet
+        self._repeating = False
+        self.tail = ""
+        self.exit_code = 0
+
+    def feed(self, line: str) -> None:
+        line = line.rstrip()
+        if code := re.search(r"exit code: (\d+)", line):
+            self.exit_code = int(code[1])
+        # After a rule, BuildKit says again what was there already.
+        self._repeating = self._repeating or line.startswith("------")
+        if self._repeating or not line:
+            return
+        match = re.fullmatch(r"#(\d+) (.*)", line)
+        if not match:
+            self._say(line)
+            return
+        step, text = match.groups()
+        if printed := re.fullmatch(r"\d+\.\d+ ?(.*)", text):
+            self._announce(step, printed[1])
+            self._say(printed[1])
+        elif text.startswith("["):
+            self._steps[step] = text
+        elif text.startswith("ERROR: ") and not self.exit_code:
+            self._say(text)
+        elif text == "exporting to image":
+            self._say(f"{_HEADING}Saving the image")
+
+    def _announce(self, step: str, first: str) -> None:
+        """Say which step begins, unless its own first line does."""
+        title = self._steps.pop(step, "")
+        if title and not first.startswith(_HEADING):
+            self._say(_HEADING + re.sub(r" --\w+=\S+", "", title)[:100])
+
+    def _say(self, text: str) -> None:
+        text = self._redact(text)
+        if text.startswith(_HEADING):
+            self.tail, text = "", text.removeprefix(_HEADING)
+        else:
+            self.tail = f"{self.tail}{text}\n"[-_KEPT_OUTPUT:]
+        self._report(text)

@@ -1,0 +1,248 @@
+"""Environment images: which are there, which must be made, and which can go.
+
+This room owns the images `labd/env:<language>-<hash>` and their further names `labd/<user>/<project>`. An image holds a
+language and the libraries, never code or input; all projects that need the same share one, and it is built once,
+however many ask at a time. It never looks at a project's files itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from labd import environments, image_keeping, log
+from labd.base_images import BaseImages
+from labd.build_settings import BuildSettings
+from labd.config import Config
+from labd.environments import Environment, Recipe, reference
+from labd.errors import UnavailableError
+from labd.image_builder import Builder, BuildFailed, Report
+from labd.image_finishing import Finisher, is_unfinished
+from labd.languages import Language
+from labd.store import Store
+from labd.turns import Turns
+
+__all__ = ["BuildFailed", "Environment", "Images"]
+
+_REMEMBERED = 60.0  # seconds for which a base image is taken to be the one it was
+_NOTED = 3600.0  # seconds between two notes in the store that an environment is in use
+_TIMEOUT = 120  # seconds in which Docker must answer
+
+
+class Images:
+    """The images of one lab. Any thread may use it."""
+
+    def __init__(self, config: Config, languages: Mapping[str, Language], store: Store, work: Path) -> None:
+        """`work` is a folder of labd's own for what is being made; what an earlier life left there is removed."""
+        self._config, self._languages, self._store = config, languages, store
+        self._work = work
+        self._settings = BuildSettings(config.build)
+        self._builder = Builder(config.build, self._settings, work)
+        self._bases = BaseImages(config.build, self._builder, work)
+        self._finisher = Finisher(lambda: self._docker, config.instance)
+        self._turns = Turns()
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._client: Any = None
+        self._base_ids: dict[str, tuple[str, float]] = {}  # name → id, until when to believe it
+        self._noted: dict[str, float] = {}  # tag → when the store was told of its use
+        self._named: dict[str, str] = {}  # project → image that has its name
+        self._packages: dict[str, list[str]] = {}  # image → what is installed in it
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(mode=0o700, parents=True)
+
+    def describe(self, language: str, version: str, files: Mapping[str, bytes]) -> Environment:
+        """The environment for `files`, the content of those of the template's environment files that are there.
+
+        Raises UnavailableError when Docker does not answer, ConfigError when the build settings cannot be read.
+        """
+        base = self._config.languages[language].versions[version]
+        return environments.describe(
+            self._languages[language], version, base, self._base_id(base), self._settings.key, files
+        )
+
+    def ready(self, environment: Environment, project: str = "") -> str | None:
+        """Id of the environment's image if it is there, in one question to Docker (2 ms).
+
+        The image also gets the name of `project`, "user/project". Raises UnavailableError.
+        """
+        image = self._inspect(environment.tag) if environment.base_id else None
+        if image is None:
+            return None
+        if is_unfinished(image):
+            self._finisher.add(environment.tag, image["Id"])
+        self._note_use(environment)
+        if project and self._named.get(project) != image["Id"]:
+            with self._asking() as docker:
+                docker.tag(image["Id"], reference(project), "latest", force=True)
+            self._named[project] = image["Id"]
+        return str(image["Id"])
+
+    def ensure(self, environment: Environment, project: str, report: Report, cancelled: threading.Event) -> str:
+        """Id of the environment's image, which is built unless it is there or being built for another job.
+
+        `report` gets what the build prints, line by line; `cancelled` ends it. Raises BuildFailed, UnavailableError.
+        """
+        environment = self._on_its_base(environment, report, cancelled)
+        self._turns.once(
+            environment.tag,
+            lambda: self._make(environment, project, report, cancelled),
+            lambda: report("Waiting for the same environment, being built for another job"),
+            cancelled,
+        )
+        image = self.ready(environment, project)
+        if image is None:
+            raise UnavailableError("The environment vanished right after it was made.", "Run the project again.")
+        return image
+
+    def provenance(self, image: str) -> dict[str, Any]:
+        """What is known of the image with this id: language, base, packages. Little when Docker does not answer."""
+        known: dict[str, Any] = {"image": image}
+        with contextlib.suppress(UnavailableError):
+            found = self._inspect(image)
+            labels = found["Config"]["Labels"] or {} if found else {}
+            for name in ("environment", "language", "version", "base", "base-id"):
+                if f"labd.{name}" in labels:
+                    known[name.replace("-", "_")] = labels[f"labd.{name}"]
+            if "labd.packages" in labels:
+                known["packages"] = self._installed(image, labels["labd.packages"])
+        return known
+
+    def list(self) -> list[dict[str, Any]]:
+        """The environments that are there, the latest used first: as the store has them, and `size` in bytes."""
+        rows = [(row, self._inspect(row.tag)) for row in self._store.environments()]
+        return [{**asdict(row), "size": image["Size"]} for row, image in rows if image is not None]
+
+    def prune(self, now: float) -> None:
+        """Remove the environments that no container uses, and no job used for as long as the config says."""
+        oldest = now - self._config.retention.images
+        unused = [row.tag for row in self._store.environments() if row.used < oldest]
+        if not unused:
+            return
+        with self._asking() as docker:
+            busy = image_keeping.in_use(docker)
+            for tag in unused:
+                image = self._inspect(tag)
+                if image is not None and image["Id"] in busy:
+                    continue
+                if image is not None:
+                    image_keeping.take_off(docker, image)
+                self._store.forget_environment(tag)
+                self._noted.pop(tag, None)
+                log.get().info("environment removed", environment=tag)
+            image_keeping.forget_steps(docker, oldest)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until nothing goes on in the background, `timeout` seconds at most; whether that is so."""
+        return self._finisher.settle(timeout)
+
+    def close(self) -> None:
+        """Stop what goes on in the background."""
+        self._finisher.close()
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+
+    # Making
+
+    def _on_its_base(self, environment: Environment, report: Report, cancelled: threading.Event) -> Environment:
+        """`environment` on the base image as it is now, which is got first if it is not there."""
+        base, language, version = environment.base, environment.language, environment.version
+
+        def get() -> None:
+            if not self._base_id(base, anew=True):
+                self._bases.get(base, language, version, report, cancelled)
+
+        if not self._base_id(base, anew=True):
+            self._turns.once(base, get, lambda: report(f"Waiting for {base}, which another job is getting"), cancelled)
+            self._base_id(base, anew=True)
+        return self.describe(language.name, version, environment.files)
+
+    def _make(self, environment: Environment, project: str, report: Report, cancelled: threading.Event) -> None:
+        if self.ready(environment) is not None:
+            return
+        began = time.monotonic()
+        report(f"Building the environment {environment.tag} on {environment.base}")
+        try:
+            self._builder.build(self._recipe(environment, project, report), report, cancelled)
+        except BuildFailed as error:
+            if not (error.needs_code and environment.can_extend):
+                raise
+            report("Some libraries come as source only: building them, apart from what others download")
+            self._builder.build(environment.extension(), report, cancelled)
+        log.get().info("environment built", environment=environment.tag, seconds=round(time.monotonic() - began, 1))
+
+    def _recipe(self, environment: Environment, project: str, report: Report) -> Recipe:
+        """The shortest way: often one library was added to what the project had before."""
+        previous = self._inspect(f"{reference(project)}:latest") if environment.can_extend else None
+        steps = environment.steps_from(previous["Config"]["Labels"] or {}) if previous else None
+        if steps is None:
+            return environment.recipe()
+        report("Adding to the environment that the project had before")
+        return environment.extension(reference(project), steps)
+
+    # Docker
+
+    def _base_id(self, name: str, anew: bool = False) -> str:
+        """Id of the base image `name`, "" when it is not there.
+
+        It is believed for a minute: an administrator's newer base may be used that much later. Nothing is built on a
+        belief; `anew` asks.
+        """
+        known, until = self._base_ids.get(name, ("", 0.0))
+        if anew or not known or time.monotonic() > until:
+            image = self._inspect(name)
+            known = str(image["Id"]) if image else ""
+            self._base_ids[name] = known, time.monotonic() + _REMEMBERED
+        return known
+
+    def _note_use(self, environment: Environment) -> None:
+        now = time.time()
+        if self._noted.get(environment.tag, 0.0) < now - _NOTED:
+            self._store.use_environment(environment.tag, environment.language.name, environment.version, now)
+            self._noted[environment.tag] = now
+
+    def _installed(self, image: str, file: str) -> Sequence[str]:
+        with self._reading:
+            if image not in self._packages:
+                name = f"{self._config.instance}-read-{image.rpartition(':')[2][:12]}"
+                with self._asking() as docker:
+                    self._packages[image] = image_keeping.read_file(docker, image, file, name).split()
+            return self._packages[image]
+
+    def _inspect(self, image: str) -> Any:
+        """What Docker says of an image; None when it is not there."""
+        from docker.errors import ImageNotFound
+
+        with self._asking() as docker:
+            try:
+                return docker.inspect_image(image)
+            except ImageNotFound:
+                return None
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[Any]:
+        """The client; Docker's own failures as UnavailableError."""
+        import requests
+        from docker.errors import DockerException
+
+        try:
+            yield self._docker
+        except (DockerException, requests.RequestException) as error:
+            reason = str(getattr(error, "explanation", None) or error).strip()
+            raise UnavailableError(f"Docker does not do as asked: {reason}", "See `journalctl -u docker`.") from error
+
+    @property
+    def _docker(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                import docker  # here: 13 MB that an idle daemon does without
+
+                self._client = docker.APIClient(timeout=_TIMEOUT)
+            return self._client

@@ -1,0 +1,155 @@
+"""How things look: tables that are aligned on a terminal and plain when piped, and jobs in rows and lines.
+
+This room owns columns, widths and emphasis, and what a terminal must not get to see: a program's output can hold
+sequences that change the terminal itself. It never asks for what it shows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from labd.units import count, human_duration, human_size, human_time
+
+TYPE_CHECKING = False  # that of typing, which takes a while to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, TextIO
+
+    Row = Sequence[object]
+
+BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+# Colours are harmless (ESC [ … m); all else that begins with ESC, and all other control characters, can do more than
+# show text. A sequence that is cut off at the end of a piece loses its ESC and stays as text.
+_UNSAFE = (
+    r"(\x1b\[[\d;]*m)|\x1b\[[\d;?]*[ -/]*[@-ln-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person looks at `stream`, on something that can show emphasis."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, style: str, stream: TextIO) -> str:
+    """`text` in `style` where `stream` can show it and the user did not say otherwise (NO_COLOR)."""
+    return f"{style}{text}{PLAIN}" if is_terminal(stream) and not os.environ.get("NO_COLOR") else text
+
+
+def width(stream: TextIO) -> int:
+    """Columns of the terminal at `stream`."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def one_line(text: object) -> str:
+    """`text` as it may stand in a table: without line ends, tabs and other control characters."""
+    return "".join(character if character.isprintable() else " " for character in str(text)).strip()
+
+
+def safe(text: str) -> str:
+    """A program's output as a terminal may get it: colours stay, what else controls a terminal does not."""
+    return re.sub(_UNSAFE, lambda match: match[1] or "", text)
+
+
+def show_table(
+    header: Sequence[str], rows: Sequence[Row], right: Sequence[int] = (), out: TextIO | None = None
+) -> None:
+    """Print `rows`: aligned below a bold header on a terminal (columns in `right` to the right), else one line each
+    with tabs between.
+
+    On a terminal the last column is cut to what fits.
+    """
+    out = out or sys.stdout
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    if not is_terminal(out):
+        out.writelines("\t".join(row) + "\n" for row in cells)
+        return
+    if not cells:
+        return
+    table = [list(header), *cells] if header else cells
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for number, row in enumerate(table):
+        aligned = [
+            cell.rjust(size) if column in right else cell.ljust(size)
+            for column, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        line = shortened("  ".join(aligned).rstrip(), width(out))
+        out.write((styled(line, BOLD, out) if header and number == 0 else line) + "\n")
+
+
+def shortened(text: str, columns: int) -> str:
+    """`text` in `columns` at most."""
+    return text if len(text) <= columns else text[: columns - 1] + "…"
+
+
+def granted(grant: Mapping[str, Any], gpu_ids: Sequence[str] = ()) -> str:
+    """What a job gets, in one line: "1 CPU, 4 GB of memory, up to 1 day"."""
+    cpus = f"{grant['cpus']:g} CPU{'' if grant['cpus'] == 1 else 's'}"
+    gpus = f", {count(grant['gpus'], 'GPU')}" if grant["gpus"] else ""
+    if gpu_ids:
+        gpus = f", GPU {', '.join(gpu_ids)}"
+    network = ", with network" if grant["network"] else ""
+    memory, timeout = human_size(grant["memory"]), human_duration(grant["timeout"])
+    return f"{cpus}, {memory} of memory{gpus}{network}, up to {timeout}"
+
+
+def show_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Jobs as they are now, one a line: what `labd status` prints."""
+    rows = [(job["job"], job["project"], job["user"], human_time(job["since"]), _told(job)) for job in jobs]
+    show_table(("JOB", "PROJECT", "USER", "SINCE", "STATE"), rows, right=[0])
+
+
+def show_history(jobs: Sequence[Mapping[str, Any]], now: float) -> None:
+    """Jobs with their figures, one a line: what `labd jobs` prints. `now` is in seconds since the epoch."""
+    rows = []
+    for job in jobs:
+        took = human_duration((job["ended"] or now) - job["started"]) if job["started"] else "-"
+        memory = human_size(job["peak_memory"]) if job["peak_memory"] else "-"
+        code = "-" if job["exit_code"] is None else job["exit_code"]
+        submitted = human_time(job["created"])
+        rows.append((job["job"], job["project"], job["user"], job["state"], code, submitted, memory, took))
+    show_table(("JOB", "PROJECT", "USER", "STATE", "EXIT", "SUBMITTED", "MEMORY", "RAN FOR"), rows, right=[0, 4, 6])
+
+
+def show_job(job: Mapping[str, Any]) -> None:
+    """All about one job, a line for each thing that is known: what `labd status JOB` prints."""
+    facts: list[tuple[str, object]] = [("Job", f"{job['job']}, {job['project']} of {job['user']}")]
+    facts += [("State", job["sentence"]), ("Cause", job["cause"]), ("What to do", job["hint"])]
+    facts += [("Note", note) for note in job["notes"]]
+    moments = (("Submitted", "created"), ("Started", "started"), ("Ended", "ended"))
+    facts += [(name, human_time(job[key])) for name, key in moments if job[key]]
+    if job["grant"]:
+        facts.append(("Granted", granted(job["grant"], job["gpu_ids"])))
+    if job["cpu_seconds"] is not None:
+        used = f"{human_duration(job['cpu_seconds'])} of CPU time"
+        facts.append(("Used", used + (f", {human_size(job['peak_memory'])} of memory" if job["peak_memory"] else "")))
+    if job["exit_code"] is not None:
+        facts.append(("Exit code", job["exit_code"]))
+    shown = [(name, one_line(fact)) for name, fact in facts if fact != ""]
+    # Not as a table: a cause is worth all of its words.
+    separator = "{:<11} {}\n" if is_terminal(sys.stdout) else "{}\t{}\n"
+    sys.stdout.writelines(separator.format(name, fact) for name, fact in shown)
+
+
+def show_images(images: Sequence[Mapping[str, Any]]) -> None:
+    """Environment images, one a line."""
+    rows = [
+        (
+            image["tag"],
+            f"{image['language']} {image['version']}",
+            human_size(image["size"]),
+            human_time(image["created"]),
+            human_time(image["used"]),
+        )
+        for image in images
+    ]
+    show_table(("ENVIRONMENT", "LANGUAGE", "SIZE", "MADE", "LAST USED"), rows, right=[2])
+
+
+def _told(job: Mapping[str, Any]) -> str:
+    return f"{job['sentence']}: {job['cause']}" if job["cause"] else str(job["sentence"])

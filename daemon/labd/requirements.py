@@ -1,0 +1,68 @@
+"""What a project asks for, without what makes no difference.
+
+This room owns the normal form of the files that an environment is made from, so that two projects that ask for the
+same get the same environment. It is pure: it reads no file and installs nothing.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+
+# PowerShell 5 writes UTF-16 when output is sent into a file, such as that of `pip freeze`.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_PLAIN = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*) ?(?P<extras>\[[\w .,-]*\])? ?(?P<version>[<>=!~(][\w .,<>=!~*+()-]*)?"
+)
+_TWO_WORDS = re.compile(r"[\w.*+)] [\w<>=!~(-]")
+
+
+def normalise(name: str, content: bytes) -> bytes:
+    """`content` of the file `name` in its normal form, UTF-8.
+
+    In a .txt file, one requirement a line, comments, blank lines, white space, the order of requirements and the
+    spelling of names make no difference. In other files only the encoding and the line ends do not.
+    """
+    text = _decode(content).replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
+    if not name.endswith(".txt"):
+        return text.encode()
+    # pip joins lines first and then looks for comments, but never continues a comment.
+    whole = re.sub(r"(?m)^([^#\n]*)\\\n", r"\1 ", text)
+    lines = [line for raw in whole.split("\n") if (line := _line(raw))]
+    # Options, such as an index, are for the whole file, and their order can matter.
+    ordered = [line for line in lines if line.startswith("-")] + sorted({*requirements(lines)})
+    return "".join(f"{line}\n" for line in ordered).encode()
+
+
+def requirements(lines: Iterable[str]) -> list[str]:
+    """Those of `lines`, in normal form, that are requirements and not options."""
+    return [line for line in lines if not line.startswith("-")]
+
+
+def _decode(content: bytes) -> str:
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _line(raw: str) -> str:
+    line = " ".join(_COMMENT.sub("", raw).split()).rstrip("\\ ")
+    requirement, semicolon, marker = line.partition(";")
+    plain = _PLAIN.fullmatch(requirement.strip())
+    if not plain or _TWO_WORDS.search(plain["version"] or ""):
+        return line  # an option, an address, or a mistake: for the installer, as it stands
+    name = re.sub(r"[-_.]+", "-", plain["name"]).lower()
+    rest = "".join(((plain["extras"] or "") + (plain["version"] or "")).split())
+    return f"{name}{rest}" + (f";{marker.strip()}" if semicolon else "")

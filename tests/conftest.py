@@ -1,0 +1,51 @@
+"""Fixtures: a real lab for a test, or one for all tests of a file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import Lab
+
+MakeLab = Callable[..., Lab]
+
+
+def temporary_folder() -> Path:
+    # /tmp may be memory, which overlayfs takes for no upper layer, and pytest's folders are closed to researchers.
+    return Path(tempfile.mkdtemp(prefix="labd-test-", dir="/var/tmp"))
+
+
+@pytest.fixture
+def make_lab() -> Iterator[MakeLab]:
+    """Makes labs that are not started yet; all of them are closed at the end."""
+    labs: list[Lab] = []
+
+    def make(*, users: tuple[str, ...] = ("ana-silva",), settings: str = "") -> Lab:
+        labs.append(Lab(temporary_folder(), users, settings))
+        return labs[-1]
+
+    yield make
+    for lab in labs:
+        lab.close()
+
+
+@pytest.fixture
+def lab(make_lab: MakeLab) -> Lab:
+    """A started lab of this test's own."""
+    made = make_lab()
+    made.start()
+    return made
+
+
+@pytest.fixture(scope="module")
+def shared_lab() -> Iterator[Lab]:
+    """A started lab for all tests of one file; each uses a project name of its own."""
+    made = Lab(temporary_folder(), ("ana-silva",), "[user]\nrunning = 4\n[machine]\ncpus = 4.0\n")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()

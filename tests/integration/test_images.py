@@ -1,0 +1,511 @@
+"""Environment images on a real Docker: made once, from what was asked for, with no secret in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import docker as sdk
+import pytest
+from labd.base_images import BaseImageError
+from labd.config import Build, Config, Paths, Versions
+from labd.environments import reference
+from labd.errors import UnavailableError
+from labd.images import BuildFailed, Environment, Images
+from labd.languages import load
+from labd.store import Store
+from package_index import PackageIndex
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+PASSWORD = "s3cr3t-" + uuid.uuid4().hex
+DEADLINE = 120.0
+
+
+class Workshop:
+    """The images of a lab of a test's own. All that it makes is removed by `close`."""
+
+    def __init__(self, build: Build, **changes: Any) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="labd-test-", dir="/var/tmp"))
+        self.user = f"test-{uuid.uuid4().hex[:8]}"
+        paths = Paths(self.folder, self.folder / "socket", TEMPLATES)
+        self.config = replace(Config(paths=paths, build=build), **changes)
+        self.languages = load(TEMPLATES)
+        self.store = Store(self.folder / "database")
+        self.docker = sdk.APIClient()
+        self.images = self.open()
+
+    def open(self) -> Images:
+        self.images = Images(self.config, self.languages, self.store, self.folder / "build")
+        return self.images
+
+    def describe(self, *requirements: str, version: str = "3.11") -> Environment:
+        files = {"requirements.txt": "\n".join(requirements).encode()} if requirements else {}
+        return self.images.describe("python", version, files)
+
+    def ensure(self, *requirements: str, project: str = "project", version: str = "3.11") -> tuple[str, list[str]]:
+        """The image's id, and what was reported."""
+        said: list[str] = []
+        environment = self.describe(*requirements, version=version)
+        never = threading.Event()
+        return self.images.ensure(environment, f"{self.user}/{project}", said.append, never), said
+
+    def run(self, image: str, program: str) -> str:
+        """What `program` prints in `image`, run as nobody in particular, with nothing to write on."""
+        command = ["docker", "run", "--rm", "--network=none", "--read-only", "--user=12345:12345", image]
+        return subprocess.run([*command, "python", "-c", program], capture_output=True, text=True, check=True).stdout
+
+    def close(self) -> None:
+        self.images.close()
+        mine = [image for image in self.docker.images() if self._made(image)]
+        for container in self.docker.containers(all=True):
+            if container["ImageID"] in {image["Id"] for image in mine}:
+                self.docker.remove_container(container["Id"], v=True, force=True)
+        for image in mine:
+            for name in image["RepoTags"]:
+                self.docker.remove_image(name, force=True)
+        self.docker.close()
+        self.store.close()
+        subprocess.run(["rm", "-rf", "--one-file-system", self.folder], check=True)
+
+    def _made(self, image: Any) -> bool:
+        tags = {row.tag for row in self.store.environments()}
+        names = image["RepoTags"] or []
+        return any(name in tags or name.startswith((f"labd/{self.user}/", f"{self.user}-")) for name in names)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> None:
+    """The installer comes from the machine's own index, once; the indexes of tests have only a few packages."""
+    workshop = Workshop(Build(network="host"))
+    try:
+        # Unlike any other environment on this machine, so that it is built and can be removed.
+        environment = workshop.images.describe("python", "3.11", {"unique": uuid.uuid4().bytes})
+        workshop.images.ensure(environment, f"{workshop.user}/x", print, threading.Event())
+    finally:
+        workshop.close()
+
+
+@pytest.fixture
+def index() -> Iterator[PackageIndex]:
+    index = PackageIndex()
+    for name in ("alpha", "beta", "gamma", "delta"):
+        index.add(name, "1.0")
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def make_workshop(prepared: None) -> Iterator[Callable[..., Workshop]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(build: Build, **changes: Any) -> Workshop:
+            workshop = Workshop(build, **changes)
+            stack.callback(workshop.close)
+            return workshop
+
+        yield make
+
+
+@pytest.fixture
+def workshop(make_workshop: Callable[..., Workshop], index: PackageIndex) -> Workshop:
+    return make_workshop(Build(network="host", index=index.url))
+
+
+def wait_for(what: str, event: threading.Event) -> None:
+    assert event.wait(DEADLINE), f"waited {DEADLINE:g} s for: {what}"
+
+
+class Asking(threading.Thread):
+    """A job that asks for an environment, in a thread of its own."""
+
+    def __init__(self, workshop: Workshop, *requirements: str, project: str = "project") -> None:
+        super().__init__()
+        self.cancelled, self.waits = threading.Event(), threading.Event()
+        self.image, self.error = "", BuildFailed("not over yet")
+        self._ask = lambda: workshop.images.ensure(
+            workshop.describe(*requirements), f"{workshop.user}/{project}", self._hear, self.cancelled
+        )
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.image = self._ask()
+        except BuildFailed as error:
+            self.error = error
+
+    def _hear(self, line: str) -> None:
+        if line == "Waiting for the same environment, being built for another job":
+            self.waits.set()
+
+
+# What is in an environment
+
+
+def test_a_project_without_requirements_gets_plain_python(workshop: Workshop) -> None:
+    image, _ = workshop.ensure()
+    assert workshop.run(image, "import sys; print(sys.version_info[:2])") == "(3, 11)\n"
+
+
+def test_the_libraries_are_there_for_any_user_on_a_read_only_root(workshop: Workshop) -> None:
+    image, said = workshop.ensure("alpha", "beta==1.0")
+    assert workshop.run(image, "import alpha, beta; print(alpha.__version__)") == "1.0\n"
+    assert {"Installing the libraries of requirements.txt", " + alpha==1.0"} <= set(said)
+    assert not [line for line in said if line.startswith("#")], "the builder's own marks are not for readers"
+
+
+def test_only_the_environment_is_new_in_an_image(workshop: Workshop) -> None:
+    image, _ = workshop.ensure("alpha")
+    added: set[str] = set()
+    layers = len(workshop.docker.inspect_image(workshop.config.languages["python"].versions["3.11"])["RootFS"]["Layers"])
+    with tempfile.TemporaryFile() as file:
+        for chunk in workshop.docker.get_image(image):
+            file.write(chunk)
+        file.seek(0)
+        with tarfile.open(fileobj=file) as saved:
+            manifest = __import__("json").load(saved.extractfile("manifest.json"))  # type: ignore[arg-type]
+            for layer in manifest[0]["Layers"][layers:]:
+                with tarfile.open(fileobj=saved.extractfile(layer)) as files:
+                    added.update(name for name in files.getnames() if not name.startswith("opt/env/"))
+    # Docker itself makes the places for what it puts into every container.
+    assert added <= {"opt", "opt/env", "etc", "etc/mtab", "etc/resolv.conf", "etc/hosts", "proc", "sys", "dev", "run"}
+
+
+def test_what_an_image_was_made_of_can_be_told(workshop: Workshop) -> None:
+    image, _ = workshop.ensure("alpha", "beta")
+    told = workshop.images.provenance(image)
+    assert told["packages"] == ["alpha==1.0", "beta==1.0"]
+    assert told["base"] == "python:3.11-slim-bookworm"
+    assert told["base_id"] == workshop.docker.inspect_image(told["base"])["Id"]
+
+
+def test_packages_that_run_code_to_be_installed_never_see_what_others_downloaded(
+    workshop: Workshop, index: PackageIndex
+) -> None:
+    index.add_source("source", "1.0")
+    image, said = workshop.ensure("source", "alpha")
+    assert workshop.run(image, "import alpha, source; print(source.saw_the_downloads_of_others)") == "False\n"
+    assert any("source only" in line for line in said)
+
+
+# Built once
+
+
+def test_an_environment_that_is_there_is_not_built_again(workshop: Workshop, index: PackageIndex) -> None:
+    image, _ = workshop.ensure("alpha", "beta")
+    workshop.images.settle(DEADLINE)
+    fetched = list(index.fetched)
+    again, said = workshop.ensure("Beta", "", "alpha  # the same")
+    assert said == []
+    assert index.fetched == fetched
+    assert workshop.images.ready(workshop.describe("beta", "alpha")) == again
+
+
+def test_another_project_gets_a_name_of_its_own_for_the_same_image(workshop: Workshop) -> None:
+    workshop.ensure("alpha", project="One")
+    workshop.images.settle(DEADLINE)
+    image = workshop.images.ready(workshop.describe("alpha"), f"{workshop.user}/Two..2_")
+    names = workshop.docker.inspect_image(image)["RepoTags"]
+    assert {f"labd/{workshop.user}/one:latest", f"labd/{workshop.user}/two-2:latest"} < set(names)
+
+
+def test_jobs_that_come_together_share_one_build(workshop: Workshop, index: PackageIndex) -> None:
+    release = index.hold("alpha")
+    first = Asking(workshop, "alpha")
+    wait_for("the first build", index.held)
+    second = Asking(workshop, "ALPHA", project="other")
+    wait_for("the second job to wait", second.waits)
+    release.set()
+    first.join(DEADLINE)
+    second.join(DEADLINE)
+    assert first.image
+    assert workshop.docker.inspect_image(second.image)["RootFS"] == workshop.docker.inspect_image(first.image)["RootFS"]
+    assert index.fetched.count("alpha-1.0-py3-none-any.whl") == 1
+
+
+def test_who_waits_builds_when_the_builder_is_cancelled(workshop: Workshop, index: PackageIndex) -> None:
+    release = index.hold("alpha")
+    first = Asking(workshop, "alpha")
+    wait_for("the first build", index.held)
+    second = Asking(workshop, "alpha")
+    wait_for("the second job to wait", second.waits)
+    first.cancelled.set()
+    first.join(DEADLINE)
+    release.set()
+    second.join(DEADLINE)
+    assert first.error.cancelled
+    assert second.image
+
+
+def test_who_waits_can_be_cancelled_alone(workshop: Workshop, index: PackageIndex) -> None:
+    release = index.hold("alpha")
+    first = Asking(workshop, "alpha")
+    wait_for("the first build", index.held)
+    second = Asking(workshop, "alpha")
+    wait_for("the second job to wait", second.waits)
+    second.cancelled.set()
+    second.join(DEADLINE)
+    assert second.error.cancelled
+    release.set()
+    first.join(DEADLINE)
+    assert first.image
+
+
+def test_who_waits_shares_a_failure(workshop: Workshop, index: PackageIndex) -> None:
+    release = index.hold("nowhere")
+    first = Asking(workshop, "nowhere")
+    wait_for("the first build", index.held)
+    second = Asking(workshop, "nowhere")
+    wait_for("the second job to wait", second.waits)
+    release.set()
+    first.join(DEADLINE)
+    second.join(DEADLINE)
+    assert "nowhere was not found" in second.error.log_tail
+    assert second.error.log_tail == first.error.log_tail
+
+
+def test_one_library_more_is_added_and_the_others_keep_their_versions(workshop: Workshop, index: PackageIndex) -> None:
+    workshop.ensure("alpha", "beta")
+    workshop.images.settle(DEADLINE)
+    index.add("alpha", "2.0")
+    image, said = workshop.ensure("alpha", "beta", "gamma")
+    assert "Adding to the environment that the project had before" in said
+    assert workshop.images.provenance(image)["packages"] == ["alpha==1.0", "beta==1.0", "gamma==1.0"]
+    assert workshop.images.settle(DEADLINE)
+    image = str(workshop.images.ready(workshop.describe("alpha", "beta", "gamma")))
+    assert workshop.run(image, "import gamma; print(__import__('os').path.exists(gamma.__cached__))") == "True\n"
+
+
+# Builds that fail, hang or are not wanted any more
+
+
+def test_a_failed_build_carries_the_words_of_the_resolver_and_nothing_else(workshop: Workshop) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        workshop.ensure("alpha==9.9")
+    assert "there is no version of alpha==9.9" in caught.value.log_tail
+    assert len(caught.value.log_tail.splitlines()) < 5
+    assert not caught.value.cancelled
+    assert not caught.value.timed_out
+
+
+def test_a_cancelled_build_stops_at_once(workshop: Workshop, index: PackageIndex) -> None:
+    index.hold("alpha")
+    job = Asking(workshop, "alpha")
+    wait_for("the build", index.held)
+    job.cancelled.set()
+    job.join(DEADLINE)
+    assert job.error.cancelled
+    wait_for("the installer to go", index.abandoned)
+    assert workshop.images.ready(workshop.describe("alpha")) is None
+
+
+def test_a_build_that_takes_too_long_is_ended(make_workshop: Callable[..., Workshop], index: PackageIndex) -> None:
+    workshop = make_workshop(Build(network="host", index=index.url, timeout=3.0))  # type: ignore[arg-type]
+    index.hold("alpha")
+    with pytest.raises(BuildFailed) as caught:
+        workshop.ensure("alpha")
+    assert caught.value.timed_out
+    wait_for("the installer to go", index.abandoned)
+
+
+def test_a_docker_command_that_cannot_build_is_named(make_workshop: Callable[..., Workshop]) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix="-docker", delete=False) as file:
+        file.write('#!/bin/sh\n[ "$1" = --version ] && echo "Docker version 28.2.2, build e6534b4" || exit 1\n')
+    os.chmod(file.name, 0o755)
+    try:
+        workshop = make_workshop(Build(cli=file.name))
+        with pytest.raises(UnavailableError, match="buildx component is missing") as caught:
+            workshop.ensure("alpha", "beta", "nowhere")
+    finally:
+        os.unlink(file.name)
+    assert file.name in caught.value.message
+    assert "`cli` below [build]" in caught.value.hint
+
+
+# Secrets
+
+
+@pytest.fixture
+def secretive(make_workshop: Callable[..., Workshop]) -> Iterator[Workshop]:
+    """A lab whose package index wants a password, which stands in a pip.conf."""
+    index = PackageIndex(credentials=f"labd:{PASSWORD}")
+    for name in ("alpha", "beta"):
+        index.add(name, "1.0")
+    with tempfile.NamedTemporaryFile("w", suffix="-pip.conf") as file:
+        file.write(f"[global]\nindex_url = {index.url}\ntrusted-host = {index.address}\n")
+        file.flush()
+        proxy = f"http://somebody:{PASSWORD}@{index.address}"
+        yield make_workshop(Build(network="host", pip_conf=Path(file.name), proxy=proxy))
+    index.close()
+
+
+def test_no_secret_is_in_an_image_its_history_or_its_log(secretive: Workshop) -> None:
+    _, said = secretive.ensure("alpha")
+    assert secretive.images.settle(DEADLINE)
+    image = str(secretive.images.ready(secretive.describe("alpha")))
+    assert secretive.run(image, "import alpha; print(alpha.__version__)") == "1.0\n"
+    assert PASSWORD not in "\n".join(said)
+    assert PASSWORD not in str(secretive.docker.history(image)) + str(secretive.docker.inspect_image(image))
+    assert PASSWORD.encode() not in b"".join(secretive.docker.get_image(image))
+    assert list((secretive.folder / "build").iterdir()) == []
+
+
+def test_a_project_cannot_make_the_installer_print_secrets(secretive: Workshop) -> None:
+    said: list[str] = []
+    environment = secretive.describe("-r /dev/labd/pip.conf")
+    with pytest.raises(BuildFailed) as caught:
+        secretive.images.ensure(environment, f"{secretive.user}/x", said.append, threading.Event())
+    assert "pip.conf" in caught.value.log_tail
+    assert PASSWORD not in caught.value.log_tail + "\n".join(said)
+
+
+def test_a_password_is_no_part_of_an_environment_and_the_index_is(make_workshop: Callable[..., Workshop]) -> None:
+    urls = ("http://ana:one@index.example/simple", "http://ben:two@index.example/simple", "http://other.example/simple")
+    tags = [make_workshop(Build(index=url)).describe("alpha").tag for url in urls]
+    assert tags[0] == tags[1] != tags[2]
+
+
+# Behind the first run
+
+
+def test_bytecode_is_made_behind_the_first_run_and_the_names_move_on(workshop: Workshop) -> None:
+    program = "import alpha, os; print(os.path.exists(alpha.__cached__))"
+    first, _ = workshop.ensure("alpha")
+    assert workshop.run(first, program) == "False\n"
+    assert workshop.images.settle(DEADLINE)
+    later = workshop.images.ready(workshop.describe("alpha"))
+    assert later is not None
+    assert later != first
+    assert workshop.run(later, program) == "True\n"
+    assert workshop.docker.inspect_image(f"{reference(workshop.user + '/project')}:latest")["Id"] == later
+    before, after = (workshop.docker.inspect_image(image)["Config"] for image in (first, later))
+    assert {**after, "Labels": 0, "Hostname": 0, "Image": 0} == {**before, "Labels": 0, "Hostname": 0, "Image": 0}
+
+
+def test_what_a_stop_cut_off_behind_the_first_run_is_done_at_the_next_use(workshop: Workshop) -> None:
+    first, _ = workshop.ensure("alpha")
+    workshop.images.close()
+    assert workshop.docker.inspect_image(workshop.describe("alpha").tag)["Id"] == first
+    assert workshop.docker.containers(all=True, filters={"name": f"{workshop.config.instance}-finish"}) == []
+    images = workshop.open()
+    assert images.ready(workshop.describe("alpha")) == first
+    assert images.settle(DEADLINE)
+    assert images.ready(workshop.describe("alpha")) != first
+
+
+def test_what_a_killed_labd_left_behind_is_removed_at_the_start(workshop: Workshop) -> None:
+    left = workshop.folder / "build" / "build-x" / "settings"
+    left.parent.mkdir()
+    left.write_text(PASSWORD)
+    workshop.images.close()
+    workshop.open()
+    assert not left.exists()
+
+
+# Keeping house
+
+
+def test_only_environments_that_nobody_uses_are_removed(workshop: Workshop) -> None:
+    unused, held, recent = (workshop.describe(name) for name in ("alpha", "beta", "gamma"))
+    for name in ("alpha", "beta", "gamma"):
+        workshop.ensure(name, project=name)
+    assert workshop.images.settle(DEADLINE)
+    now = time.time() + workshop.config.retention.images + 10
+    workshop.store.use_environment(recent.tag, "python", "3.11", now)
+    container = workshop.docker.create_container(held.tag, ["true"])["Id"]
+    workshop.images.prune(now)
+    assert workshop.images.ready(unused) is None
+    assert workshop.images.ready(held) is not None
+    assert workshop.images.ready(recent) is not None
+    names = [name for image in workshop.docker.images() for name in image["RepoTags"]]
+    assert f"labd/{workshop.user}/alpha:latest" not in names
+    workshop.docker.remove_container(container)
+
+
+def test_a_removed_environment_gives_its_room_back(workshop: Workshop) -> None:
+    workshop.ensure("alpha")
+    assert workshop.images.settle(DEADLINE)
+    layer = workshop.docker.inspect_image(workshop.describe("alpha").tag)["GraphDriver"]["Data"]["LowerDir"].split("/diff")[0]
+    assert Path(layer).exists()
+    workshop.images.prune(time.time() + workshop.config.retention.images + 10)
+    assert not Path(layer).exists()
+
+
+def test_the_list_has_size_and_last_use_of_what_is_there(workshop: Workshop) -> None:
+    workshop.ensure("alpha")
+    workshop.store.use_environment("labd/env:python-gone", "python", "3.11", time.time())
+    (entry,) = workshop.images.list()
+    assert entry["tag"] == workshop.describe("alpha").tag
+    assert entry["size"] > 50 * 1024**2
+    assert time.time() - entry["used"] < DEADLINE
+
+
+def test_docker_is_not_even_loaded_before_it_is_needed() -> None:
+    program = (
+        "import sys, pathlib; from labd.images import Images; from labd.config import Config\n"
+        "Images(Config(), {}, None, pathlib.Path(sys.argv[1]) / 'build')\n"
+        "print(sorted({'docker', 'requests', 'sh'} & set(sys.modules)))"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+# Base images
+
+
+def on_unknown_base(make_workshop: Callable[..., Workshop], build: Build, version: str = "3.11") -> tuple[Workshop, str]:
+    """A lab whose base image is in no registry, and the name of that image."""
+    workshop = make_workshop(build)
+    name = f"{workshop.user}-base:none"
+    workshop.config = replace(workshop.config, languages={"python": Versions(version, {version: name})})
+    workshop.open()
+    return workshop, name
+
+
+def test_a_base_image_that_cannot_be_pulled_is_made_from_debians_packages(
+    make_workshop: Callable[..., Workshop],
+) -> None:
+    workshop, name = on_unknown_base(make_workshop, Build())
+    image, said = workshop.ensure()
+    assert workshop.run(image, "import sys, ssl; print(sys.version_info[:2])") == "(3, 11)\n"
+    assert any("cannot be pulled" in line and "Debian bookworm" in line for line in said)
+    assert workshop.docker.inspect_image(name)["Config"]["Labels"] == {"labd.made-from": "debian:bookworm"}
+    assert list((workshop.folder / "build").iterdir()) == []
+
+
+def test_a_base_image_that_cannot_be_had_is_explained(make_workshop: Callable[..., Workshop]) -> None:
+    workshop, name = on_unknown_base(make_workshop, Build(debian=False))
+    with pytest.raises(BaseImageError, match="cannot be pulled") as caught:
+        workshop.ensure("alpha")
+    assert name in caught.value.message
+    assert "the config forbids it" in caught.value.hint
+
+
+def test_making_a_base_image_can_be_cancelled_and_leaves_nothing(make_workshop: Callable[..., Workshop]) -> None:
+    workshop, name = on_unknown_base(make_workshop, Build())
+    cancelled = threading.Event()
+    said: list[str] = []
+
+    def report(line: str) -> None:
+        said.append(line)
+        if "installing essential packages" in line:
+            cancelled.set()
+
+    with pytest.raises(BuildFailed) as caught:
+        workshop.images.ensure(workshop.describe(), f"{workshop.user}/x", report, cancelled)
+    assert caught.value.cancelled
+    assert cancelled.is_set(), said
+    assert workshop.docker.images(name) == []
+    assert list((workshop.folder / "build").iterdir()) == []
+    assert str(workshop.folder) not in Path("/proc/self/mountinfo").read_text()

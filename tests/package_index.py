@@ -1,0 +1,140 @@
+"""A package index of a test's own, on this machine: small packages, and it tells who fetched what."""
+
+from __future__ import annotations
+
+import base64
+import io
+import select
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+_BACKEND = """
+import os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    seen = os.path.exists("/dev/labd/cache")
+    with zipfile.ZipFile(os.path.join(folder, "{name}-{version}-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("{name}.py", "saw_the_downloads_of_others = " + repr(seen))
+        wheel.writestr("{name}-{version}.dist-info/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+        wheel.writestr("{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("{name}-{version}.dist-info/RECORD", "")
+    return "{name}-{version}-py3-none-any.whl"
+"""
+
+
+class PackageIndex:
+    """Serves at `url` until it is closed. Safe to ask from any thread."""
+
+    def __init__(self, credentials: str = "") -> None:
+        """With `credentials`, "user:password", nobody else gets anything."""
+        self.credentials = credentials
+        self.fetched: list[str] = []  # names of files, in order
+        self.held = threading.Event()  # somebody waits for a package that is held
+        self.abandoned = threading.Event()  # that somebody has gone
+        self._files: dict[str, bytes] = {}
+        self._holds: dict[str, threading.Event] = {}
+        index = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                index._answer(self)
+
+            do_HEAD = do_GET
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}"
+
+    @property
+    def url(self) -> str:
+        login = f"{self.credentials}@" if self.credentials else ""
+        return f"http://{login}{self.address}/simple"
+
+    def add(self, name: str, version: str, requires: tuple[str, ...] = ()) -> None:
+        """Have a pure Python package that is ready to use."""
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        metadata += "".join(f"Requires-Dist: {one}\n" for one in requires)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as wheel:
+            wheel.writestr(f"{name}.py", f"__version__ = {version!r}\n")
+            wheel.writestr(f"{name}-{version}.dist-info/METADATA", metadata)
+            wheel.writestr(
+                f"{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            wheel.writestr(f"{name}-{version}.dist-info/RECORD", "")
+        self._files[f"{name}-{version}-py3-none-any.whl"] = content.getvalue()
+
+    def add_source(self, name: str, version: str) -> None:
+        """Have a package that must run code of its own to be installed."""
+        files = {
+            "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+            f'[project]\nname = "{name}"\nversion = "{version}"\n',
+            "backend.py": _BACKEND.format(name=name, version=version),
+            "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        }
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w:gz") as archive:
+            for file, text in files.items():
+                entry = tarfile.TarInfo(f"{name}-{version}/{file}")
+                entry.size = len(text.encode())
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        self._files[f"{name}-{version}.tar.gz"] = content.getvalue()
+
+    def hold(self, name: str) -> threading.Event:
+        """Let nobody have the package `name` until the event that is returned is set."""
+        return self._holds.setdefault(name, threading.Event())
+
+    def close(self) -> None:
+        for hold in self._holds.values():
+            hold.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        # A proxy's client asks with the whole address.
+        parts = [part for part in urlsplit(request.path).path.split("/") if part]
+        wanted = "Basic " + base64.b64encode(self.credentials.encode()).decode()
+        if self.credentials and request.headers.get("Authorization") != wanted:
+            self._send(request, 401, b"", "text/plain")
+        elif len(parts) == 2 and parts[0] == "simple":
+            self._wait(request, parts[1])
+            names = [file for file in self._files if file.split("-")[0].replace("_", "-") == parts[1]]
+            links = "".join(f'<a href="/files/{file}">{file}</a>\n' for file in names)
+            page = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+            self._send(request, 200 if names else 404, page, "text/html")
+        elif len(parts) == 2 and parts[1] in self._files:
+            self.fetched += [parts[1]] if request.command == "GET" else []
+            self._send(request, 200, self._files[parts[1]], "application/octet-stream")
+        else:
+            self._send(request, 404, b"", "text/plain")
+
+    def _wait(self, request: BaseHTTPRequestHandler, name: str) -> None:
+        hold = self._holds.get(name)
+        while hold is not None and not hold.wait(0.02):
+            self.held.set()
+            # A connection on which something can be read while it waits for an answer has been closed.
+            if select.select([request.connection], [], [], 0)[0]:
+                self.abandoned.set()
+                return
+
+    @staticmethod
+    def _send(request: BaseHTTPRequestHandler, status: int, content: bytes, kind: str) -> None:
+        request.send_response(status)
+        if status == 401:
+            request.send_header("WWW-Authenticate", 'Basic realm="packages"')
+        request.send_header("Content-Type", kind)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        if request.command == "GET":
+            request.wfile.write(content)

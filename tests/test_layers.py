@@ -1,0 +1,87 @@
+"""The house: which room may import which. Imports go downward only, none within a layer (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "daemon" / "labd"
+
+LAYERS = [
+    ["errors"],
+    ["units", "layout"],
+    ["schema", "evidence", "build_settings"],
+    ["jobs", "config", "languages", "engine", "known_errors", "requirement_errors"],
+    ["python_errors"],
+    ["diagnosis", "build_diagnosis", "scheduling"],
+    ["uploads", "granting", "endings", "machine", "status"],
+    ["store", "commands", "log"],
+    ["hands", "hands_worker", "base_images", "cgroups", "client", "rendering"],
+    ["accounts", "images", "docker_engine", "receipt"],
+    ["inbox", "job_folder", "outbox", "snapshot", "run_log"],
+    ["run_plan", "supervision", "notices", "control"],
+    ["pipeline"],
+    ["verbs", "housekeeping"],
+    ["service"],
+    ["daemon"],
+    ["check", "try_lab"],
+    ["cli"],
+    ["__main__"],
+]
+ORDER = {room: number for number, layer in enumerate(LAYERS) for room in layer}
+ROOMS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+
+ONLY_THERE = {
+    "docker": {"docker_engine", "images", "base_images"},
+    "watchdog": {"inbox"},
+    "sh": {"commands"},
+    "sqlite3": {"store"},
+    "structlog": {"log"},
+    "tomli": {"schema"},
+    "subprocess": {"commands", "hands", "hands_worker"},
+}
+
+
+def imports(room: str) -> set[str]:
+    """Names of all modules that `room` imports when it runs; what is only for type checkers does not count."""
+    tree = ast.parse((PACKAGE / f"{room}.py").read_text())
+    found: set[str] = set()
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            skipped.update(child for part in node.body for child in ast.walk(part))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "labd":
+            found.update(f"labd.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_layers_below(room: str) -> None:
+    assert room in ORDER, f"{room} has no place in the house yet: give it one"
+    for module in imports(room):
+        if module.startswith("labd.") and module != "labd.__version__":
+            below = module.removeprefix("labd.")
+            assert ORDER[below] < ORDER[room], f"{room} (layer {ORDER[room]}) imports {below} (layer {ORDER[below]})"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_library_is_imported_only_where_it_belongs(room: str) -> None:
+    for module in imports(room):
+        library = module.partition(".")[0]
+        assert room in ONLY_THERE.get(library, {room}), f"{room} imports {library}"
+
+
+def test_every_room_says_in_one_paragraph_what_it_owns() -> None:
+    for room in ROOMS:
+        if room != "__main__":
+            text = ast.get_docstring(ast.parse((PACKAGE / f"{room}.py").read_text()))
+            assert text, f"{room} has no docstring"

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labd.jobs import Grant, Job, Signal, State
+from labd.scheduling import PATIENCE, Capacity, admit, order
+
+MACHINE = Capacity(4.0, 8000, ("0", "1"))
+GRANT = Grant("python", "3.11", cpus=1.0, memory=1000, gpus=0, timeout=60.0, network=False)
+
+
+def job(number: int, user: str = "ana", project: str = "", **grant: float) -> Job:
+    return Job(
+        id=number,
+        user=user,
+        project=project or f"p{number}",
+        state=State.QUEUED,
+        signal=Signal.SUBMIT,
+        created=0.0,
+        changed=0.0,
+        snapshot=number,
+        grant=replace(GRANT, **grant),  # type: ignore[arg-type]
+    )
+
+
+def ids(queued: list[Job], admitted: list[Job] | None = None, now: float = 0.0, **more: object) -> list[int]:
+    settings: dict[str, object] = {"usage": {}, "per_user": 10, "delivering": (), "capacity": MACHINE} | more
+    return [
+        chosen.job.id
+        for chosen in admit(
+            queued,
+            admitted or [],
+            settings["delivering"],  # type: ignore[arg-type]
+            settings["capacity"],  # type: ignore[arg-type]
+            settings["usage"],  # type: ignore[arg-type]
+            settings["per_user"],  # type: ignore[arg-type]
+            now,
+        )
+    ]
+
+
+def test_a_user_is_served_first_come_first_served() -> None:
+    assert ids([job(3), job(1), job(2)]) == [1, 2, 3]
+
+
+def test_users_take_turns() -> None:
+    queue = [job(1), job(2), job(3), job(4, "ben"), job(5, "ben")]
+    assert [entry.id for entry in order(queue, {})] == [1, 4, 2, 5, 3]
+
+
+def test_who_used_least_lately_goes_first() -> None:
+    assert [entry.id for entry in order([job(1, "ana"), job(2, "ben")], {"ana": 100.0})] == [2, 1]
+
+
+def test_a_job_that_fits_passes_one_that_does_not() -> None:
+    assert ids([job(1, cpus=4.0), job(2, "ben")], [job(9, "eva", cpus=2.0)]) == [2]
+
+
+def test_a_large_job_is_not_passed_for_ever() -> None:
+    large, small = job(1, cpus=4.0), job(2, "ben")
+    assert ids([large, small], [job(9, "eva")], now=PATIENCE + 1) == []
+
+
+def test_a_project_runs_one_job_at_a_time() -> None:
+    assert ids([job(1, project="x"), job(2, project="x")]) == [1]
+    assert ids([job(2, project="x")], [job(1, project="x")]) == []
+    assert ids([job(2, project="x")], delivering=[("ana", "x")]) == []
+
+
+def test_a_user_runs_no_more_jobs_than_allowed() -> None:
+    assert ids([job(1), job(2), job(3, "ben")], per_user=1) == [1, 3]
+
+
+def test_gpus_are_given_out_once() -> None:
+    chosen = admit([job(1, gpus=1), job(2, gpus=1), job(3, gpus=1)], [], (), MACHINE, {}, 10, 0.0)
+    assert [entry.gpu_ids for entry in chosen] == [("0",), ("1",)]
+    holder = replace(job(9, "eva", gpus=1), gpu_ids=("0",))
+    assert admit([job(1, gpus=1)], [holder], (), MACHINE, {}, 10, 0.0)[0].gpu_ids == ("1",)
+
+
+JOBS = st.builds(
+    lambda number, user, project, cpus, memory, gpus: job(number, user, project, cpus=cpus, memory=memory, gpus=gpus),
+    st.integers(1, 10**6),
+    st.sampled_from(["ana", "ben", "eva"]),
+    st.sampled_from(["x", "y", "z"]),
+    st.sampled_from([0.5, 1.0, 2.0, 4.0]),
+    st.integers(1, 8000),
+    st.integers(0, 2),
+)
+
+
+@given(st.lists(JOBS, max_size=12, unique_by=lambda entry: entry.id), st.integers(1, 3), st.floats(0, 2 * PATIENCE))
+def test_what_is_admitted_always_fits_the_machine_and_the_rules(queue: list[Job], per_user: int, now: float) -> None:
+    chosen = admit(queue, [], (), MACHINE, {}, per_user, now)
+    jobs = [entry.job for entry in chosen]
+    assert sum(entry.grant.cpus for entry in jobs if entry.grant) <= MACHINE.cpus
+    assert sum(entry.grant.memory for entry in jobs if entry.grant) <= MACHINE.memory
+    gpus = [gpu for entry in chosen for gpu in entry.gpu_ids]
+    assert len(gpus) == len(set(gpus))
+    assert len({(entry.user, entry.project) for entry in jobs}) == len(jobs)
+    assert all(sum(other.user == user for other in jobs) <= per_user for user in ("ana", "ben", "eva"))
+    if queue:
+        assert jobs, "an empty machine always starts something that fits it"

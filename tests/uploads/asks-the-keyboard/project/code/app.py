@@ -1,0 +1,2 @@
+epochs = int(input("How many epochs? "))
+print(epochs)

@@ -1,0 +1,4 @@
+import ctypes
+
+print("reading address 0")
+ctypes.string_at(0)

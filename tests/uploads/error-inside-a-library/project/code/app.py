@@ -1,0 +1,3 @@
+from catalogue import load
+
+print(load("/input/catalogue.json"))

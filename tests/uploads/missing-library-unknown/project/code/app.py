@@ -1,0 +1,3 @@
+import stellarlib
+
+print(stellarlib)

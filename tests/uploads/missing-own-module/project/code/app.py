@@ -1,0 +1,3 @@
+from helpers import clean
+
+print(clean([1, 2, 3]))

@@ -1,0 +1,1 @@
+print("the mean is", (1 + 2 + 3) / 3)

@@ -1,0 +1,2 @@
+with open("/results.csv", "w") as file:
+    file.write("star,mass\n")

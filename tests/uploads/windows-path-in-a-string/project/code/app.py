@@ -1,0 +1,2 @@
+data = open("C:\Users\ana\Documents\stars.csv").read()
+print(len(data))
