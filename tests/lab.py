@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 from labd.config import Config, for_user
 
 T = TypeVar("T")
-BOOT = "import sys; from pathlib import Path; from labd.daemon import serve; from labd.config import load; from labd.accounts import configured; c=load(Path(sys.argv[3])); serve(c, configured(c))"
 
 UIDS = {"ana-silva": 5001, "ben-okoro": 5002}
 DEADLINE = 120.0
@@ -153,7 +152,7 @@ class Lab:
 
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Start the daemon and wait until it answers."""
-        command = [sys.executable, "-c", BOOT, "daemon", "--config", str(self.config_file)]
+        command = [sys.executable, "-m", "labd", "daemon", "--config", str(self.config_file)]
         if not AS_ROOT:
             command += ["--home", str(self.ana.home)]
         with open(self.log, "ab") as log:

@@ -15,13 +15,22 @@ _BACKEND = """
 import os, zipfile
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     seen = os.path.exists("/dev/labd/cache")
-    with zipfile.ZipFile(os.path.join(folder, "{name}-{version}-py3-none-any.whl"), "w") as wheel:
+    name = "{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
         wheel.writestr("{name}.py", "saw_the_downloads_of_others = " + repr(seen))
-        wheel.writestr("{name}-{version}.dist-info/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
-        wheel.writestr("{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr("{name}-{version}.dist-info/RECORD", "")
-    return "{name}-{version}-py3-none-any.whl"
+        for file, text in {described!r}.items():
+            wheel.writestr("{name}-{version}.dist-info/" + file, text)
+    return name
 """
+
+
+def _described(name: str, version: str) -> dict[str, str]:
+    """The files that say what a wheel is."""
+    return {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
 
 
 class PackageIndex:
@@ -30,6 +39,7 @@ class PackageIndex:
     def __init__(self, credentials: str = "") -> None:
         """With `credentials`, "user:password", nobody else gets anything."""
         self.credentials = credentials
+        self.asked: list[str] = []  # names of packages, in order
         self.fetched: list[str] = []  # names of files, in order
         self.held = threading.Event()  # somebody waits for a package that is held
         self.abandoned = threading.Event()  # that somebody has gone
@@ -41,7 +51,7 @@ class PackageIndex:
             def do_GET(self) -> None:
                 index._answer(self)
 
-            do_HEAD = do_GET
+            do_HEAD = do_GET  # noqa: N815 - the library's name for it
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -60,18 +70,13 @@ class PackageIndex:
         login = f"{self.credentials}@" if self.credentials else ""
         return f"http://{login}{self.address}/simple"
 
-    def add(self, name: str, version: str, requires: tuple[str, ...] = ()) -> None:
+    def add(self, name: str, version: str) -> None:
         """Have a pure Python package that is ready to use."""
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        metadata += "".join(f"Requires-Dist: {one}\n" for one in requires)
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as wheel:
             wheel.writestr(f"{name}.py", f"__version__ = {version!r}\n")
-            wheel.writestr(f"{name}-{version}.dist-info/METADATA", metadata)
-            wheel.writestr(
-                f"{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-            )
-            wheel.writestr(f"{name}-{version}.dist-info/RECORD", "")
+            for file, text in _described(name, version).items():
+                wheel.writestr(f"{name}-{version}.dist-info/{file}", text)
         self._files[f"{name}-{version}-py3-none-any.whl"] = content.getvalue()
 
     def add_source(self, name: str, version: str) -> None:
@@ -79,8 +84,8 @@ class PackageIndex:
         files = {
             "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
             f'[project]\nname = "{name}"\nversion = "{version}"\n',
-            "backend.py": _BACKEND.format(name=name, version=version),
-            "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            "backend.py": _BACKEND.format(name=name, version=version, described=_described(name, version)),
+            "PKG-INFO": _described(name, version)["METADATA"],
         }
         content = io.BytesIO()
         with tarfile.open(fileobj=content, mode="w:gz") as archive:
@@ -108,6 +113,7 @@ class PackageIndex:
         if self.credentials and request.headers.get("Authorization") != wanted:
             self._send(request, 401, b"", "text/plain")
         elif len(parts) == 2 and parts[0] == "simple":
+            self.asked.append(parts[1])
             self._wait(request, parts[1])
             names = [file for file in self._files if file.split("-")[0].replace("_", "-") == parts[1]]
             links = "".join(f'<a href="/files/{file}">{file}</a>\n' for file in names)

@@ -34,9 +34,10 @@ def main() -> int:
 
 
 def _tell(message: str, hint: str, code: Exit) -> int:
-    print(f"labd: {message}", file=sys.stderr)
-    if hint:
-        print(f"      {hint}", file=sys.stderr)
+    from labd.rendering import wrapped
+
+    for line in filter(None, (f"labd: {message}", f"      {hint}" if hint else "")):
+        print(wrapped(line, sys.stderr, 6), file=sys.stderr)
     return code
 
 

@@ -13,13 +13,14 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from labd.commands import run
+from labd.commands import run, which
 from labd.config import Build
 from labd.errors import UnavailableError
 from labd.image_builder import Builder, BuildFailed, Report
 from labd.languages import Language
 
 _APT_SOURCES = Path("/etc/apt")
+_STEP = re.compile(r"I: ((?:running|downloading|extracting|installing|creating|cleaning).*)")
 _NOT_NEEDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -45,15 +46,20 @@ class BaseImages:
         reason = self._pull(name, report, cancelled)
         if reason is None:
             return
+        cannot = f"{name} cannot be pulled ({reason})"
         release = language.template.debian.get(version)
         if not self._build.debian or release is None:
             why = "the config forbids it" if release else f"Debian has no {language.template.title} {version}"
-            raise BaseImageError(
-                f"{name} cannot be pulled ({reason}).",
-                f"It cannot be made from Debian's packages either, because {why}. Load it: docker load -i FILE",
-            )
-        report(f"{name} cannot be pulled ({reason}); making it from the packages of Debian {release}, about a minute")
-        self._make(name, release, language.template.debian_packages, report, cancelled)
+            hint = f"It cannot be made from Debian's packages either, because {why}. Load it: docker load -i FILE"
+            raise BaseImageError(f"{cannot}.", hint)
+        try:
+            which("mmdebstrap")
+        except UnavailableError as error:
+            raise BaseImageError(f"{cannot}, and what labd makes it with is missing.", error.hint) from None
+        report(f"{cannot}; making it from the packages of Debian {release}, about a minute")
+        # All of it is in this folder until Docker has the whole: a run that is cut off leaves no half image.
+        with tempfile.TemporaryDirectory(dir=self._work, prefix="base-") as folder:
+            self._make(name, release, language.template.debian_packages, Path(folder), report, cancelled)
 
     def _pull(self, name: str, report: Report, cancelled: threading.Event) -> str | None:
         """None when `name` is here now; otherwise the reason, in a few words."""
@@ -63,39 +69,41 @@ class BaseImages:
         return None if result.code == 0 else _reason(result.output)
 
     def _make(
-        self, name: str, release: str, packages: tuple[str, ...], report: Report, cancelled: threading.Event
+        self,
+        name: str,
+        release: str,
+        packages: tuple[str, ...],
+        folder: Path,
+        report: Report,
+        cancelled: threading.Event,
     ) -> None:
-        # All of it is in this folder until Docker has the whole: a run that is cut off leaves no half image.
-        with tempfile.TemporaryDirectory(dir=self._work, prefix="base-") as folder:
-            tar = Path(folder, "base.tar")
-            as_root = os.geteuid() == 0
+        tar, said = str(folder / "base.tar"), _Said(report)
+        limit = self._build.timeout
+        env = {**os.environ, **self._builder.proxies}
+        command = ["timeout", "--signal=KILL", str(int(limit))]
+        if os.geteuid() == 0:
             # In a mount namespace of its own, so that no end, however sudden, leaves mounts behind.
-            command = ["unshare", "--mount", "mmdebstrap"] if as_root else ["mmdebstrap", "--mode=unshare"]
-            command += [
-                "--variant=minbase",
-                f"--include={','.join(packages)}",
-                "--aptopt=Acquire::Check-Valid-Until false",
-            ]
-            command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _NOT_NEEDED]
-            mirror = self._build.debian_mirror or machine_mirror()
-            env = {**os.environ, **self._builder.proxies, **({"TMPDIR": folder} if as_root else {})}
-            limit = self._build.timeout
-            command = ["timeout", "--signal=KILL", str(int(limit)), *command, release, str(tar)]
-            said = _Said(report)
-            result = run(
-                [*command, *([mirror] if mirror else [])], timeout=limit, env=env, on_output=said, cancelled=cancelled
-            )
-            if result.code == 0:
-                report("Handing it to Docker")
-                options = ("LABEL labd.made-from=debian:" + release, "ENV LANG=C.UTF-8", 'CMD ["python3"]')
-                changes = [part for option in options for part in ("--change", option)]
-                result = self._builder.docker("import", *changes, str(tar), name, report=said, cancelled=cancelled)
+            command += ["unshare", "--mount", "mmdebstrap"]
+            env["TMPDIR"] = str(folder)
+        else:
+            command += ["mmdebstrap", "--mode=unshare"]
+        command += ["--variant=minbase", f"--include={','.join(packages)}"]
+        # Old releases are no longer signed anew; their signatures are checked all the same.
+        command += ["--aptopt=Acquire::Check-Valid-Until false"]
+        command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _NOT_NEEDED]
+        mirror = self._build.debian_mirror or machine_mirror()
+        command += [release, tar, *([mirror] if mirror else [])]
+        result = run(command, timeout=limit, env=env, on_output=said, cancelled=cancelled)
+        if result.code == 0:
+            report("Handing it to Docker")
+            changes = (f"LABEL labd.made-from=debian:{release}", "ENV LANG=C.UTF-8", 'CMD ["python3"]')
+            options = [part for change in changes for part in ("--change", change)]
+            result = self._builder.docker("import", *options, tar, name, report=said, cancelled=cancelled)
         if result.cancelled or result.timed_out:
             raise BuildFailed(cancelled=result.cancelled, timed_out=result.timed_out, log_tail=result.output)
         if result.code != 0:
-            last = next((line for line in reversed(said.errors) if line), f"exit code {result.code}")
             raise BaseImageError(
-                f"{name} cannot be pulled, and could not be made from Debian's packages: {last}",
+                f"{name} cannot be pulled, and could not be made from Debian's packages: {said.last}",
                 "Check `debian_mirror` below [build] in the config, or load the image: docker load -i FILE",
             )
 
@@ -115,18 +123,17 @@ class _Layers:
 
 
 class _Said:
-    """Hands on what mmdebstrap prints, without its progress bars, and keeps what went wrong."""
+    """Hands on what mmdebstrap says of its steps, and keeps its last words."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self.errors: list[str] = []
+        self.last = ""
 
     def __call__(self, line: str) -> None:
         text = line.rsplit("\r", 1)[-1].strip()
-        if text.startswith(("E:", "W:", "I:")):
-            self._report(text[2:].strip())
-        if text.startswith("E:"):
-            self.errors.append(text[2:].strip())
+        self.last = text.removeprefix("E:").strip() or self.last
+        if step := _STEP.match(text):
+            self._report(step[1])
 
 
 def machine_mirror() -> str:

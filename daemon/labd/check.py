@@ -17,13 +17,13 @@ from labd.commands import run
 from labd.config import Config
 from labd.errors import ConfigError, NotFoundError, ProjectError
 from labd.granting import grant
-from labd.hands_worker import scan
 from labd.jobs import Grant, Options, read_options
 from labd.languages import Language
 from labd.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.machine import capacity
 from labd.rendering import granted, one_line
 from labd.requirements import normalise, requirements
+from labd.survey import scan
 from labd.units import count, human_size
 from labd.uploads import Look, Refuse, judge
 
@@ -72,8 +72,8 @@ def check_config(config: Config, name: str) -> Iterator[str]:
 
 def _look(folder: Path, config: Config) -> Look:
     limits = config.inbox
-    for report in scan(str(folder.parent), [folder.name], limits.max_files, limits.max_depth):
-        return Look.of(report)
+    for entry in scan(str(folder.parent), [folder.name], limits.max_files, limits.max_depth)["entries"]:
+        return Look.of(entry)
     raise NotFoundError(f"There is no folder {folder}.", "Name the folder that has code/ in it.")
 
 

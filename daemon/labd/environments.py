@@ -71,7 +71,8 @@ class Environment:
             tag=self.tag,
             dockerfile=self.language.folder / "Dockerfile",
             target="environment",
-            files=self.files,
+            # A step is done again when a file of its context changed, but not when a secret such as the index did.
+            files={**self.files, ".foundation": self.foundation.encode()},
             arguments={"BASE": self.base},
             labels=self.labels,
         )

@@ -19,134 +19,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labd.layout import CONTROLS, PARTS, is_temporary, project_root
+from labd.survey import scan
 
 Json = dict[str, Any]
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_SAMPLE = 100
-_CODE_NAMES = 1000
-
-
-def scan(inbox: str, names: list[str] | None, max_files: int, max_depth: int) -> list[Json]:
-    """What is in `inbox`: an entry for each file or folder, or for those called `names` that are there."""
-    entries = []
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), _open_folder(inbox) as folder:
-        for name in sorted(os.listdir(folder)) if names is None else names:
-            with contextlib.suppress(FileNotFoundError):
-                entries.append(_entry(folder, name, max_files, max_depth))
-    return entries
-
-
-def _entry(inbox: int, name: str, max_files: int, max_depth: int) -> Json:
-    if not stat.S_ISDIR(os.stat(name, dir_fd=inbox, follow_symlinks=False).st_mode):
-        return {"name": name, "folder": False}
-    try:
-        with _open_folder(name, inbox) as top:
-            names = os.listdir(top)
-            nested = "project" in names and stat.S_ISDIR(os.stat("project", dir_fd=top, follow_symlinks=False).st_mode)
-            root = project_root(names, nested)
-            survey = _Survey(max_files, max_depth)
-            with _open_folder(root or ".", top) as project:
-                survey.visit_project(project)
-            sample = _sample(top)
-            controls = {
-                name: os.stat(name, dir_fd=top, follow_symlinks=False).st_ctime_ns for name in CONTROLS if name in names
-            }
-    except OSError as error:
-        return {"name": name, "folder": True, "unreadable": [error.strerror], "controls": {}, "root": ""}
-    return {"name": name, "folder": True, "root": root, "controls": controls, "sample": sample, **survey.result()}
-
-
-class _Survey:
-    """A walk over the parts of a project that a job can see, by stat alone."""
-
-    def __init__(self, max_files: int, max_depth: int) -> None:
-        self._max_files, self._max_depth = max_files, max_depth
-        self._files = self._bytes = self._newest = self._ctimes = self._specials = 0
-        self._code: list[str] = []
-        self._temporaries: list[str] = []
-        self._unfinished: list[str] = []
-        self._unreadable: list[str] = []
-        self._too_deep = False
-
-    def visit_project(self, project: int) -> None:
-        with os.scandir(project) as entries:
-            for entry in entries:
-                if entry.name in PARTS or is_temporary(entry.name):
-                    self._look(project, entry, "", 0)
-
-    def _visit(self, folder: int, path: str, depth: int) -> None:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if self._files > self._max_files:
-                    return
-                self._look(folder, entry, path, depth)
-
-    def _look(self, folder: int, entry: os.DirEntry[str], path: str, depth: int) -> None:
-        status = entry.stat(follow_symlinks=False)
-        name = f"{path}/{entry.name}" if path else entry.name
-        self._newest = max(self._newest, status.st_ctime_ns)
-        self._ctimes = (self._ctimes + status.st_ctime_ns) & 0xFFFFFFFFFFFFFFFF
-        if is_temporary(entry.name):
-            self._temporaries.append(name)
-        if stat.S_ISDIR(status.st_mode):
-            self._descend(folder, entry.name, name, depth)
-        elif stat.S_ISREG(status.st_mode):
-            self._files += 1
-            self._bytes += status.st_size
-            if status.st_mtime_ns == 0:
-                self._unfinished.append(name)
-            if path == "code" and len(self._code) < _CODE_NAMES:
-                self._code.append(entry.name)
-        elif not stat.S_ISLNK(status.st_mode):
-            self._specials += 1
-
-    def _descend(self, folder: int, name: str, path: str, depth: int) -> None:
-        if depth >= self._max_depth:
-            self._too_deep = True
-            return
-        try:
-            with _open_folder(name, folder) as inner:
-                self._visit(inner, path, depth + 1)
-        except FileNotFoundError:
-            pass
-        except OSError:
-            self._unreadable.append(path)
-
-    def result(self) -> Json:
-        return {
-            "files": self._files,
-            "bytes": self._bytes,
-            "newest": self._newest,
-            "fingerprint": f"{self._files}:{self._bytes}:{self._newest}:{self._ctimes}",
-            "code": self._code,
-            "temporaries": self._temporaries[:3],
-            "unfinished": self._unfinished[:3],
-            "unreadable": self._unreadable[:3],
-            "too_deep": self._too_deep,
-            "specials": self._specials,
-        }
-
-
-def _sample(folder: int) -> list[str]:
-    """Names of the first files near the top, to say what was found where a program is missing."""
-    found: list[str] = []
-    level = [("", os.dup(folder))]
-    for depth in range(3):
-        below: list[tuple[str, int]] = []
-        for path, handle in level:
-            with os.scandir(handle) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name)[:_SAMPLE]:
-                    if not entry.is_dir(follow_symlinks=False):
-                        found.append(path + entry.name)
-                    elif depth < 2 and len(below) < 20:
-                        with contextlib.suppress(OSError):
-                            below.append((f"{path}{entry.name}/", os.open(entry.name, _FOLDER, dir_fd=handle)))
-            os.close(handle)
-        level = below
-    return found[:_SAMPLE]
 
 
 def remove(path: str) -> None:
@@ -293,15 +170,6 @@ def _run(arguments: list[str], timeout: float) -> subprocess.CompletedProcess[by
 def _remove_tree(path: str) -> None:
     # rm(1) goes to any depth; shutil.rmtree ends at Python's recursion limit.
     _run(["rm", "-rf", "--", path], 600.0)
-
-
-@contextlib.contextmanager
-def _open_folder(name: str, parent: int | None = None) -> Iterator[int]:
-    handle = os.open(name, _FOLDER, dir_fd=parent)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -111,7 +111,7 @@ class Finisher:
             image["Id"],
             ["sh", "-c", image["Config"]["Labels"][FINISH]],
             name=name,
-            entrypoint=[],
+            entrypoint=[] if image["Config"].get("Entrypoint") else None,
             host_config=docker.create_host_config(
                 network_mode="none",
                 cap_drop=["ALL"],

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import io
 import tarfile
-from datetime import UTC, datetime
 from typing import Any
 
 _PREFIX = "labd/"
-_MARK = "/dev/labd/"  # in the description of every build step of a template
 
 
 def in_use(docker: Any) -> set[str]:
@@ -22,21 +20,19 @@ def in_use(docker: Any) -> set[str]:
 
 
 def take_off(docker: Any, image: Any) -> None:
-    """Remove labd's names of `image`, as Docker describes it, and with the last name the image."""
+    """Remove labd's names of `image`, as Docker describes it; with its last name go the image and its room on disk."""
+    shared = _steps(docker, shared=True)
     for name in image["RepoTags"] or []:
         if name.startswith(_PREFIX):
             docker.remove_image(name)
+    # The builder holds on to the steps that the image was made in, which until now it shared with the image.
+    for step in shared & _steps(docker, shared=False):
+        docker.prune_builds(filters={"id": step}, all=True)
 
 
-def forget_steps(docker: Any, before: float) -> None:
-    """Remove what the builder keeps of templates' steps that no image has and nobody used since `before`.
-
-    Without this, a removed image would still take its room.
-    """
-    for record in docker.df()["BuildCache"] or []:
-        free = not record["InUse"] and not record["Shared"] and _MARK in record.get("Description", "")
-        if free and _time(record.get("LastUsedAt") or record["CreatedAt"]) < before:
-            docker.prune_builds(filters={"id": record["ID"]}, all=True)
+def _steps(docker: Any, shared: bool) -> set[str]:
+    """Ids of what the builder keeps, and is `shared` with an image."""
+    return {one["ID"] for one in docker.df()["BuildCache"] or [] if one["Shared"] is shared and not one["InUse"]}
 
 
 def read_file(docker: Any, image: str, path: str, name: str) -> str:
@@ -51,7 +47,3 @@ def read_file(docker: Any, image: str, path: str, name: str) -> str:
             return content.read().decode("utf-8", "replace") if content else ""
     finally:
         docker.remove_container(container, v=True, force=True)
-
-
-def _time(text: str) -> float:
-    return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC).timestamp()

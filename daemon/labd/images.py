@@ -136,7 +136,6 @@ class Images:
                 self._store.forget_environment(tag)
                 self._noted.pop(tag, None)
                 log.get().info("environment removed", environment=tag)
-            image_keeping.forget_steps(docker, oldest)
 
     def settle(self, timeout: float) -> bool:
         """Wait until nothing goes on in the background, `timeout` seconds at most; whether that is so."""

@@ -57,7 +57,7 @@ class _Watched:
 
     account: Account
     next_full: float = 0.0
-    cost: float = 0.0  # seconds that the last full look took
+    cost: float = 0.0  # CPU seconds that the last full look took
     hot: dict[str, float] = field(default_factory=dict)  # project → when to look again
     roots: dict[str, str] = field(default_factory=dict)
     first_seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # project → fingerprint, wall-clock time
@@ -116,9 +116,8 @@ class Inbox:
 
     def fingerprint(self, account: Account, project: str) -> str:
         """The fingerprint of `project` as it is now; "" when it cannot be had. Raises HandsError."""
-        for look in self._scan(self._watched[account.name], [project]):
-            return look.fingerprint
-        return ""
+        looks, _ = self._scan(account, [project])
+        return looks[0].fingerprint if looks else ""
 
     def remove_controls(self, account: Account, look: Look) -> None:
         """Remove the control files that `look` saw, now that they have been obeyed. Raises HandsError."""
@@ -137,11 +136,9 @@ class Inbox:
             watched.hot[project] = time.monotonic()
 
     def _full_look(self, watched: _Watched) -> list[Finding]:
-        start = time.monotonic()
         account = watched.account
         self._events.watch(account.name, None, account.inbox)
         findings = self._look_at(watched, None)
-        watched.cost = time.monotonic() - start
         newest = max((finding.look.newest for finding in findings), default=0)
         age = max(time.time() - newest / 1e9, 0.0)
         costs = sum(other.cost for other in self._watched.values())
@@ -151,9 +148,8 @@ class Inbox:
 
     def _look_at(self, watched: _Watched, projects: list[str] | None) -> list[Finding]:
         account = watched.account
-        start = time.monotonic()
         try:
-            looks = self._scan(watched, projects)
+            looks, cost = self._scan(account, projects)
         except HandsError as error:
             get().warning("inbox cannot be read", user=account.name, reason=error.message)
             watched.hot.clear()
@@ -161,26 +157,29 @@ class Inbox:
             return []
         for name in projects if projects is not None else list(watched.hot):
             watched.hot.pop(name, None)
-        patience = max(min(_HOT, self._limits.settle / 2), _HOT_SHARE * (time.monotonic() - start))
+        if projects is None:
+            watched.cost = cost
+        patience = max(min(_HOT, self._limits.settle / 2), _HOT_SHARE * cost)
         findings = [Finding(account, look, self._judge(watched, look)) for look in looks]
         for finding in findings:
             if isinstance(finding.verdict, Wait):
                 watched.hot[finding.look.name] = time.monotonic() + patience
         return findings
 
-    def _scan(self, watched: _Watched, projects: list[str] | None) -> list[Look]:
-        reports = self._hands.do(
-            watched.account.identity,
+    def _scan(self, account: Account, projects: list[str] | None) -> tuple[list[Look], float]:
+        """What is there, and the CPU time that it took to see it, in seconds."""
+        report = self._hands.do(
+            account.identity,
             "scan",
             timeout=60.0,
-            inbox=str(watched.account.inbox),
+            inbox=str(account.inbox),
             names=projects,
             max_files=self._limits.max_files,
             max_depth=self._limits.max_depth,
         )
-        looks = [Look.of(report) for report in reports]
-        watched.roots.update((look.name, look.root) for look in looks)
-        return looks
+        looks = [Look.of(entry) for entry in report["entries"]]
+        self._watched[account.name].roots.update((look.name, look.root) for look in looks)
+        return looks, report["cost"]
 
     def _judge(self, watched: _Watched, look: Look) -> Verdict:
         now = time.time()

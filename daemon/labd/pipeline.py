@@ -139,7 +139,9 @@ def _supersede(lab: Lab, job: Job) -> None:
 
 def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
     lab.store.withdraw(job, accepted)
-    get().info("withdrawn: " + ("nothing has changed" if accepted else "it is still changing"), job=job.id, user=job.user)
+    get().info(
+        "withdrawn: " + ("nothing has changed" if accepted else "it is still changing"), job=job.id, user=job.user
+    )
     job_folder.remove(lab.hands, lab.folder(job.id))
     lab.announce(job)
 

@@ -15,6 +15,7 @@ from labd.rendering import DIM, is_terminal, one_line, safe, shortened, styled, 
 from labd.units import human_time
 
 _CLEAR = "\r\x1b[K"
+_WORTH_A_LINE = 0.05
 
 
 class Progress:
@@ -37,9 +38,9 @@ class Progress:
             self.say(f"{human_time(since)} {stage}")
 
     def leave(self, at: float) -> None:
-        """The stage is over since `at`; on a terminal its line stays, with the time that it took."""
-        if self._stage and self._live:
-            self._clear()
+        """The stage is over since `at`; on a terminal its line stays, with the time that it took, if it took any."""
+        self._clear()
+        if self._stage and self._live and at - self._since >= _WORTH_A_LINE:
             self.say(styled(self._line(at, "").rstrip(), DIM, self.err))
         self._stage = ""
 

@@ -29,9 +29,8 @@ def status(options: Options) -> int:
         return Exit.OK
     shown = [*answer["active"], *answer["recent"]]
     if is_terminal(sys.stdout):
-        print(
-            f"{answer['running']} running, {answer['queued']} queued." + ("\n" if shown else " You have no jobs yet.")
-        )
+        news = "\n" if shown else " You have no jobs yet."
+        print(f"{answer['running']} running, {answer['queued']} queued.{news}")
     show_jobs(shown)
     return Exit.OK
 

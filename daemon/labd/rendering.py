@@ -87,6 +87,15 @@ def shortened(text: str, columns: int) -> str:
     return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
+def wrapped(text: str, stream: TextIO, indent: int = 0) -> str:
+    """`text` broken between words for the terminal at `stream`, further lines indented; as it is for anything else."""
+    if not is_terminal(stream) or len(text) <= width(stream):
+        return text
+    import textwrap
+
+    return textwrap.fill(text, width(stream), subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
 def granted(grant: Mapping[str, Any], gpu_ids: Sequence[str] = ()) -> str:
     """What a job gets, in one line: "1 CPU, 4 GB of memory, up to 1 day"."""
     cpus = f"{grant['cpus']:g} CPU{'' if grant['cpus'] == 1 else 's'}"
@@ -132,8 +141,8 @@ def show_job(job: Mapping[str, Any]) -> None:
         facts.append(("Exit code", job["exit_code"]))
     shown = [(name, one_line(fact)) for name, fact in facts if fact != ""]
     # Not as a table: a cause is worth all of its words.
-    separator = "{:<11} {}\n" if is_terminal(sys.stdout) else "{}\t{}\n"
-    sys.stdout.writelines(separator.format(name, fact) for name, fact in shown)
+    form = "{:<11} {}" if is_terminal(sys.stdout) else "{}\t{}"
+    sys.stdout.writelines(wrapped(form.format(name, fact), sys.stdout, 12) + "\n" for name, fact in shown)
 
 
 def show_images(images: Sequence[Mapping[str, Any]]) -> None:

@@ -18,29 +18,27 @@ from labd import pipeline
 from labd.accounts import Account
 from labd.config import Config
 from labd.control import Control
-from labd.diagnosis import Diagnosis
 from labd.docker_engine import DockerEngine
 from labd.errors import ConfigError, LabdError, NotFoundError
 from labd.hands import Hands
 from labd.housekeeping import keep_house
 from labd.images import Images
-from labd.inbox import Finding, Inbox
-from labd.jobs import ADMITTED, Job, Signal, State
+from labd.inbox import Inbox
+from labd.jobs import ADMITTED, Job, State
 from labd.languages import load
 from labd.log import get
 from labd.machine import capacity
 from labd.notices import Key, Notices
 from labd.pipeline import Lab
+from labd.reception import Reception
 from labd.scheduling import admit, order
 from labd.status import page
 from labd.store import Store
-from labd.uploads import Complete, Nothing, Refuse, Wait
 from labd.verbs import Verbs
 
 _HOUSEKEEPING = 600.0
 _RETRY = 30.0
 _ATTEMPTS = 3
-_SUPERSEDED = 60.0
 _USAGE_AGE = 10.0
 _PLACES = 2.0
 
@@ -58,7 +56,6 @@ class Service:
         languages = load(config.paths.templates)
         store, hands = Store(state / "labd.db"), Hands()
         self._wake, self._stopping = threading.Event(), threading.Event()
-        self._uploads: dict[Key, str | Diagnosis | None] = {}
         self._working: set[int] = set()
         self._usage: tuple[float, Mapping[str, float]] = (0.0, {})
         self._places_told = 0.0
@@ -78,7 +75,9 @@ class Service:
             fingerprint=self._inbox.fingerprint,
             announce=self._announce,
         )
-        self._control = Control(config.paths.socket, Verbs(self.lab, self).answer)
+        self._reception = Reception(self.lab, self._inbox, self._start, self._notices.announce)
+        verbs = Verbs(self.lab, self._reception, self.place, self._wake.set)
+        self._control = Control(config.paths.socket, verbs.answer)
 
     def run(self) -> None:
         """Work until `stop`."""
@@ -87,7 +86,7 @@ class Service:
         next_housekeeping = time.monotonic()
         while not self._stopping.is_set():
             self._wake.clear()
-            self._collect()
+            self._reception.collect()
             self._admit()
             self._give_threads()
             if time.monotonic() >= next_housekeeping:
@@ -101,86 +100,6 @@ class Service:
         """End soon. Programs go on; the next daemon finds them."""
         self._stopping.set()
         self._wake.set()
-
-    def wake(self) -> None:
-        """Look at the queue now."""
-        self._wake.set()
-
-    # Uploads
-
-    def _collect(self) -> None:
-        for finding in self._inbox.look():
-            try:
-                self._deal_with(finding)
-            except LabdError as error:
-                get().warning("upload not dealt with", user=finding.account.name, reason=error.message)
-
-    def _deal_with(self, finding: Finding) -> None:
-        user, project = key = finding.account.name, finding.look.name
-        told = self._tell_upload(finding)
-        if isinstance(finding.verdict, Complete):
-            job = self.lab.store.create(user, project, finding.verdict.signal, finding.look.fingerprint, time.time())
-            get().info("upload complete", job=job.id, user=user, project=project, files=finding.look.files)
-            self._start(job)
-        if "CANCEL" in finding.look.controls:
-            with contextlib.suppress(NotFoundError):
-                self.cancel(user, project, "its owner created CANCEL")
-        if "RERUN" in finding.look.controls:
-            try:
-                self.rerun(user, project, mark=finding.look.controls["RERUN"])
-            except NotFoundError as error:
-                told = Diagnosis(error.message, error.hint)
-        if self._uploads.get(key) != told:
-            self._uploads[key] = told
-            self._notices.announce(key)
-        # Last: a crash before this line makes labd see them again, and doing them again changes nothing.
-        if finding.look.controls:
-            self._inbox.remove_controls(finding.account, finding.look)
-
-    def _tell_upload(self, finding: Finding) -> str | Diagnosis | None:
-        """What STATUS says of an upload that is no job (yet)."""
-        user, project, verdict = finding.account.name, finding.look.name, finding.verdict
-        if isinstance(verdict, Refuse):
-            if self._uploads.get((user, project)) != verdict.diagnosis:
-                get().info("upload refused", user=user, project=project, cause=verdict.diagnosis.cause)
-            return verdict.diagnosis
-        if isinstance(verdict, Wait):
-            for job in self._active(user, project):
-                if job.signal is Signal.SETTLED and time.time() - job.created < _SUPERSEDED:
-                    self.lab.growing.add(job.id)
-            return verdict.why
-        if isinstance(verdict, Nothing) and "SUBMIT" in finding.look.controls:
-            return "nothing has changed since the last job; create the file RERUN to run it again"
-        return None
-
-    def _active(self, user: str, project: str) -> list[Job]:
-        return [job for job in self.lab.store.active() if (job.user, job.project) == (user, project)]
-
-    # Requests
-
-    def cancel(self, user: str, project: str, reason: str) -> list[Job]:
-        """Stop the project's active jobs; those that were. Raises NotFoundError when there are none."""
-        active = self._active(user, project)
-        if not active:
-            raise NotFoundError(f"{project} has no job that is queued or running.")
-        return [pipeline.request_stop(self.lab, job, State.CANCELLED, reason) for job in active]
-
-    def rerun(self, user: str, project: str, job_id: int | None = None, mark: int = 0) -> Job | None:
-        """Run the project's latest snapshot, or that of one job, once more.
-
-        `mark` tells one RERUN file from another: None when the one with this mark has been obeyed already. Raises
-        NotFoundError when there is no snapshot.
-        """
-        if mark and mark == self.lab.store.project(user, project).rerun:
-            return None
-        jobs = [self.lab.store.job(job_id)] if job_id else self.lab.store.jobs(user, project)
-        for job in jobs:
-            if (self.lab.folder(job.snapshot) / "snapshot").exists():
-                again = self.lab.store.create_rerun(job, mark, time.time())
-                get().info("rerun", job=again.id, user=user, of=job.id)
-                self._start(again)
-                return again
-        raise NotFoundError(f"{project} has no snapshot to run again.", "Upload it first.")
 
     # The queue
 
@@ -277,7 +196,7 @@ class Service:
         )
         if shown and shown.state is State.DELIVERING:
             return None
-        upload = self._uploads.get(key)
+        upload = self._reception.upload(key)
         if shown is None and upload is None:
             return None
         return page(project, shown, upload, time.time(), *self.place(shown))

@@ -67,9 +67,10 @@ def take(
     """Copy the parts of the project in `source` that a job can see to `target`.
 
     `target` is complete when this returns; it is not made when nothing changed. One that is there already is of a run
-    that was cut off, and after a power cut nothing vouches for its content: it is made again. `previous` is the project's previous snapshot: what did not change is shared with it. `unmoved` looks at the upload
-    again. Raises MovedError when it moved meanwhile, UnreadableError when rsync could not read it, HandsError; nothing
-    is left behind then.
+    that was cut off, and after a power cut nothing vouches for its content: it is made again. `previous` is the
+    project's previous snapshot: what did not change is shared with it. `unmoved` looks at the upload again. Raises
+    MovedError when it moved meanwhile, UnreadableError when rsync could not read it, HandsError; nothing is left behind
+    then.
     """
     part = target.with_name(target.name + ".part")
     for old in (target, part):

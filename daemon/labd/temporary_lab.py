@@ -22,6 +22,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from labd import job_folder
 from labd.client import ask
 from labd.commands import run, start
 from labd.config import AccountEntry, Build, Config, for_user
@@ -39,6 +40,7 @@ _STOP = 30.0
 _PATIENCE = 6 * 3600.0
 _NOBODY = 65534
 _INTERVAL = 0.5
+_SETTLE = 0.1
 _LONGEST = 70  # of the folder's path: that of a socket has 107 bytes at most (unix(7))
 
 
@@ -76,6 +78,7 @@ class TemporaryLab:
         self.config = self._configured(config)
         self.project = valid_name(name)
         self.outbox = self.home / "outbox" / self.project
+        self.logs = job_folder.path(self.config.paths.state, 1) / "delivery"  # of its only job, as they grow
         self.kept = False  # whether the folder, and with it the results, shall stay
 
     def upload(self, project: Path, leave_out: Path) -> None:
@@ -159,6 +162,8 @@ class TemporaryLab:
         """The config of the daemon, also in the file that it reads."""
         config = replace(
             for_user(config, self._folder),
+            # Until it has settled once more, an upload that was refused counts as one that is being received.
+            inbox=replace(config.inbox, settle=Duration(_SETTLE)),
             machine=replace(config.machine, cpus=0.0),
             output=replace(config.output, interval=Duration(_INTERVAL)),
         )

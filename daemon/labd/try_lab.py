@@ -22,7 +22,7 @@ from labd.hands_worker import rotate
 from labd.jobs import State
 from labd.outbox import CONTENTS
 from labd.progress import Progress
-from labd.rendering import BOLD, one_line, styled
+from labd.rendering import BOLD, one_line, styled, wrapped
 from labd.temporary_lab import TemporaryLab, as_caller, temporary_lab
 from labd.units import count, human_size
 
@@ -58,10 +58,12 @@ def _run(project: Path, output: Path, config: Config | None) -> int:
     progress = Progress()
     progress.enter("preparing", time.time())
     with temporary_lab(config, project.name) as lab:
-        lab.upload(project, leave_out=output)
-        lab.start()
-        job = _Story(lab, progress).see_through()
-        progress.leave(job["ended"] or job["since"])
+        try:
+            lab.upload(project, leave_out=output)
+            lab.start()
+            job = _Story(lab, progress).see_through()
+        finally:
+            progress.leave(time.time())
         _deliver(lab, output)
     _tell(job, output, progress)
     return _exit_code(job)
@@ -72,16 +74,15 @@ class _Story:
 
     def __init__(self, lab: TemporaryLab, progress: Progress) -> None:
         self._lab, self._progress = lab, progress
-        self._run_log, self._build_log = _Tail(lab.outbox / "run.log"), _Tail(lab.outbox / "build.log")
+        self._run_log, self._build_log = _Tail(lab.logs / "run.log"), _Tail(lab.logs / "build.log")
+        self._started = False
 
     def see_through(self) -> dict[str, Any]:
         """The job in its outcome. Ctrl-C stops it and waits for the results; a second one does not."""
         try:
             return self._until_outcome()
         except KeyboardInterrupt:
-            self._progress.say(
-                "Stopping the program; what it wrote so far is kept. (Ctrl-C again: at once, without it.)"
-            )
+            self._progress.say("Stopping the program. (Ctrl-C once more: without its results)")
             job = self._lab.job()
             if job is None:
                 raise
@@ -101,14 +102,18 @@ class _Story:
 
     def _show(self, job: dict[str, Any]) -> bool:
         """Show how the job is now; whether that is its outcome."""
-        ended = State(job["state"]).is_outcome
-        if not ended:
-            self._progress.enter(job["state"], job["since"])
+        state = State(job["state"])
         if lines := self._build_log.more().decode("utf-8", "replace").splitlines():
             self._progress.detail(lines[-1])
         if job["started"]:
-            self._progress.show(self._run_log.more(), last=ended)
-        return ended
+            # A short program may have ended before it was seen running; its output still belongs there.
+            if not self._started:
+                self._progress.enter(State.RUNNING.value, job["started"])
+            self._started = True
+            self._progress.show(self._run_log.more(), last=state is State.DELIVERING or state.is_outcome)
+        if not state.is_outcome:
+            self._progress.enter(state.value, job["ended"] or job["since"])
+        return state.is_outcome
 
     def _check_refusal(self) -> None:
         """Raise what the outbox says of an upload that became no job."""
@@ -191,10 +196,10 @@ def _tell(job: dict[str, Any], output: Path, progress: Progress) -> None:
     """How it ended, why, and where the results are."""
     progress.say(styled(f"{job['project']}: {job['sentence']}", BOLD, progress.err))
     for name, text in (("Cause", job["cause"]), ("What to do", job["hint"])):
-        if text:
-            progress.say(f"{name}: {one_line(text)}")
+        if text and job["state"] != State.CANCELLED.value:
+            progress.say(wrapped(f"{name}: {one_line(text)}", progress.err))
     for note in job["notes"]:
-        progress.say(f"Note: {one_line(note)}")
+        progress.say(wrapped(f"Note: {one_line(note)}", progress.err))
     shown = _relative(output)
     files = sorted(path for path in (output / "output").rglob("*") if path.is_file() and not path.is_symlink())
     if not files:

@@ -10,15 +10,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from labd.errors import NotAllowedError, NotFoundError
 from labd.jobs import ADMITTED, Job, State
 from labd.pipeline import Lab, request_stop
+from labd.reception import Reception
 from labd.status import sentence, told
-
-if TYPE_CHECKING:
-    from labd.service import Service
 
 Json = dict[str, Any]
 _FOLLOW = 0.25
@@ -28,8 +26,11 @@ _CHUNK = 65536
 class Verbs:
     """The verbs."""
 
-    def __init__(self, lab: Lab, service: Service) -> None:
-        self._lab, self._service = lab, service
+    def __init__(
+        self, lab: Lab, reception: Reception, place: Callable[[Job], tuple[int, int]], wake: Callable[[], None]
+    ) -> None:
+        """`place` is a job's place in the queue and the number of running jobs; `wake` has the queue looked at."""
+        self._lab, self._reception, self._place, self._wake = lab, reception, place, wake
         self._users = {account.identity.uid: name for name, account in lab.accounts.items()}
         self._verbs: dict[str, Callable[[Json, str | None], Iterator[Json]]] = {
             "status": self._status,
@@ -91,11 +92,11 @@ class Verbs:
             raise NotFoundError(f"Job {job.id} has ended already ({job.state.value}).")
         who = "its owner" if user else "the administrator"
         yield self._told(request_stop(self._lab, job, State.CANCELLED, f"{who} cancelled it"))
-        self._service.wake()
+        self._wake()
 
     def _rerun(self, request: Json, user: str | None) -> Iterator[Json]:
         job = self._find(request, user)
-        again = self._service.rerun(job.user, job.project, job.id)
+        again = self._reception.rerun(job.user, job.project, job.id)
         assert again is not None
         yield self._told(again)
 
@@ -116,7 +117,7 @@ class Verbs:
         raise NotFoundError(f"There is no project {wanted!r} that had a job.", "`labd jobs` lists the jobs there are.")
 
     def _told(self, job: Job) -> Json:
-        place, running = self._service.place(job)
+        place, running = self._place(job)
         return {**told(job, place, running), "sentence": sentence(job, time.time(), place, running)}
 
 

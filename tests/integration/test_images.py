@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 
 import docker as sdk
 import pytest
+
 from labd.base_images import BaseImageError
 from labd.config import Build, Config, Paths, Versions
 from labd.environments import reference
@@ -84,13 +86,16 @@ class Workshop:
         return any(name in tags or name.startswith((f"labd/{self.user}/", f"{self.user}-")) for name in names)
 
 
+MakeWorkshop = Callable[..., Workshop]
+
+
 @pytest.fixture(scope="module")
 def prepared() -> None:
     """The installer comes from the machine's own index, once; the indexes of tests have only a few packages."""
     workshop = Workshop(Build(network="host"))
     try:
         # Unlike any other environment on this machine, so that it is built and can be removed.
-        environment = workshop.images.describe("python", "3.11", {"unique": uuid.uuid4().bytes})
+        environment = workshop.images.describe("python", "3.11", {"unique": uuid.uuid4().hex.encode()})
         workshop.images.ensure(environment, f"{workshop.user}/x", print, threading.Event())
     finally:
         workshop.close()
@@ -106,7 +111,7 @@ def index() -> Iterator[PackageIndex]:
 
 
 @pytest.fixture
-def make_workshop(prepared: None) -> Iterator[Callable[..., Workshop]]:
+def make_workshop(prepared: None) -> Iterator[MakeWorkshop]:
     with contextlib.ExitStack() as stack:
 
         def make(build: Build, **changes: Any) -> Workshop:
@@ -118,7 +123,7 @@ def make_workshop(prepared: None) -> Iterator[Callable[..., Workshop]]:
 
 
 @pytest.fixture
-def workshop(make_workshop: Callable[..., Workshop], index: PackageIndex) -> Workshop:
+def workshop(make_workshop: MakeWorkshop, index: PackageIndex) -> Workshop:
     return make_workshop(Build(network="host", index=index.url))
 
 
@@ -167,18 +172,19 @@ def test_the_libraries_are_there_for_any_user_on_a_read_only_root(workshop: Work
 def test_only_the_environment_is_new_in_an_image(workshop: Workshop) -> None:
     image, _ = workshop.ensure("alpha")
     added: set[str] = set()
-    layers = len(workshop.docker.inspect_image(workshop.config.languages["python"].versions["3.11"])["RootFS"]["Layers"])
+    layers = len(
+        workshop.docker.inspect_image(workshop.config.languages["python"].versions["3.11"])["RootFS"]["Layers"]
+    )
     with tempfile.TemporaryFile() as file:
         for chunk in workshop.docker.get_image(image):
             file.write(chunk)
         file.seek(0)
         with tarfile.open(fileobj=file) as saved:
-            manifest = __import__("json").load(saved.extractfile("manifest.json"))  # type: ignore[arg-type]
-            for layer in manifest[0]["Layers"][layers:]:
+            manifest = json.loads(saved.extractfile("manifest.json").read())
+            for layer in manifest[0]["Layers"][len(base) :]:
                 with tarfile.open(fileobj=saved.extractfile(layer)) as files:
                     added.update(name for name in files.getnames() if not name.startswith("opt/env/"))
-    # Docker itself makes the places for what it puts into every container.
-    assert added <= {"opt", "opt/env", "etc", "etc/mtab", "etc/resolv.conf", "etc/hosts", "proc", "sys", "dev", "run"}
+    assert added <= {"opt", "opt/env", "etc", "tmp"}, "folders whose time of change is new, and no file"
 
 
 def test_what_an_image_was_made_of_can_be_told(workshop: Workshop) -> None:
@@ -202,12 +208,12 @@ def test_packages_that_run_code_to_be_installed_never_see_what_others_downloaded
 
 
 def test_an_environment_that_is_there_is_not_built_again(workshop: Workshop, index: PackageIndex) -> None:
-    image, _ = workshop.ensure("alpha", "beta")
+    workshop.ensure("alpha", "beta")
     workshop.images.settle(DEADLINE)
-    fetched = list(index.fetched)
+    asked = list(index.asked)
     again, said = workshop.ensure("Beta", "", "alpha  # the same")
     assert said == []
-    assert index.fetched == fetched
+    assert index.asked == asked
     assert workshop.images.ready(workshop.describe("beta", "alpha")) == again
 
 
@@ -230,7 +236,7 @@ def test_jobs_that_come_together_share_one_build(workshop: Workshop, index: Pack
     second.join(DEADLINE)
     assert first.image
     assert workshop.docker.inspect_image(second.image)["RootFS"] == workshop.docker.inspect_image(first.image)["RootFS"]
-    assert index.fetched.count("alpha-1.0-py3-none-any.whl") == 1
+    assert index.asked == ["alpha"]
 
 
 def test_who_waits_builds_when_the_builder_is_cancelled(workshop: Workshop, index: PackageIndex) -> None:
@@ -309,7 +315,7 @@ def test_a_cancelled_build_stops_at_once(workshop: Workshop, index: PackageIndex
     assert workshop.images.ready(workshop.describe("alpha")) is None
 
 
-def test_a_build_that_takes_too_long_is_ended(make_workshop: Callable[..., Workshop], index: PackageIndex) -> None:
+def test_a_build_that_takes_too_long_is_ended(make_workshop: MakeWorkshop, index: PackageIndex) -> None:
     workshop = make_workshop(Build(network="host", index=index.url, timeout=3.0))  # type: ignore[arg-type]
     index.hold("alpha")
     with pytest.raises(BuildFailed) as caught:
@@ -318,7 +324,7 @@ def test_a_build_that_takes_too_long_is_ended(make_workshop: Callable[..., Works
     wait_for("the installer to go", index.abandoned)
 
 
-def test_a_docker_command_that_cannot_build_is_named(make_workshop: Callable[..., Workshop]) -> None:
+def test_a_docker_command_that_cannot_build_is_named(make_workshop: MakeWorkshop) -> None:
     with tempfile.NamedTemporaryFile("w", suffix="-docker", delete=False) as file:
         file.write('#!/bin/sh\n[ "$1" = --version ] && echo "Docker version 28.2.2, build e6534b4" || exit 1\n')
     os.chmod(file.name, 0o755)
@@ -336,7 +342,7 @@ def test_a_docker_command_that_cannot_build_is_named(make_workshop: Callable[...
 
 
 @pytest.fixture
-def secretive(make_workshop: Callable[..., Workshop]) -> Iterator[Workshop]:
+def secretive(make_workshop: MakeWorkshop) -> Iterator[Workshop]:
     """A lab whose package index wants a password, which stands in a pip.conf."""
     index = PackageIndex(credentials=f"labd:{PASSWORD}")
     for name in ("alpha", "beta"):
@@ -369,7 +375,7 @@ def test_a_project_cannot_make_the_installer_print_secrets(secretive: Workshop) 
     assert PASSWORD not in caught.value.log_tail + "\n".join(said)
 
 
-def test_a_password_is_no_part_of_an_environment_and_the_index_is(make_workshop: Callable[..., Workshop]) -> None:
+def test_a_password_is_no_part_of_an_environment_and_the_index_is(make_workshop: MakeWorkshop) -> None:
     urls = ("http://ana:one@index.example/simple", "http://ben:two@index.example/simple", "http://other.example/simple")
     tags = [make_workshop(Build(index=url)).describe("alpha").tag for url in urls]
     assert tags[0] == tags[1] != tags[2]
@@ -435,7 +441,9 @@ def test_only_environments_that_nobody_uses_are_removed(workshop: Workshop) -> N
 def test_a_removed_environment_gives_its_room_back(workshop: Workshop) -> None:
     workshop.ensure("alpha")
     assert workshop.images.settle(DEADLINE)
-    layer = workshop.docker.inspect_image(workshop.describe("alpha").tag)["GraphDriver"]["Data"]["LowerDir"].split("/diff")[0]
+    layer = workshop.docker.inspect_image(workshop.describe("alpha").tag)["GraphDriver"]["Data"]["LowerDir"].split(
+        "/diff"
+    )[0]
     assert Path(layer).exists()
     workshop.images.prune(time.time() + workshop.config.retention.images + 10)
     assert not Path(layer).exists()
@@ -464,7 +472,7 @@ def test_docker_is_not_even_loaded_before_it_is_needed() -> None:
 # Base images
 
 
-def on_unknown_base(make_workshop: Callable[..., Workshop], build: Build, version: str = "3.11") -> tuple[Workshop, str]:
+def on_unknown_base(make_workshop: MakeWorkshop, build: Build, version: str = "3.11") -> tuple[Workshop, str]:
     """A lab whose base image is in no registry, and the name of that image."""
     workshop = make_workshop(build)
     name = f"{workshop.user}-base:none"
@@ -474,7 +482,7 @@ def on_unknown_base(make_workshop: Callable[..., Workshop], build: Build, versio
 
 
 def test_a_base_image_that_cannot_be_pulled_is_made_from_debians_packages(
-    make_workshop: Callable[..., Workshop],
+    make_workshop: MakeWorkshop,
 ) -> None:
     workshop, name = on_unknown_base(make_workshop, Build())
     image, said = workshop.ensure()
@@ -484,7 +492,7 @@ def test_a_base_image_that_cannot_be_pulled_is_made_from_debians_packages(
     assert list((workshop.folder / "build").iterdir()) == []
 
 
-def test_a_base_image_that_cannot_be_had_is_explained(make_workshop: Callable[..., Workshop]) -> None:
+def test_a_base_image_that_cannot_be_had_is_explained(make_workshop: MakeWorkshop) -> None:
     workshop, name = on_unknown_base(make_workshop, Build(debian=False))
     with pytest.raises(BaseImageError, match="cannot be pulled") as caught:
         workshop.ensure("alpha")
@@ -492,7 +500,7 @@ def test_a_base_image_that_cannot_be_had_is_explained(make_workshop: Callable[..
     assert "the config forbids it" in caught.value.hint
 
 
-def test_making_a_base_image_can_be_cancelled_and_leaves_nothing(make_workshop: Callable[..., Workshop]) -> None:
+def test_making_a_base_image_can_be_cancelled_and_leaves_nothing(make_workshop: MakeWorkshop) -> None:
     workshop, name = on_unknown_base(make_workshop, Build())
     cancelled = threading.Event()
     said: list[str] = []

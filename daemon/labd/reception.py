@@ -1,0 +1,118 @@
+"""The reception: what becomes of what was seen in the inboxes, and of what is asked for.
+
+This room owns the step from a finding to a job, from a control file to its effect, and the words in STATUS for an
+upload that is no job (yet). It never runs a job: it hands new ones on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+from labd.diagnosis import Diagnosis
+from labd.errors import LabdError, NotFoundError
+from labd.inbox import Finding, Inbox
+from labd.jobs import Job, Signal, State
+from labd.log import get
+from labd.notices import Key
+from labd.pipeline import Lab, request_stop
+from labd.uploads import Complete, Nothing, Refuse, Wait
+
+_SUPERSEDED = 60.0
+
+
+class Reception:
+    """Where uploads and requests arrive."""
+
+    def __init__(self, lab: Lab, inbox: Inbox, start: Callable[[Job], None], announce: Callable[[Key], None]) -> None:
+        """`start` takes new jobs; `announce` is told whose STATUS has to change."""
+        self._lab, self._inbox, self._start, self._announce = lab, inbox, start, announce
+        self._uploads: dict[Key, str | Diagnosis | None] = {}
+        self._answers: dict[Key, str | Diagnosis] = {}  # to control files that asked for what cannot be done
+
+    def collect(self) -> None:
+        """Look at the inboxes where a look is due, and deal with what is there."""
+        for finding in self._inbox.look():
+            try:
+                self._deal_with(finding)
+            except LabdError as error:
+                get().warning("upload not dealt with", user=finding.account.name, reason=error.message)
+
+    def upload(self, key: Key) -> str | Diagnosis | None:
+        """What there is to say of a project's upload that is no job (yet)."""
+        return self._uploads.get(key)
+
+    def cancel(self, user: str, project: str, reason: str) -> list[Job]:
+        """Stop the project's active jobs; those that were. Raises NotFoundError when there are none."""
+        active = self._active(user, project)
+        if not active:
+            raise NotFoundError(f"{project} has no job that is queued or running.")
+        return [request_stop(self._lab, job, State.CANCELLED, reason) for job in active]
+
+    def rerun(self, user: str, project: str, job_id: int | None = None, mark: int = 0) -> Job | None:
+        """Run the project's latest snapshot, or that of one job, once more.
+
+        `mark` tells one RERUN file from another: None when the one with this mark has been obeyed already. Raises
+        NotFoundError when there is no snapshot.
+        """
+        store = self._lab.store
+        if mark and mark == store.project(user, project).rerun:
+            return None
+        for job in [store.job(job_id)] if job_id else store.jobs(user, project):
+            if (self._lab.folder(job.snapshot) / "snapshot").exists():
+                again = store.create_rerun(job, mark, time.time())
+                get().info("rerun", job=again.id, user=user, of=job.id)
+                self._start(again)
+                return again
+        raise NotFoundError(f"{project} has no snapshot to run again.", "Upload it first.")
+
+    def _deal_with(self, finding: Finding) -> None:
+        user, project = key = finding.account.name, finding.look.name
+        told = self._words(finding)
+        self._note_growth(finding)
+        if isinstance(finding.verdict, Complete):
+            self._answers.pop(key, None)
+            job = self._lab.store.create(user, project, finding.verdict.signal, finding.look.fingerprint, time.time())
+            get().info("upload complete", job=job.id, user=user, project=project, files=finding.look.files)
+            self._start(job)
+        self._obey(finding)
+        told = told or self._answers.get(key)
+        if self._uploads.get(key) != told:
+            self._uploads[key] = told
+            self._announce(key)
+        # Last: a crash before this line makes labd see them again, and doing them again changes nothing.
+        if finding.look.controls:
+            self._inbox.remove_controls(finding.account, finding.look)
+
+    def _obey(self, finding: Finding) -> None:
+        user, project = key = finding.account.name, finding.look.name
+        if "SUBMIT" in finding.look.controls and isinstance(finding.verdict, Nothing):
+            self._answers[key] = "nothing has changed since the last job; create the file RERUN to run it again"
+        if "CANCEL" in finding.look.controls:
+            with contextlib.suppress(NotFoundError):
+                self.cancel(user, project, "its owner created CANCEL")
+        if "RERUN" in finding.look.controls:
+            try:
+                self._answers.pop(key, None)
+                self.rerun(user, project, mark=finding.look.controls["RERUN"])
+            except NotFoundError as error:
+                self._answers[key] = Diagnosis(error.message, error.hint)
+
+    def _words(self, finding: Finding) -> str | Diagnosis | None:
+        user, project, verdict = finding.account.name, finding.look.name, finding.verdict
+        if isinstance(verdict, Refuse):
+            if self._uploads.get((user, project)) != verdict.diagnosis:
+                get().info("upload refused", user=user, project=project, cause=verdict.diagnosis.cause)
+            return verdict.diagnosis
+        return verdict.why if isinstance(verdict, Wait) else None
+
+    def _note_growth(self, finding: Finding) -> None:
+        """An upload that goes on within a minute of its start was not complete: its job will be superseded."""
+        if isinstance(finding.verdict, (Wait, Complete)):
+            for job in self._active(finding.account.name, finding.look.name):
+                if job.signal is Signal.SETTLED and finding.look.newest / 1e9 - job.created < _SUPERSEDED:
+                    self._lab.growing.add(job.id)
+
+    def _active(self, user: str, project: str) -> list[Job]:
+        return [job for job in self._lab.store.active() if (job.user, job.project) == (user, project)]
