@@ -22,6 +22,8 @@ LAYERS = [
     ["accounts", "base_images", "image_finishing", "image_keeping", "docker_engine", "receipt", "turns"],
     ["images", "inbox", "job_folder", "outbox", "snapshot", "run_log"],
     ["run_plan", "supervision", "notices", "control"],
+    ["lab"],
+    ["delivery"],
     ["pipeline"],
     ["reception", "housekeeping"],
     ["verbs"],

@@ -61,7 +61,7 @@ def _overview() -> str:
     commands = "\n".join(f"  {name:<13} {command.summary}" for name, command in COMMANDS.items())
     return (
         "usage: labd COMMAND [OPTION ...]\n\nDrop a folder, get a result: labd runs projects in containers.\n\n"
-        f"{commands}\n\n`labd COMMAND --help` tells more. Try one of the examples:  labd try examples/nile"
+        f"{commands}\n\n`labd COMMAND --help` tells more. To see it work:  labd try examples/nile"
     )
 
 
@@ -228,10 +228,10 @@ COMMANDS = {
         "Run a project here and now, without a lab",
         ["project", "output", "config"],
         "labd try examples/penguins",
-        "A temporary lab takes the folder, runs it and is gone again. What the program prints\n"
-        "goes to standard output, labd's own words to standard error. Results of an earlier try\n"
-        "move to DIR/history. The exit code is the program's; labd's own: 124 its time was over,\n"
-        "125 labd could not run it, 130 it was stopped.",
+        "A temporary lab takes the folder, runs it and is gone again. What the program\n"
+        "prints goes to standard output, labd's own words to standard error. Results of\n"
+        "an earlier try move to DIR/history. The exit code is the program's; labd's own:\n"
+        "124 its time was over, 125 labd could not run it, 130 it was stopped.",
     ),
     "check": Command(
         _check,
@@ -248,7 +248,7 @@ COMMANDS = {
         "Run the lab, in the foreground",
         ["config", "home"],
         "labd daemon --home ~/lab",
-        "As root: for the accounts in the config. As anybody else who may use Docker: a lab of\n"
-        "your own, in your home or DIR.",
+        "As root: for the accounts in the config. As anybody else who may use Docker:\n"
+        "a lab of your own, in your home or DIR.",
     ),
 }

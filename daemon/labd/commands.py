@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from labd.errors import UnavailableError
 
 _KEPT_OUTPUT = 64 * 1024
+_POLL = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ def run(
     output = _Tail(on_output)
     options: dict[str, Any] = {"_tty_out": False, "_err_to_out": True, "_out": output, "_decode_errors": "replace"}
     options |= {"_bg": True, "_bg_exc": False, "_in": None, "_out_bufsize": 1}
+    # A group of its own, or ending it would end labd, too.
+    options |= {"_new_session": True}
     if env is not None:
         options["_env"] = dict(env)
     try:
@@ -56,27 +60,29 @@ def run(
             f"{arguments[0]} is not installed.", f"Install it: apt-get install {arguments[0]}"
         ) from None
     ending: dict[str, bool] = {}
-    watch = threading.Event()
+    over = threading.Event()
 
-    def end(reason: str) -> None:
-        if not watch.is_set():
-            ending[reason] = True
-            process.kill_group()
+    def watch() -> None:
+        limit = time.monotonic() + timeout
+        while not over.wait(_POLL):
+            if cancelled is not None and cancelled.is_set():
+                ending["cancelled"] = True
+            elif time.monotonic() > limit:
+                ending["timed_out"] = True
+            if ending:
+                process.kill_group()
+                return
 
-    timer = threading.Timer(timeout, end, ("timed_out",))
-    timer.daemon = True
-    timer.start()
+    # In a thread of its own, so that the program's end is noticed at once.
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
-        while cancelled is not None and process.is_alive():
-            if cancelled.wait(0.1):
-                end("cancelled")
-                break
         process.wait()
     except sh.ErrorReturnCode:
         pass
     finally:
-        watch.set()
-        timer.cancel()
+        over.set()
+        watcher.join()
     return Result(process.exit_code, output.text(), **ending)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 
 from labd import job_folder
+from labd.delivery import clean_up
 from labd.errors import LabdError, NotFoundError
+from labd.lab import Lab
 from labd.log import get
-from labd.pipeline import Lab, clean_up
 
 
 def keep_house(lab: Lab) -> None:

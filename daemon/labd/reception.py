@@ -14,9 +14,9 @@ from labd.diagnosis import Diagnosis
 from labd.errors import LabdError, NotFoundError
 from labd.inbox import Finding, Inbox
 from labd.jobs import Job, Signal, State
+from labd.lab import Lab, request_stop
 from labd.log import get
 from labd.notices import Key
-from labd.pipeline import Lab, request_stop
 from labd.uploads import Complete, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0

@@ -25,11 +25,11 @@ from labd.housekeeping import keep_house
 from labd.images import Images
 from labd.inbox import Inbox
 from labd.jobs import ADMITTED, Job, State
+from labd.lab import Lab
 from labd.languages import load
 from labd.log import get
 from labd.machine import capacity
 from labd.notices import Key, Notices
-from labd.pipeline import Lab
 from labd.reception import Reception
 from labd.scheduling import admit, order
 from labd.status import page

@@ -35,7 +35,8 @@ RULES = (
     *(
         "--numeric-ids",
         "--chmod=Du+rwx,Fu+rw,ug-s",
-        "--info=symsafe1,nonreg1,stats1",
+        # name1: without it, rsync 3.5 does not tell of unsafe links.
+        "--info=symsafe1,nonreg1,name1,stats1",
         "--out-format=%i %n",
         "--stats",
     ),

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from labd.errors import NotFoundError
+from labd.errors import NotFoundError, TransitionError
 from labd.jobs import OUTCOMES, Grant, Job, Signal, State, check_transition
 
 MIGRATIONS = (
@@ -137,7 +137,10 @@ class Store:
         Raises TransitionError when the table does not allow it, or when the job is no longer where `job` says.
         """
         with self._transaction():
-            check_transition(self.job(job.id).state, state)
+            here = self.job(job.id).state
+            if here is not job.state:
+                raise TransitionError(f"Job {job.id} is {here.value} by now, not {job.state.value}.")
+            check_transition(here, state)
             self._event(job.id, state, now)
             return self.update(job, state=state, changed=now, **changes)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from labd.errors import NotAllowedError, NotFoundError
 from labd.jobs import ADMITTED, Job, State
-from labd.pipeline import Lab, request_stop
+from labd.lab import Lab, request_stop
 from labd.reception import Reception
 from labd.status import sentence, told
 

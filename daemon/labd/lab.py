@@ -1,0 +1,142 @@
+"""The lab: everything that a job's story needs, and the small steps that its chapters share.
+
+This room owns the committed moves of a job, the request to stop one, and whose results the outbox shows. It never
+tells a story of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labd import job_folder
+from labd.accounts import Account
+from labd.config import Config
+from labd.engine import Engine, EngineError, StartError
+from labd.errors import TransitionError
+from labd.hands import Hands
+from labd.images import Images
+from labd.jobs import Job, State
+from labd.languages import Language
+from labd.log import get
+from labd.outbox import Outbox
+from labd.scheduling import Capacity
+from labd.status import page
+from labd.store import Store
+from labd.supervision import Supervision
+
+_DOCKER_RETRY = 2.0
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Everything that a job's story needs."""
+
+    config: Config
+    machine: Capacity
+    accounts: Mapping[str, Account]
+    languages: Mapping[str, Language]
+    store: Store
+    hands: Hands
+    images: Images
+    engine: Engine
+    root: Callable[[Account, str], str]  # where in its inbox entry an upload has its project
+    fingerprint: Callable[[Account, str], str]  # of an upload as it is now
+    announce: Callable[[Job], None]  # the job changed: its STATUS wants to be written
+    stop_events: dict[int, threading.Event] = field(default_factory=dict)
+    watched: dict[int, Supervision] = field(default_factory=dict)
+    growing: set[int] = field(default_factory=set)  # jobs whose upload went on growing within a minute of their start
+
+    def folder(self, job_id: int) -> Path:
+        return job_folder.path(self.config.paths.state, job_id)
+
+    def outbox(self, job: Job) -> Outbox:
+        return Outbox(self.hands, self.accounts[job.user], job.project)
+
+    def language(self, job: Job) -> Language:
+        assert job.grant is not None
+        return self.languages[job.grant.language]
+
+
+def fault(point: str) -> None:
+    """Die here, as by a power cut, when a test asks for it by LABD_FAULT."""
+    if os.environ.get("LABD_FAULT") == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stop_event(lab: Lab, job: Job) -> threading.Event:
+    """Set when somebody asked to stop `job`; set from the start if that was before labd was restarted."""
+    event = lab.stop_events.setdefault(job.id, threading.Event())
+    if job.stopping:
+        event.set()
+    return event
+
+
+def request_stop(lab: Lab, job: Job, why: State, reason: str) -> Job:
+    """Have `job` end as `why`, now or when its step next looks. The first request stays."""
+    job = lab.store.ask_to_stop(job.id, why, reason)
+    stop_event(lab, job).set()
+    if job.state is State.RUNNING:
+        grace = lab.config.job.grace
+        stopper = threading.Thread(
+            target=despite_docker,
+            args=(lambda: lab.engine.stop(job.id, grace), job),
+            name=f"stop-{job.id}",
+            daemon=True,
+        )
+        stopper.start()
+    elif job.state is State.QUEUED:
+        # If it was admitted in this very moment, its next step sees the event.
+        with contextlib.suppress(TransitionError):
+            job = stopped(lab, job)
+    lab.announce(job)
+    return job
+
+
+def stopped(lab: Lab, job: Job) -> Job:
+    """End a job that was asked to stop before its program started."""
+    return end(lab, job, job.stopping or State.CANCELLED, f"The job was stopped: {job.stop_reason}.", "")
+
+
+def end(lab: Lab, job: Job, outcome: State, cause: str, hint: str, **facts: Any) -> Job:
+    """Everything about the end is known, and is committed before anything is told."""
+    return move(lab, job, State.DELIVERING, outcome=outcome, cause=cause, hint=hint, **facts)
+
+
+def move(lab: Lab, job: Job, state: State, **changes: Any) -> Job:
+    """Commit that `job` is in `state` now, and have it told."""
+    job = lab.store.move(job, state, time.time(), **changes)
+    lab.announce(job)
+    return job
+
+
+def occupy(lab: Lab, job: Job) -> None:
+    """Make the outbox this job's; what the job before left there goes to history/."""
+    occupant = lab.store.project(job.user, job.project).occupant
+    if occupant == job.id:
+        return
+    shown: Mapping[str, str] = {}
+    if occupant:
+        before = lab.store.job(occupant)
+        shown = page(job.project, before, None, time.time())
+    lab.outbox(job).rotate(occupant, shown, lab.config.retention.history)
+    lab.store.occupy(job)
+
+
+def despite_docker(step: Callable[[], None], job: Job) -> None:
+    """Do `step`, as often as it takes until Docker answers."""
+    while True:
+        try:
+            return step()
+        except StartError:
+            raise
+        except EngineError as error:
+            get().warning("waiting for Docker", job=job.id, reason=error.message)
+            threading.Event().wait(_DOCKER_RETRY)
