@@ -81,8 +81,9 @@ class Researcher:
             os.mkdir(missing)
             os.chown(missing, self.uid, self.uid if AS_ROOT else os.getgid())
         with open(raw, "wb") as file:
+            # By the descriptor: labd may have obeyed and removed a control file before this line.
+            os.fchown(file.fileno(), self.uid, self.uid if AS_ROOT else os.getgid())
             file.write(content.encode() if isinstance(content, str) else content)
-        os.chown(raw, self.uid, self.uid if AS_ROOT else os.getgid())
 
     def program(self, name: str, source: str, **files: str) -> None:
         """Put a project of one program, and of `files` by their path in it (`__` for `/`), into the inbox."""
@@ -138,6 +139,9 @@ class Lab:
         assert AS_ROOT or self.instance == for_user(config, self.ana.home).instance
         self.config_file.write_text(self._config(settings))
         self.process: subprocess.Popen[bytes] | None = None
+        self.command = [sys.executable, "-m", "labd", "daemon", "--config", str(self.config_file)]
+        if not AS_ROOT:
+            self.command += ["--home", str(self.ana.home)]
         self.log = folder / "daemon.log"
 
     def _config(self, settings: str) -> str:
@@ -152,12 +156,13 @@ class Lab:
 
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Start the daemon and wait until it answers."""
-        command = [sys.executable, "-m", "labd", "daemon", "--config", str(self.config_file)]
-        if not AS_ROOT:
-            command += ["--home", str(self.ana.home)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
             )
         wait_for("the daemon", self._answers, 60.0)
 

@@ -12,8 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _BACKEND = """
-import os, zipfile
+import os, sys, zipfile
 def build_wheel(folder, config_settings=None, metadata_directory=None):
+    if {fails}:
+        sys.exit("I see " + repr(dict(os.environ)))
     seen = os.path.exists("/dev/labd/cache")
     name = "{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
@@ -79,12 +81,12 @@ class PackageIndex:
                 wheel.writestr(f"{name}-{version}.dist-info/{file}", text)
         self._files[f"{name}-{version}-py3-none-any.whl"] = content.getvalue()
 
-    def add_source(self, name: str, version: str) -> None:
-        """Have a package that must run code of its own to be installed."""
+    def add_source(self, name: str, version: str, fails: bool = False) -> None:
+        """Have a package that must run code of its own to be installed; if it `fails`, it shows its surroundings."""
         files = {
             "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
             f'[project]\nname = "{name}"\nversion = "{version}"\n',
-            "backend.py": _BACKEND.format(name=name, version=version, described=_described(name, version)),
+            "backend.py": _BACKEND.format(name=name, version=version, described=_described(name, version), fails=fails),
             "PKG-INFO": _described(name, version)["METADATA"],
         }
         content = io.BytesIO()

@@ -48,9 +48,9 @@ def run(
 
     output = _Tail(on_output)
     options: dict[str, Any] = {"_tty_out": False, "_err_to_out": True, "_out": output, "_decode_errors": "replace"}
-    options |= {"_bg": True, "_bg_exc": False, "_in": None, "_out_bufsize": 1}
-    # A group of its own, or ending it would end labd, too.
-    options |= {"_new_session": True}
+    # Nothing to read is said with "": with None, sh waits 0.1 seconds for more at every program's end.
+    # A session of its own, or ending its process group would end labd, too.
+    options |= {"_bg": True, "_bg_exc": False, "_in": "", "_out_bufsize": 1, "_new_session": True}
     if env is not None:
         options["_env"] = dict(env)
     try:

@@ -19,6 +19,7 @@ from labd.engine import Condition, EngineError, Phase, Run, StartError, Usage
 
 _HOLDER_MEMORY = 32 * 1024**2
 _SHUTDOWN = 15.0
+_LEAST_LOG = 1024**2
 _KILLED = (137, 143, 255)
 
 
@@ -160,8 +161,10 @@ class DockerEngine:
             device_requests=[DeviceRequest(device_ids=list(run.gpu_ids), capabilities=[["gpu"]])]
             if run.gpu_ids
             else None,
-            # Twice what run.log keeps, so that it can be made again from its first byte after a restart of labd.
-            log_config=LogConfig(type="local", config={"max-size": str(run.log), "max-file": "2", "compress": "false"}),
+            # No less than run.log keeps, so that it can be made again from its first byte after a restart of labd.
+            log_config=LogConfig(
+                type="local", config={"max-size": str(max(run.log, _LEAST_LOG)), "max-file": "2", "compress": "false"}
+            ),
         )
 
     def _watch(self, job: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labd.languages import Language
-from labd.requirements import normalise, requirements
+from labd.requirements import is_list, normalise, requirements
 
 _MOST_EXTENSIONS = 8  # each is a layer or two, and a container can have 127
 _EXTENDED = re.compile(r"^FROM .* AS extended\s*$", re.MULTILINE | re.IGNORECASE)
@@ -105,7 +105,7 @@ def describe(
     parts: set[str] = set()
     rest: list[list[str]] = []
     for name, content in normal.items():
-        lines = content.decode().splitlines() if name.endswith(".txt") else []
+        lines = content.decode().splitlines() if is_list(name) else []
         wanted = requirements(lines)
         parts.update(_digest(name, line)[:12] for line in wanted)
         rest.append([name, *(lines[: len(lines) - len(wanted)] if lines else [content.decode()])])

@@ -77,8 +77,8 @@ class Builder:
         progress = _Progress(report, self._settings.redact)
         with tempfile.TemporaryDirectory(dir=self._work, prefix="build-") as folder:
             context = Path(folder, "context")
-            context.mkdir()
             for name, content in recipe.files.items():
+                (context / name).parent.mkdir(parents=True, exist_ok=True)
                 (context / name).write_bytes(content)
             secrets = Path(folder, "settings")
             secrets.touch(0o600)

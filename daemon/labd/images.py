@@ -234,8 +234,9 @@ class Images:
         try:
             yield self._docker
         except (DockerException, requests.RequestException) as error:
-            reason = str(getattr(error, "explanation", None) or error).strip()
-            raise UnavailableError(f"Docker does not do as asked: {reason}", "See `journalctl -u docker`.") from error
+            if reason := getattr(error, "explanation", None):
+                raise UnavailableError(f"Docker refuses: {reason}", "See `journalctl -u docker`.") from error
+            raise UnavailableError("Docker does not answer.", "Start it: systemctl start docker") from error
 
     @property
     def _docker(self) -> Any:

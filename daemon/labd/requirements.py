@@ -25,14 +25,19 @@ _PLAIN = re.compile(
 _TWO_WORDS = re.compile(r"[\w.*+)] [\w<>=!~(-]")
 
 
+def is_list(name: str) -> bool:
+    """Whether the file `name` is a list of requirements as pip reads it."""
+    return re.fullmatch(r"(?:.*/)?requirements[^/]*\.txt", name) is not None
+
+
 def normalise(name: str, content: bytes) -> bytes:
     """`content` of the file `name` in its normal form, UTF-8.
 
-    In a .txt file, one requirement a line, comments, blank lines, white space, the order of requirements and the
-    spelling of names make no difference. In other files only the encoding and the line ends do not.
+    In a list of requirements, comments, blank lines, white space, the order of the requirements and the spelling of
+    names make no difference. In other files only the encoding and the line ends do not.
     """
     text = _decode(content).replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
-    if not name.endswith(".txt"):
+    if not is_list(name):
         return text.encode()
     # pip joins lines first and then looks for comments, but never continues a comment.
     whole = re.sub(r"(?m)^([^#\n]*)\\\n", r"\1 ", text)

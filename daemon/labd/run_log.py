@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from io import BufferedWriter
 from pathlib import Path
 
@@ -17,60 +16,62 @@ from labd.units import human_size
 
 
 class RunLog:
-    """One job's run.log, being written."""
+    """One job's run.log, being written. Any thread may use it."""
 
     def __init__(self, path: Path, limit: int, uid: int, gid: int) -> None:
         """Write to `path`, `limit` bytes at most; the file belongs to `uid` and `gid`."""
         self._path, self._half, self._uid, self._gid = path, limit // 2, uid, gid
         self._lock = threading.Lock()
-        self._head_size = self._tail_size = self._cut = 0
-        self._tail: deque[bytes] = deque()
-        self._pending: list[bytes] = []
+        self._head, self._written = bytearray(), 0
+        self._tail, self._cut = bytearray(), 0
+        self._has_gap = False
         self._file = create(path, uid, gid)
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of output, at most half the limit."""
+        return bytes(self._head)
+
+    def begin_with(self, head: bytes) -> None:
+        """Take `head` as the beginning of the output; what comes next is from somewhere later."""
+        with self._lock:
+            self._head, self._has_gap = bytearray(head[: self._half]), True
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of output."""
         with self._lock:
-            self._feed(chunk)
-
-    def _feed(self, chunk: bytes) -> None:
-        room = self._half - self._head_size
-        if room > 0:
-            self._file.write(chunk[:room])
-            self._head_size += len(chunk[:room])
-            chunk = chunk[room:]
-        if chunk:
-            self._tail.append(chunk)
-            self._tail_size += len(chunk)
-            while self._tail_size - len(self._tail[0]) >= self._half:
-                dropped = self._tail.popleft()
-                self._tail_size -= len(dropped)
-                self._cut += len(dropped)
+            room = 0 if self._has_gap else self._half - len(self._head)
+            self._head += chunk[:room]
+            self._tail += chunk[room:]
+            # Twice as much is kept as is written, so that not every chunk moves the whole of it.
+            if len(self._tail) > 2 * self._half:
+                self._cut += len(self._tail) - self._half
+                del self._tail[: -self._half]
 
     def flush(self) -> None:
         """Bring the file up to date."""
         with self._lock:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._file.flush()
-        if not self._tail:
-            return
-        # The tail moves, so the whole file is written anew beside the old one; nobody ever sees a half.
-        part = self._path.with_name(self._path.name + ".part")
-        with create(part, self._uid, self._gid) as file:
-            file.write(self._path.read_bytes()[: self._head_size])
-            if self._cut:
-                file.write(f"\n\n[labd: {human_size(self._cut)} of output were cut here]\n\n".encode())
-            file.write(b"".join(self._tail))
-        os.replace(part, self._path)
+            if not self._tail:
+                self._file.write(self._head[self._written :])
+                self._file.flush()
+                self._written = len(self._head)
+                return
+            # The tail moves, so the whole file is written anew beside the old one; nobody ever sees a half.
+            part = self._path.with_name(self._path.name + ".part")
+            with create(part, self._uid, self._gid) as file:
+                file.write(self._head)
+                cut = self._cut + max(0, len(self._tail) - self._half)
+                if cut or self._has_gap:
+                    size = "some" if self._has_gap else human_size(cut)
+                    file.write(f"\n\n[labd: {size} of the output was cut here]\n\n".encode())
+                file.write(self._tail[-self._half :])
+            os.replace(part, self._path)
 
     def close(self) -> None:
         """Bring the file up to date and let go of it."""
-        with self._lock:
-            if not self._file.closed:
-                self._flush()
-                self._file.close()
+        if not self._file.closed:
+            self.flush()
+            self._file.close()
 
 
 def create(path: Path, uid: int, gid: int) -> BufferedWriter:

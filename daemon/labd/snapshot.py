@@ -38,7 +38,6 @@ RULES = (
         # name1: without it, rsync 3.5 does not tell of unsafe links.
         "--info=symsafe1,nonreg1,name1,stats1",
         "--out-format=%i %n",
-        "--stats",
     ),
     *(f"--include=/{part}{'' if '.' in part else '/***'}" for part in PARTS),
     "--exclude=*",
@@ -163,7 +162,9 @@ def _unescape(name: str) -> str:
 
 def _total(output: str) -> str:
     match = _TOTAL.search(output)
-    return match[1] if match else "?"
+    if match is None:
+        raise UnreadableError("rsync did not say how many files it copied.", "Tell the administrator.")
+    return match[1]
 
 
 def left_out(output: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from labd.units import human_duration, human_size
 
 _ENGINE_RETRY = 2.0
 _HASH_SHARE = 10
-_LOG_END = 30.0
+_LOG_START = 256
 
 
 @dataclass
@@ -51,7 +51,6 @@ class Supervision:
         self._log: RunLog | None = None
         self._reader: threading.Thread | None = None
         self._troubled = False
-        self._log_broken = False
 
     def until_end(self, started: float) -> Condition:
         """Watch until the program has ended, whatever happens to Docker meanwhile, and how it did.
@@ -144,41 +143,34 @@ class Supervision:
             limit = human_size(self.settings.max_bytes)
             self.stop(State.OUTPUT_TOO_LARGE, f"/output grew to {human_size(size)}; the limit is {limit}")
 
-    # run.log: read once at the end of a short program, followed from the first tick of a longer one.
+    # run.log: followed from the first tick on, and read as a whole at the end. Docker's stream loses lines while Docker
+    # turns its own file over, and ends when Docker restarts. What Docker has at the end is whole, but for the beginning
+    # of a very long output, and that the follower has.
 
     def _follow_log(self) -> None:
         if self._reader is None or not self._reader.is_alive():
-            # Docker's stream ends when Docker restarts: then from the first byte again.
-            self._open_log()
-            self._reader = threading.Thread(target=self._read_log, args=(True,), daemon=True)
+            self._log = self._open_log()
+            self._reader = threading.Thread(target=self._read_log, args=(self._log,), daemon=True)
             self._reader.start()
         elif self._log:
             self._log.flush()
 
-    def _finish_log(self) -> None:
-        if self._reader is not None:
-            self._reader.join(_LOG_END)
-        if self._reader is None or self._reader.is_alive() or self._log_broken:
-            self._open_log()
-            self._read_log(False)
-        if self._log:
-            self._log.close()
-            self._log = None
-
-    def _open_log(self) -> None:
-        identity = self.account.identity
-        if self._log:
-            self._log.close()
-        self._log = RunLog(self.delivery / "run.log", self.settings.log, identity.uid, identity.gid)
-
-    def _read_log(self, follow: bool) -> None:
-        log = self._log
-        assert log is not None
+    def _read_log(self, log: RunLog) -> None:
         try:
-            for chunk in self.engine.logs(self.job.id, follow):
+            for chunk in self.engine.logs(self.job.id, follow=True):
                 log.feed(chunk)
-            log.flush()
-        except (EngineError, ValueError) as error:
-            # ValueError: the log was closed under a reader that came too late.
-            self._log_broken = True
-            get().warning("run.log is behind", job=self.job.id, reason=str(error))
+        except EngineError as error:
+            get().warning("run.log is behind", job=self.job.id, reason=error.message)
+
+    def _finish_log(self) -> None:
+        followed = self._log.head if self._log else b""
+        log = self._open_log()
+        for whole in self.engine.logs(self.job.id, follow=False):
+            if not followed.startswith(whole[:_LOG_START]) and followed:
+                log.begin_with(followed)
+            log.feed(whole)
+        log.close()
+
+    def _open_log(self) -> RunLog:
+        identity = self.account.identity
+        return RunLog(self.delivery / "run.log", self.settings.log, identity.uid, identity.gid)

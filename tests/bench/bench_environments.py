@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker as sdk
+
 from labd.build_settings import BuildSettings
 from labd.config import Build, Config, Paths
 from labd.image_builder import find_cli
@@ -180,7 +181,6 @@ def _measure(bench: Bench, report: Report) -> list[Row]:
             note("labd, one added", timed(bench, lambda: bench.labd(images, *LIBRARIES, ONE_MORE))[0])
             images.settle(600)
             note("labd, downloads known", timed(bench, lambda: bench.labd(images, *LIBRARIES, "six", project="b"))[0])
-            images.settle(600)
         seconds, first_imports, plain = timed(bench, lambda: bench.plain(plainly, *LIBRARIES))
         note("pip, new", seconds)
         note("pip, new, until imported", seconds + first_imports)
@@ -192,14 +192,14 @@ def _measure(bench: Bench, report: Report) -> list[Row]:
 
 
 def _rows(median: dict[str, float]) -> list[Row]:
-    until = (median["labd, new, until imported"], median["pip, new, until imported"])
+    until = f"{median['labd, new, until imported']:.1f} s against {median['pip, new, until imported']:.1f} s"
     return [
         (
             "B3 new numpy, pandas, scipy, matplotlib → first line",
             median["labd, new"] / median["pip, new"],
             0.25,
             f"{median['labd, new']:.1f} s against {median['pip, new']:.1f} s; with downloads known to the lab "
-            f"{median['labd, downloads known']:.1f} s; until all four are imported {until[0]:.1f} against {until[1]:.1f} s",
+            f"{median['labd, downloads known']:.1f} s; until they are imported {until}",
         ),
         (
             "B3 one package added → first line",

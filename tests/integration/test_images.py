@@ -172,9 +172,7 @@ def test_the_libraries_are_there_for_any_user_on_a_read_only_root(workshop: Work
 def test_only_the_environment_is_new_in_an_image(workshop: Workshop) -> None:
     image, _ = workshop.ensure("alpha")
     added: set[str] = set()
-    layers = len(
-        workshop.docker.inspect_image(workshop.config.languages["python"].versions["3.11"])["RootFS"]["Layers"]
-    )
+    base = workshop.docker.inspect_image(workshop.describe().base)["RootFS"]["Layers"]
     with tempfile.TemporaryFile() as file:
         for chunk in workshop.docker.get_image(image):
             file.write(chunk)
@@ -215,6 +213,20 @@ def test_an_environment_that_is_there_is_not_built_again(workshop: Workshop, ind
     assert said == []
     assert index.asked == asked
     assert workshop.images.ready(workshop.describe("beta", "alpha")) == again
+
+
+def test_the_same_requirements_from_another_index_are_another_environment(
+    workshop: Workshop, make_workshop: MakeWorkshop, index: PackageIndex
+) -> None:
+    workshop.ensure("alpha")
+    other = PackageIndex()
+    try:
+        other.add("alpha", "2.0")
+        elsewhere = make_workshop(Build(network="host", index=other.url))
+        image, _ = elsewhere.ensure("alpha")
+        assert elsewhere.images.provenance(image)["packages"] == ["alpha==2.0"]
+    finally:
+        other.close()
 
 
 def test_another_project_gets_a_name_of_its_own_for_the_same_image(workshop: Workshop) -> None:
@@ -345,8 +357,8 @@ def test_a_docker_command_that_cannot_build_is_named(make_workshop: MakeWorkshop
 def secretive(make_workshop: MakeWorkshop) -> Iterator[Workshop]:
     """A lab whose package index wants a password, which stands in a pip.conf."""
     index = PackageIndex(credentials=f"labd:{PASSWORD}")
-    for name in ("alpha", "beta"):
-        index.add(name, "1.0")
+    index.add("alpha", "1.0")
+    index.add_source("curious", "1.0", fails=True)
     with tempfile.NamedTemporaryFile("w", suffix="-pip.conf") as file:
         file.write(f"[global]\nindex_url = {index.url}\ntrusted-host = {index.address}\n")
         file.flush()
@@ -366,12 +378,13 @@ def test_no_secret_is_in_an_image_its_history_or_its_log(secretive: Workshop) ->
     assert list((secretive.folder / "build").iterdir()) == []
 
 
-def test_a_project_cannot_make_the_installer_print_secrets(secretive: Workshop) -> None:
+def test_a_package_that_prints_its_surroundings_shows_no_secret(secretive: Workshop) -> None:
     said: list[str] = []
-    environment = secretive.describe("-r /dev/labd/pip.conf")
+    environment = secretive.describe("curious")
     with pytest.raises(BuildFailed) as caught:
         secretive.images.ensure(environment, f"{secretive.user}/x", said.append, threading.Event())
-    assert "pip.conf" in caught.value.log_tail
+    assert "I see " in caught.value.log_tail
+    assert "UV_DEFAULT_INDEX" in caught.value.log_tail
     assert PASSWORD not in caught.value.log_tail + "\n".join(said)
 
 

@@ -176,7 +176,24 @@ def test_the_log_grows_live_and_keeps_head_and_tail(make_lab: MakeLab) -> None:
     log = lab.ana.text("chatty", "run.log")
     assert log.startswith("first line\nline 0\n")
     assert log.endswith("line 19999\nlast line\n")
-    assert "of output were cut here]" in log
+    assert "of the output was cut here]" in log
+    assert len(log) < 110 * 1024
+
+
+def test_a_flood_of_output_leaves_its_beginning_and_its_end(make_lab: MakeLab) -> None:
+    lab = make_lab()
+    text = lab.config_file.read_text().replace("interval = '300ms'", "interval = '300ms'\nlog = '100k'")
+    lab.config_file.write_text(text)
+    lab.start()
+    status = lab.run(
+        "flood",
+        "import time\nprint('first line', flush=True)\ntime.sleep(2)\n"
+        "for number in range(400000):\n    print('line', number)\nraise ValueError('the very end')\n",
+    )
+    log = lab.ana.text("flood", "run.log")
+    assert log.startswith("first line\nline 0\n")
+    assert log.endswith("ValueError: the very end\n")
+    assert "the very end" in status["cause"]
     assert len(log) < 110 * 1024
 
 

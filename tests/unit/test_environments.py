@@ -91,8 +91,9 @@ def test_a_line_that_is_no_plain_requirement_is_left_to_the_installer_as_it_is(l
     assert normalise("requirements.txt", line.encode()) == f"{line}\n".encode()
 
 
-def test_other_files_keep_their_content() -> None:
-    assert normalise("environment.yml", b"b:\r\n  - 1 # one\r\na: 2") == b"b:\n  - 1 # one\na: 2"
+@pytest.mark.parametrize("name", ["environment.yml", "packages.txt"])
+def test_other_files_keep_their_content(name: str) -> None:
+    assert normalise(name, b"B:\r\n  - 1 # one\r\nA: 2") == b"B:\n  - 1 # one\nA: 2"
 
 
 @given(st.text(max_size=200).map(str.encode))
