@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Collection
 from typing import Any
 
 _PREFIX = "labd/"
@@ -28,6 +29,13 @@ def take_off(docker: Any, image: Any) -> None:
     # The builder holds on to the steps that the image was made in, which until now it shared with the image.
     for step in shared & _steps(docker, shared=False):
         docker.prune_builds(filters={"id": step}, all=True)
+
+
+def sweep(docker: Any, busy: Collection[str], before: float) -> None:
+    """Remove environments from before that time that lost their last name, and that no container uses."""
+    for image in docker.images(filters={"dangling": True, "label": "labd.environment"}):
+        if image["Id"] not in busy and image["Created"] < before:
+            docker.remove_image(image["Id"])
 
 
 def _steps(docker: Any, shared: bool) -> set[str]:

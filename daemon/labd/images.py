@@ -136,6 +136,8 @@ class Images:
                 self._store.forget_environment(tag)
                 self._noted.pop(tag, None)
                 log.get().info("environment removed", environment=tag)
+            # One that has no name yet is being finished.
+            image_keeping.sweep(docker, busy, min(oldest, time.time() - _NOTED))
 
     def settle(self, timeout: float) -> bool:
         """Wait until nothing goes on in the background, `timeout` seconds at most; whether that is so."""

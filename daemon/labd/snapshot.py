@@ -36,7 +36,7 @@ RULES = (
         "--numeric-ids",
         "--chmod=Du+rwx,Fu+rw,ug-s",
         # name1: without it, rsync 3.5 does not tell of unsafe links.
-        "--info=symsafe1,nonreg1,name1,stats1",
+        "--info=symsafe1,nonreg1,name1,stats2",
         "--out-format=%i %n",
     ),
     *(f"--include=/{part}{'' if '.' in part else '/***'}" for part in PARTS),

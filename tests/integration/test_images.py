@@ -385,6 +385,7 @@ def test_a_package_that_prints_its_surroundings_shows_no_secret(secretive: Works
         secretive.images.ensure(environment, f"{secretive.user}/x", said.append, threading.Event())
     assert "I see " in caught.value.log_tail
     assert "UV_DEFAULT_INDEX" in caught.value.log_tail
+    assert "building from source is disabled" not in caught.value.log_tail, "why the first way did not do"
     assert PASSWORD not in caught.value.log_tail + "\n".join(said)
 
 
