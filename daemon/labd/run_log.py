@@ -25,7 +25,7 @@ class RunLog:
         self._head, self._written = bytearray(), 0
         self._tail, self._cut = bytearray(), 0
         self._has_gap = False
-        self._file = create(path, uid, gid)
+        create(path, uid, gid).close()
 
     @property
     def head(self) -> bytes:
@@ -52,8 +52,8 @@ class RunLog:
         """Bring the file up to date."""
         with self._lock:
             if not self._tail:
-                self._file.write(self._head[self._written :])
-                self._file.flush()
+                with open(self._path, "ab") as file:
+                    file.write(self._head[self._written :])
                 self._written = len(self._head)
                 return
             # The tail moves, so the whole file is written anew beside the old one; nobody ever sees a half.
@@ -66,12 +66,6 @@ class RunLog:
                     file.write(f"\n\n[labd: {size} of the output was cut here]\n\n".encode())
                 file.write(self._tail[-self._half :])
             os.replace(part, self._path)
-
-    def close(self) -> None:
-        """Bring the file up to date and let go of it."""
-        if not self._file.closed:
-            self.flush()
-            self._file.close()
 
 
 def create(path: Path, uid: int, gid: int) -> BufferedWriter:

@@ -169,7 +169,7 @@ class Supervision:
             if not followed.startswith(whole[:_LOG_START]) and followed:
                 log.begin_with(followed)
             log.feed(whole)
-        log.close()
+        log.flush()
 
     def _open_log(self) -> RunLog:
         identity = self.account.identity

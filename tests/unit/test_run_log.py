@@ -20,7 +20,7 @@ def test_a_small_log_is_kept_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "run.log").read_bytes() == b"one\n"
     inode = (tmp_path / "run.log").stat().st_ino
     log.feed(b"two \xff\x00\n")
-    log.close()
+    log.flush()
     assert (tmp_path / "run.log").read_bytes() == b"one\ntwo \xff\x00\n"
     assert (tmp_path / "run.log").stat().st_ino == inode, "a link to it grows with it"
 
@@ -33,7 +33,7 @@ def test_a_long_log_keeps_its_head_and_its_tail_however_it_comes(tmp_path_factor
         log.feed(chunk)
         if data.draw(st.booleans()):
             log.flush()
-    log.close()
+    log.flush()
     whole, found = b"".join(chunks), path.read_bytes()
     if len(whole) <= 100:
         assert found == whole
@@ -48,7 +48,7 @@ def test_a_lost_middle_is_told_and_the_beginning_is_kept(tmp_path: Path) -> None
     log = make(tmp_path / "run.log", 1000)
     log.begin_with(b"the beginning\n")
     log.feed(b"the end\n")
-    log.close()
+    log.flush()
     text = (tmp_path / "run.log").read_text()
     assert text == "the beginning\n\n\n[labd: some of the output was cut here]\n\nthe end\n"
 
