@@ -281,7 +281,7 @@ class DockerEngine:
             try:
                 self._client = docker.APIClient(timeout=120)
             except docker.errors.DockerException as error:
-                raise EngineError("Docker does not answer.", "Start it: systemctl start docker") from error
+                raise EngineError("Docker does not answer.", _remedy(error)) from error
         return self._client
 
     @property
@@ -321,6 +321,12 @@ def _errors(doing: str) -> Iterator[None]:
         yield
     except (DockerException, requests.RequestException) as error:
         raise EngineError(f"Docker could not {doing}: {_reason(error)}", "See `journalctl -u docker`.") from error
+
+
+def _remedy(error: Exception) -> str:
+    if "PermissionError" in str(error):
+        return "Whoever runs labd must be allowed to use Docker: be root, or in the group docker."
+    return "Start it: systemctl start docker"
 
 
 def _reason(error: Exception) -> str:

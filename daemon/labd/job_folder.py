@@ -1,7 +1,8 @@
 """The folder of a job: `<state>/jobs/<id>/`, everything of labd's own that belongs to it.
 
 This room owns the layout and the rights in it. The folder and its parents can be passed through but not listed by
-others (0711), because the researcher's hands fetch the results from `delivery/`; the snapshot is closed (0700).
+others (0711), because the researcher's hands fetch the results from `delivery/`. What is in it is closed: the snapshot
+to all (0700), what belongs to the researcher to everybody else.
 
     snapshot/   what was uploaded, frozen: code/ input/ job.toml
     files       number of entries in the snapshot, as rsync counted them
@@ -39,11 +40,11 @@ def prepare_run(folder: Path, account: Account) -> None:
     owner = account.identity
     for part in ("code", "input"):
         _make(folder / "scratch" / part, 0o711)
-        _make(folder / "scratch" / part / "upper", 0o755, owner.uid, owner.gid)
+        _make(folder / "scratch" / part / "upper", 0o700, owner.uid, owner.gid)
         _make(folder / "scratch" / part / "work", 0o755)
     (folder / "scratch").chmod(0o711)
     _make(folder / "home", 0o700, owner.uid, owner.gid)
-    _make(folder / "delivery" / "output", 0o755, owner.uid, owner.gid)
+    _make(folder / "delivery" / "output", 0o700, owner.uid, owner.gid)
     (folder / "passwd").write_text(
         "root:x:0:0:root:/root:/usr/sbin/nologin\n"
         f"{account.name}:x:{owner.uid}:{owner.gid}::{home(account)}:/bin/sh\n"

@@ -29,6 +29,7 @@ class Reception:
         """`start` takes new jobs; `announce` is told whose STATUS has to change."""
         self._lab, self._inbox, self._start, self._announce = lab, inbox, start, announce
         self._uploads: dict[Key, str | Diagnosis | None] = {}
+        self._refused: dict[Key, str] = {}  # fingerprint of the upload that was refused last
         self._answers: dict[Key, str | Diagnosis] = {}  # to control files that asked for what cannot be done
 
     def collect(self) -> None:
@@ -102,9 +103,12 @@ class Reception:
     def _words(self, finding: Finding) -> str | Diagnosis | None:
         user, project, verdict = finding.account.name, finding.look.name, finding.verdict
         if isinstance(verdict, Refuse):
+            self._refused[user, project] = finding.look.fingerprint
             if self._uploads.get((user, project)) != verdict.diagnosis:
                 get().info("upload refused", user=user, project=project, cause=verdict.diagnosis.cause)
             return verdict.diagnosis
+        if isinstance(verdict, Wait) and finding.look.fingerprint == self._refused.get((user, project)):
+            return self._uploads.get((user, project))
         return verdict.why if isinstance(verdict, Wait) else None
 
     def _note_growth(self, finding: Finding) -> None:

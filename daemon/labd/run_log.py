@@ -71,7 +71,7 @@ class RunLog:
 def create(path: Path, uid: int, gid: int) -> BufferedWriter:
     """An empty log at `path` that belongs to `uid` and `gid`, open for writing."""
     file = open(path, "wb")  # noqa: SIM115 - the caller closes it
-    os.fchmod(file.fileno(), 0o644)
+    os.fchmod(file.fileno(), 0o600)
     os.fchown(file.fileno(), uid, gid)
     return file
 

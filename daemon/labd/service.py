@@ -119,7 +119,7 @@ class Service:
     def _admit(self) -> None:
         with self._admission:
             active = self.lab.store.active()
-            queued = [job for job in active if job.state is State.QUEUED]
+            queued = [job for job in active if job.state is State.QUEUED and job.user in self.lab.accounts]
             if not queued:
                 return
             admissions = admit(
@@ -141,7 +141,8 @@ class Service:
 
     def _give_threads(self) -> None:
         for job in self.lab.store.active():
-            if job.state is not State.QUEUED:
+            # A job of somebody who is no longer in the config waits until they are, or somebody cancels it.
+            if job.state is not State.QUEUED and job.user in self.lab.accounts:
                 self._start(job)
 
     def _start(self, job: Job) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from labd.diagnosis import Diagnosis
 from labd.jobs import Job, State
-from labd.units import human_duration, human_size, human_time
+from labd.units import human_duration, human_time
 
 _WORDS = {
     State.RECEIVED: "received; its snapshot is being taken",
@@ -93,13 +93,3 @@ def page(
         data["upload"] = {"state": "receiving", "text": upload}
     text = "".join(line + "\n" for line in lines)
     return {"STATUS": text, "status.json": json.dumps(data, indent=1) + "\n"}
-
-
-def resources(job: Job) -> str:
-    """What `job` was granted, in one line."""
-    if job.grant is None:
-        return ""
-    grant = job.grant
-    cpus = f"{grant.cpus:g} CPU{'' if grant.cpus == 1 else 's'}"
-    gpus = f", GPU {', '.join(job.gpu_ids)}" if job.gpu_ids else ""
-    return f"{cpus}, {human_size(grant.memory)} of memory{gpus}, up to {human_duration(grant.timeout)}"

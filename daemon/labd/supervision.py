@@ -27,6 +27,8 @@ from labd.units import human_duration, human_size
 _ENGINE_RETRY = 2.0
 _HASH_SHARE = 10
 _LOG_START = 256
+_FIRST_TICK = 0.5
+_FLUSH = 0.2
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Supervision:
         """
         assert self.job.grant is not None
         deadline = started + self.job.grant.timeout
-        next_tick = time.time() + self.settings.interval
+        # The first line is what people wait for.
+        next_tick = time.time() + min(_FIRST_TICK, self.settings.interval)
         told_to_stop = False
         while True:
             ended = self.engine.wait(self.job.id, max(0.0, min(next_tick, deadline) - time.time()))
@@ -157,8 +160,12 @@ class Supervision:
 
     def _read_log(self, log: RunLog) -> None:
         try:
+            flushed = 0.0
             for chunk in self.engine.logs(self.job.id, follow=True):
                 log.feed(chunk)
+                if time.monotonic() - flushed > _FLUSH:
+                    log.flush()
+                    flushed = time.monotonic()
         except EngineError as error:
             get().warning("run.log is behind", job=self.job.id, reason=error.message)
 

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SAMPLE = 100
+_SAMPLE_DEPTH = 4
 _CODE_NAMES = 1000
 
 
@@ -47,13 +48,21 @@ def _entry(inbox: int, name: str, max_files: int, max_depth: int) -> Json:
             survey = _Survey(max_files, max_depth)
             with _open_folder(root or ".", top) as project:
                 survey.visit_project(project)
+                touched = max(os.fstat(folder).st_ctime_ns for folder in (top, project))
             sample = _sample(top)
             controls = {
                 name: os.stat(name, dir_fd=top, follow_symlinks=False).st_ctime_ns for name in CONTROLS if name in names
             }
     except OSError as error:
         return {"name": name, "folder": True, "unreadable": [error.strerror], "controls": {}, "root": ""}
-    return {"name": name, "folder": True, "root": root, "controls": controls, "sample": sample, **survey.result()}
+    return {
+        "name": name,
+        "folder": True,
+        "root": root,
+        "controls": controls,
+        "sample": sample,
+        **survey.result(touched),
+    }
 
 
 class _Survey:
@@ -112,11 +121,15 @@ class _Survey:
         except OSError:
             self._unreadable.append(path)
 
-    def result(self) -> Json:
+    def result(self, touched: int) -> Json:
+        """What was found. `touched` is when something came or went at the project's top, in nanoseconds.
+
+        That delays the settling of an upload but is no part of its fingerprint: control files come and go there.
+        """
         return {
             "files": self._files,
             "bytes": self._bytes,
-            "newest": self._newest,
+            "newest": max(self._newest, touched),
             "fingerprint": f"{self._files}:{self._bytes}:{self._newest}:{self._ctimes}",
             "code": self._code,
             "temporaries": self._temporaries[:3],
@@ -131,14 +144,16 @@ def _sample(folder: int) -> list[str]:
     """Names of the first files near the top, to say what was found where a program is missing."""
     found: list[str] = []
     level = [("", os.dup(folder))]
-    for depth in range(3):
+    for depth in range(_SAMPLE_DEPTH):
         below: list[tuple[str, int]] = []
         for path, handle in level:
             with os.scandir(handle) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name)[:_SAMPLE]:
+                    if entry.name in CONTROLS:
+                        continue
                     if not entry.is_dir(follow_symlinks=False):
                         found.append(path + entry.name)
-                    elif depth < 2 and len(below) < 20:
+                    elif depth < _SAMPLE_DEPTH - 1 and len(below) < 20:
                         with contextlib.suppress(OSError):
                             below.append((f"{path}{entry.name}/", os.open(entry.name, _FOLDER, dir_fd=handle)))
             os.close(handle)

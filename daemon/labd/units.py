@@ -54,7 +54,7 @@ def human_size(count: float) -> str:
 def human_duration(seconds: float) -> str:
     """`seconds` in its two largest units: "0.4 seconds", "1 minute 30 seconds", "12 hours"."""
     if seconds < 10:
-        text = f"{seconds:.1g}" if 0.001 <= seconds < 1 else f"{seconds:.1f}".removesuffix(".0")
+        text = f"{seconds:.1g}" if 0.01 <= seconds < 1 else f"{seconds:.1f}".removesuffix(".0")
         return f"{text} second{'' if text == '1' else 's'}"
     left, parts = round(seconds), []
     for name, step in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):

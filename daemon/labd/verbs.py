@@ -6,6 +6,7 @@ runs as, all of them.
 
 from __future__ import annotations
 
+import codecs
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ class Verbs:
             user = None
         elif user is None:
             raise NotAllowedError("You have no account at this lab.", "Ask the administrator for one.")
+        request["uid"] = uid  # the kernel's word, whatever the message says
         verb = self._verbs.get(str(request.get("verb")))
         if verb is None:
             raise NotFoundError(f"labd has no request {request.get('verb')!r}.")
@@ -74,6 +76,7 @@ class Verbs:
         """run.log in pieces, and until the job ends with `follow`; build.log when no program ran."""
         job = self._find(request, user)
         sent = 0
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while True:
             job = self._lab.store.job(job.id)
             ended = job.state.is_outcome
@@ -81,7 +84,7 @@ class Verbs:
             log = delivery / ("run.log" if job.started or not ended else "build.log")
             while chunk := _read(log, sent):
                 sent += len(chunk)
-                yield {"text": chunk.decode("utf-8", "replace")}
+                yield {"text": decoder.decode(chunk)}
             if ended or not request.get("follow"):
                 return
             time.sleep(_FOLLOW)
@@ -90,7 +93,7 @@ class Verbs:
         job = self._find(request, user)
         if job.state.is_outcome or job.state is State.DELIVERING:
             raise NotFoundError(f"Job {job.id} has ended already ({job.state.value}).")
-        who = "its owner" if user else "the administrator"
+        who = "its owner" if self._users.get(request["uid"]) == job.user else "the administrator"
         yield self._told(request_stop(self._lab, job, State.CANCELLED, f"{who} cancelled it"))
         self._wake()
 

@@ -19,9 +19,10 @@ def test_a_broken_project_is_explained_in_status(shared_lab: Lab, case: str) -> 
     ana = shared_lab.ana
     ana.push(UPLOADS / case / "project", case)
     ana.submit(case)
-    ended = wait_for(f"the end of {case}", lambda: ana.complete(case) or "upload" in ana.status(case), 300)
+    refused = lambda: ana.status(case).get("upload", {}).get("state") == "refused"  # noqa: E731
+    wait_for(f"the end of {case}", lambda: ana.complete(case) or refused(), 300)
     status = ana.status(case)
-    if ended is True:
+    if not ana.complete(case):
         assert expected["outcome"] == "rejected"
         told = f"{status['upload']['cause']} {status['upload']['hint']}"
     else:

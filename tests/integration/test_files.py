@@ -207,6 +207,15 @@ def test_researchers_do_not_see_each_other(make_lab: MakeLab) -> None:
     for request in ('{"verb":"jobs"}', '{"verb":"status","uid":0}', '{"verb":"jobs","user":"ana-silva"}'):
         seen = ben.do("/usr/bin/python3", "-c", ask, lab.socket, request).stdout
         assert "private" not in seen
+    ana.program(
+        "running", "import time\nopen('/output/x', 'w').write('secret')\nprint('secret', flush=True)\ntime.sleep(600)\n"
+    )
+    ana.submit("running")
+    wait_for("it runs", lambda: "secret" in ana.text("running", "run.log"))
+    job = lab.state / "jobs" / "2"
+    for path in ("delivery/output/x", "delivery/run.log", "scratch/code/upper/x", "snapshot/code/app.py", "home/x"):
+        assert "Permission denied" in ben.do("cat", job / path, check=False).stderr, path
+    ana.write(ana.inbox("running") / "CANCEL")
     for verb in ("logs", "status", "cancel", "rerun"):
         seen = ben.do("/usr/bin/python3", "-c", ask, lab.socket, f'{{"verb":"{verb}","job":"1"}}').stdout
         assert "There is no job 1" in seen
