@@ -116,7 +116,8 @@ class PackageIndex:
             self._send(request, 401, b"", "text/plain")
         elif len(parts) == 2 and parts[0] == "simple":
             self.asked.append(parts[1])
-            self._wait(request, parts[1])
+            if self._was_abandoned(request, parts[1]):
+                return
             names = [file for file in self._files if file.split("-")[0].replace("_", "-") == parts[1]]
             links = "".join(f'<a href="/files/{file}">{file}</a>\n' for file in names)
             page = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
@@ -127,14 +128,16 @@ class PackageIndex:
         else:
             self._send(request, 404, b"", "text/plain")
 
-    def _wait(self, request: BaseHTTPRequestHandler, name: str) -> None:
+    def _was_abandoned(self, request: BaseHTTPRequestHandler, name: str) -> bool:
+        """Wait while the package `name` is held; whether who asked for it has gone meanwhile."""
         hold = self._holds.get(name)
         while hold is not None and not hold.wait(0.02):
             self.held.set()
             # A connection on which something can be read while it waits for an answer has been closed.
             if select.select([request.connection], [], [], 0)[0]:
                 self.abandoned.set()
-                return
+                return True
+        return False
 
     @staticmethod
     def _send(request: BaseHTTPRequestHandler, status: int, content: bytes, kind: str) -> None:

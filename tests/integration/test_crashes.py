@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from conftest import MakeLab
 from lab import Lab, docker, wait_for
-
 from labd import delivery, pipeline
 from labd.errors import Exit
 
@@ -21,7 +21,10 @@ POINTS = [
 ]
 
 # /output/runs gets a line each time the program runs: more than one line is a job run twice.
-COUNTED = "import time\nprint('hello', flush=True)\nopen('/output/runs', 'a').write('run\\n')\ntime.sleep(0.5)\nprint('bye')\n"
+COUNTED = (
+    "import time\nprint('hello', flush=True)\nopen('/output/runs', 'a').write('run\\n')\n"
+    "time.sleep(0.5)\nprint('bye')\n"
+)
 
 
 def nothing_is_left(lab: Lab, job: int) -> None:

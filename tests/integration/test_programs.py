@@ -20,7 +20,7 @@ def test_a_program_runs_as_the_researcher_without_any_privilege(shared_lab: Lab)
         "home = os.environ['HOME']\n"
         "open(home + '/x', 'w').write('1')\n"
         "print(json.dumps([os.getuid(), os.getgid(), pwd.getpwuid(os.getuid()).pw_name, home, os.getcwd(),\n"
-        "    status['CapEff'].strip(), status['CapBnd'].strip(), status['NoNewPrivs'].strip(), status['Seccomp'].strip(),\n"
+        "    *(status[key].strip() for key in ('CapEff', 'CapBnd', 'NoNewPrivs', 'Seccomp')),\n"
         "    os.environ['OMP_NUM_THREADS'], os.environ['MPLBACKEND'], os.path.expanduser('~')]))\n",
     )
     ana = shared_lab.ana
@@ -232,9 +232,9 @@ def test_the_output_is_mirrored_while_the_program_runs_and_exact_at_the_end(shar
 def test_results_beside_output_come_back_as_strays(shared_lab: Lab) -> None:
     status = shared_lab.run(
         "stray",
-        "import os\nopen('results.csv', 'w').write('1'); os.makedirs('/input/new'); open('/input/new/x', 'w').write('2')\n"
+        "import os\nopen('results.csv', 'w').write('1')\n"
+        "os.makedirs('/input/new'); open('/input/new/x', 'w').write('2')\n"
         "os.remove('/code/helper.py'); open('/output/fine', 'w').write('3')\n",
-        code__helper="x",
         **{"code/helper.py": "x = 1\n"},
     )
     assert status["state"] == "succeeded"
@@ -257,7 +257,7 @@ def test_the_receipt_says_what_ran_on_what(shared_lab: Lab) -> None:
     assert inputs["input/data.csv"] == hashlib.sha256(b"1,2\n").hexdigest()
     assert set(inputs) == {"code/app.py", "input/data.csv"}
     assert receipt["environment"]["image"].startswith("sha256:")
-    assert [entry["state"] for entry in receipt["timeline"]][0] == "received"
+    assert receipt["timeline"][0]["state"] == "received"
     assert receipt["cpu_seconds"] > 0
     assert receipt["started"] < receipt["ended"]
 
