@@ -7,7 +7,9 @@ BIN := .venv/bin
 demo: bootstrap
 	@tools/demo
 
+# The base image and its installer are made here once, if they are missing, and not by each test at the same time.
 test: bootstrap lint
+	$(BIN)/labd try examples/nile --output .cache/try
 	$(BIN)/pytest
 
 lint: bootstrap

@@ -26,11 +26,13 @@ def deliver(lab: Lab, job: Job) -> Job:
     occupy(lab, job)
     supervision = lab.watched.pop(job.id, None)
     inputs = hash_inputs(lab, job)
-    if not (supervision and supervision.finish_mirror()):
+    is_exact, outputs = supervision.finish() if supervision else (False, None)
+    if not is_exact:
         outbox.mirror(delivery)
     # The mirror may have begun before the last lines of the log were there.
     outbox.place_logs(delivery)
-    outputs = _outputs(lab, job, supervision.outputs if supervision else {})
+    if outputs is None:
+        outputs = _outputs(lab, job)
     notes = (*job.notes, *_remarks(lab, job, outputs))
     fault("mirrored")
     final = replace(job, state=outcome, changed=job.ended or job.changed, notes=notes)
@@ -60,11 +62,11 @@ def hash_inputs(lab: Lab, job: Job) -> receipt.Manifest:
     return manifest
 
 
-def _outputs(lab: Lab, job: Job, known: receipt.Manifest) -> receipt.Manifest:
+def _outputs(lab: Lab, job: Job) -> receipt.Manifest:
     output = lab.folder(job.id) / "delivery" / "output"
     if not output.exists():
         return {}
-    manifest, _ = receipt.hash_files(lab.hands, lab.accounts[job.user].identity, output, known, float("inf"))
+    manifest, _ = receipt.hash_files(lab.hands, lab.accounts[job.user].identity, output, {}, float("inf"))
     return manifest
 
 

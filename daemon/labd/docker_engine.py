@@ -16,10 +16,13 @@ from typing import Any
 
 from labd.cgroups import Cgroup, kernel_saw_oom_kill
 from labd.engine import Condition, EngineError, Phase, Run, StartError, Usage
+from labd.log import get
 
 _HOLDER_MEMORY = 32 * 1024**2
 _SHUTDOWN = 15.0
 _LEAST_LOG = 1024**2
+_NOTICE = 60
+_CONFLICT = 409
 _KILLED = (137, 143, 255)
 
 
@@ -35,27 +38,33 @@ class DockerEngine:
         self._cgroups: dict[int, Cgroup] = {}
         self._usage: dict[int, Usage] = {}
         self._pidfds: dict[int, int] = {}
+        self._holder_pidfds: dict[str, int] = {}
         self._client: Any = None
 
     # The protocol
 
     def start(self, run: Run) -> None:
         with _errors("start the program"):
-            state = self._inspect(run.job)
-            if state is None:
-                self._create(run)
-            elif state["State"]["Status"] != "created":
-                return
             try:
-                self._docker.start(self._name(run.job))
+                self._create_and_start(run)
             except self._failure as error:
                 # The holder may have gone with a restart of Docker: a new container joins a new one.
+                get().info("starting once more", job=run.job, user=run.user, reason=_reason(error))
                 self.remove(run.job)
-                raise StartError(f"Docker could not start the program: {_reason(error)}") from error
+                self._holder_pidfds.clear()
+                try:
+                    self._create_and_start(run)
+                except self._failure as final:
+                    self.remove(run.job)
+                    raise StartError(f"Docker could not start the program: {_reason(final)}") from final
             self._watch(run.job)
 
     def poll(self, job: int) -> Condition:
         with _errors("look at the program"):
+            if job in self._pidfds and _has_ended(self._pidfds[job]):
+                # Docker takes tens of milliseconds to notice what the kernel said already.
+                with contextlib.suppress(self._missing):
+                    self._docker.wait(self._name(job), timeout=_NOTICE)
             state = self._inspect(job)
             if state is None or state["State"]["Status"] == "created":
                 return Condition(Phase.ABSENT)
@@ -67,7 +76,7 @@ class DockerEngine:
             ended, code = _time(state["State"]["FinishedAt"]), state["State"]["ExitCode"]
             if job not in self._usage and kernel_saw_oom_kill(state["Id"]):
                 self._usage[job] = Usage(0.0, 0, 0, 1)
-            interrupted = self._was_interrupted(state["HostConfig"]["NetworkMode"], ended, code)
+            interrupted = self._was_interrupted(job, state["HostConfig"]["NetworkMode"], ended, code)
             return Condition(Phase.ENDED, started, ended, code, interrupted)
 
     def wait(self, job: int, timeout: float) -> bool:
@@ -76,9 +85,7 @@ class DockerEngine:
             # Nothing to wait on (the process is gone, or the kernel has no pidfd): poll tells, once a second.
             threading.Event().wait(min(timeout, 1.0))
             return True
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        ended = bool(poll.poll(timeout * 1000))
+        ended = _has_ended(descriptor, timeout)
         # First of all, before Docker notices the end and removes the cgroup.
         self._measure(job)
         return ended
@@ -117,8 +124,22 @@ class DockerEngine:
                 with self._lock:
                     if entry["Names"][0].lstrip("/") not in self._holders.values():
                         self._docker.remove_container(entry["Id"], v=True, force=True)
+                        if descriptor := self._holder_pidfds.pop(entry["Names"][0].lstrip("/"), None):
+                            os.close(descriptor)
 
     # Containers
+
+    def _create_and_start(self, run: Run) -> None:
+        """Both, unless they were done before. Raises Docker's error."""
+        try:
+            self._create(run)
+        except self._failure as error:
+            if error.status_code != _CONFLICT:  # type: ignore[attr-defined]
+                raise
+            state = self._inspect(run.job)
+            if state and state["State"]["Status"] != "created":
+                return
+        self._docker.start(self._name(run.job))
 
     def _create(self, run: Run) -> None:
         self._docker.create_container(
@@ -218,12 +239,12 @@ class DockerEngine:
 
     def _hold(self, name: str, kind: str, image: str) -> bool:
         """Whether holder `name` is there and running, after making it if need be."""
-        try:
-            if self._docker.inspect_container(name)["State"]["Running"]:
+        if name in self._holder_pidfds and not _has_ended(self._holder_pidfds[name]):
+            return True
+        with contextlib.suppress(self._missing):
+            if self._watch_holder(name):
                 return True
             self._docker.remove_container(name, v=True, force=True)
-        except self._missing:
-            pass
         self._docker.create_container(
             image,
             ["sleep", "infinity"],
@@ -242,7 +263,15 @@ class DockerEngine:
             ),
         )
         self._docker.start(name)
-        return True
+        return self._watch_holder(name)
+
+    def _watch_holder(self, name: str) -> bool:
+        """Whether holder `name` is running; from now on its end is known without asking Docker."""
+        state = self._docker.inspect_container(name)["State"]
+        if state["Running"]:
+            with contextlib.suppress(OSError):
+                self._holder_pidfds[name] = os.pidfd_open(state["Pid"])
+        return bool(state["Running"])
 
     def _learn_holders(self) -> None:
         """After a restart of labd: which holders the containers that are there have joined."""
@@ -259,12 +288,15 @@ class DockerEngine:
             return self._docker.inspect_container(network.removeprefix("container:"))
         return None
 
-    def _was_interrupted(self, network: str, ended: float, code: int) -> bool:
+    def _was_interrupted(self, job: int, network: str, ended: float, code: int) -> bool:
         """Whether the job ended because Docker or the machine stopped.
 
         Docker does not tell (a program that handles SIGTERM is recorded with exit code 0). A holder never ends by
         itself: if it is gone too, and not later than the job, both were stopped.
         """
+        descriptor = self._holder_pidfds.get(self._holders.get(job, ""))
+        if descriptor is not None and not _has_ended(descriptor):
+            return False
         holder = self._joined(network)
         if holder is None or holder["State"]["Running"]:
             return False
@@ -280,6 +312,8 @@ class DockerEngine:
 
             try:
                 self._client = docker.APIClient(timeout=120)
+                # A Unix socket needs none of the proxies and passwords that requests would look for each time.
+                self._client.trust_env = False
             except docker.errors.DockerException as error:
                 raise EngineError("Docker does not answer.", _remedy(error)) from error
         return self._client
@@ -295,6 +329,13 @@ class DockerEngine:
         from docker.errors import APIError
 
         return APIError  # type: ignore[no-any-return]
+
+
+def _has_ended(descriptor: int, timeout: float = 0.0) -> bool:
+    """Whether the process of a pidfd has ended, after waiting `timeout` seconds at most (pidfd_open(2))."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))
 
 
 def _overlay(target: str, lower: Any, scratch: Any) -> Any:

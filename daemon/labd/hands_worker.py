@@ -26,13 +26,15 @@ Json = dict[str, Any]
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def remove(path: str) -> None:
-    """Remove a control file, or a folder that somebody made by that name."""
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.isdir(path) and not os.path.islink(path):
-            _remove_tree(path)
-        else:
+def remove(paths: list[str]) -> None:
+    """Remove files, and folders with all that is in them; what is not there is fine."""
+    folders = [path for path in paths if os.path.isdir(path) and not os.path.islink(path)]
+    for path in set(paths) - set(folders):
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+    if folders:
+        # rm(1) goes to any depth; shutil.rmtree ends at Python's recursion limit.
+        _run(["rm", "-rf", "--", *folders], 3600.0)
 
 
 def write(folder: str, files: dict[str, str]) -> None:
@@ -41,13 +43,13 @@ def write(folder: str, files: dict[str, str]) -> None:
     for name, text in files.items():
         temporary = os.path.join(folder, f".{name}.labd")
         # A leftover may be anything, also a link: O_EXCL makes sure that the file is a new one.
-        remove(temporary)
+        remove([temporary])
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         target = os.path.join(folder, name)
         if os.path.isdir(target) and not os.path.islink(target):
-            _remove_tree(target)
+            remove([target])
         os.replace(temporary, target)
 
 
@@ -58,13 +60,13 @@ def place(source: str, target: str) -> None:
             return
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{os.path.dirname(target)}/.{os.path.basename(target)}.labd"
-    remove(temporary)
+    remove([temporary])
     try:
         os.link(source, temporary, follow_symlinks=False)
     except OSError:
         shutil.copy2(source, temporary, follow_symlinks=False)
     if os.path.isdir(target) and not os.path.islink(target):
-        _remove_tree(target)
+        remove([target])
     os.replace(temporary, target)
 
 
@@ -76,16 +78,16 @@ def rotate(folder: str, names: list[str], job: str, files: dict[str, str], keep:
         os.makedirs(os.path.join(history, job), exist_ok=True)
     for name in present:
         old, new = os.path.join(folder, name), os.path.join(history, job, name)
-        remove(new)
+        remove([new])
         if keep:
             os.rename(old, new)
         else:
-            remove(old)
+            remove([old])
     if present and keep:
         write(os.path.join(history, job), files)
     with contextlib.suppress(FileNotFoundError):
         for old_job in sorted(filter(str.isdecimal, os.listdir(history)), key=int)[: -keep or None]:
-            _remove_tree(os.path.join(history, old_job))
+            remove([os.path.join(history, old_job)])
 
 
 def rsync(arguments: list[str], seconds: float) -> Json:
@@ -165,11 +167,6 @@ def _run(arguments: list[str], timeout: float) -> subprocess.CompletedProcess[by
         )
     finally:
         os.seteuid(user)
-
-
-def _remove_tree(path: str) -> None:
-    # rm(1) goes to any depth; shutil.rmtree ends at Python's recursion limit.
-    _run(["rm", "-rf", "--", path], 600.0)
 
 
 @contextlib.contextmanager

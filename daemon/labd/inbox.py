@@ -30,6 +30,7 @@ _HOT = 0.5
 _HOT_SHARE = 10
 _LOOKING_SHARE = 1000
 _AGE_SHARE = 60
+_OWN_REMOVAL = 1.0
 _EVENTS = Mask(
     InotifyConstants.IN_CREATE
     | InotifyConstants.IN_MOVED_TO
@@ -79,6 +80,7 @@ class Inbox:
         self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
         self._watched = {name: _Watched(account) for name, account in accounts.items()}
         self._events = _Events(wake)
+        self._quiet: dict[tuple[str, str], float] = {}  # (account, project) → no look on an event before this time
         self._stagger()
 
     def _stagger(self) -> None:
@@ -98,6 +100,7 @@ class Inbox:
         """Look at all that is due; the projects about which there is something to do."""
         for name, project in self._events.take():
             self._due(name, project)
+        self._quiet = {key: end for key, end in self._quiet.items() if end > time.monotonic()}
         findings = []
         now = time.monotonic()
         for watched in self._watched.values():
@@ -121,8 +124,10 @@ class Inbox:
 
     def remove_controls(self, account: Account, look: Look) -> None:
         """Remove the control files that `look` saw, now that they have been obeyed. Raises HandsError."""
-        for control in look.controls:
-            self._hands.do(account.identity, "remove", path=str(account.inbox / look.name / control))
+        paths = [str(account.inbox / look.name / control) for control in look.controls]
+        # The look that this removal wakes up would find nothing new, and cost a walk while the job starts.
+        self._quiet[account.name, look.name] = time.monotonic() + _OWN_REMOVAL
+        self._hands.do(account.identity, "remove", paths=paths)
 
     def close(self) -> None:
         """Stop watching."""
@@ -133,7 +138,7 @@ class Inbox:
         if project is None:
             watched.next_full = time.monotonic()
         else:
-            watched.hot[project] = time.monotonic()
+            watched.hot[project] = max(time.monotonic(), self._quiet.get((name, project), 0.0))
 
     def _full_look(self, watched: _Watched) -> list[Finding]:
         account = watched.account

@@ -63,13 +63,13 @@ def home(account: Account) -> str:
 
 def remove_run(hands: Hands, folder: Path) -> None:
     """Remove what only the running program needed; the snapshot and the logs stay."""
-    for name in ("scratch", "home", "delivery/output"):
-        hands.do(None, "remove", timeout=3600.0, path=str(folder / name))
+    paths = [str(folder / name) for name in ("scratch", "home", "delivery/output")]
+    hands.do(None, "remove", timeout=3600.0, paths=paths)
 
 
 def remove(hands: Hands, folder: Path) -> None:
     """Remove the folder and all that is in it."""
-    hands.do(None, "remove", timeout=3600.0, path=str(folder))
+    hands.do(None, "remove", timeout=3600.0, paths=[str(folder)])
 
 
 def _make(folder: Path, mode: int, uid: int | None = None, gid: int | None = None) -> None:

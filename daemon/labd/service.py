@@ -41,6 +41,7 @@ _RETRY = 30.0
 _ATTEMPTS = 3
 _USAGE_AGE = 10.0
 _PLACES = 2.0
+_IDLE = 20.0
 
 
 class Service:
@@ -59,6 +60,7 @@ class Service:
         self._working: set[int] = set()
         self._usage: tuple[float, Mapping[str, float]] = (0.0, {})
         self._places_told = 0.0
+        self._last_active = 0.0
         self._admission = threading.RLock()
         self._notices = Notices(hands, accounts, self._page)
         self._inbox = Inbox(accounts, config.inbox, languages, store, hands, self._wake.set)
@@ -92,9 +94,16 @@ class Service:
             if time.monotonic() >= next_housekeeping:
                 keep_house(self.lab)
                 next_housekeeping = time.monotonic() + _HOUSEKEEPING
+            self._rest_when_idle()
             due = min(self._inbox.next_due(), next_housekeeping)
             self._wake.wait(max(0.0, due - time.monotonic()))
         self._close()
+
+    def _rest_when_idle(self) -> None:
+        if self.lab.store.active():
+            self._last_active = time.monotonic()
+        elif time.monotonic() - self._last_active > _IDLE:
+            self.lab.hands.trim()
 
     def stop(self) -> None:
         """End soon. Programs go on; the next daemon finds them."""

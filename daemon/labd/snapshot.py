@@ -99,7 +99,7 @@ def take(
 
 def discard(hands: Hands, folder: Path) -> None:
     """Remove a snapshot, or what there is of one."""
-    hands.do(None, "remove", timeout=3600.0, path=str(folder))
+    hands.do(None, "remove", timeout=3600.0, paths=[str(folder)])
 
 
 def _copy(hands: Hands, account: Account, source: Path, target: Path, previous: Path | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +46,10 @@ class Supervision:
     tell: Callable[[], None]
 
     def __post_init__(self) -> None:
-        self.outputs: Manifest = {}
-        self._final_mirror: threading.Thread | None = None
-        self._exact = False
+        self._mirroring: threading.Thread | None = None
+        self._hashing: threading.Thread | None = None
+        self._has_ended = self._is_exact = self._is_hashed = False
+        self._outputs: Manifest = {}
         self._hash_due = 0.0
         self._log: RunLog | None = None
         self._reader: threading.Thread | None = None
@@ -78,17 +79,28 @@ class Supervision:
                 self._tick()
                 next_tick = time.time() + self.settings.interval
 
+    def finish(self) -> tuple[bool, Manifest | None]:
+        """Wait for the mirror and the hashing that began when the program ended.
+
+        Whether the mirror is exact, and the manifest of /output, or None if that could not be read.
+        """
+        for thread in (self._mirroring, self._hashing):
+            if thread is not None:
+                thread.join()
+        return self._is_exact, self._outputs if self._is_hashed else None
+
     def _ended(self) -> Condition | None:
         """How the program ended; None when it did not, or when Docker cannot tell yet."""
-        if self._final_mirror is None:
+        if not self._has_ended:
+            self._has_ended = True
             # Docker takes tens of milliseconds to notice the end: enough to put the results in place.
-            self._final_mirror = threading.Thread(target=self._mirror_exactly, daemon=True)
-            self._final_mirror.start()
+            self._mirroring = _after(self._mirroring, self._mirror_exactly)
+            self._hashing = _after(self._hashing, self._hash_all)
         try:
             condition = self.engine.poll(self.job.id)
             if condition.phase is Phase.RUNNING:
-                self.finish_mirror()
-                self._final_mirror = None
+                self.finish()
+                self._has_ended = self._is_exact = self._is_hashed = False
                 return None
             self._finish_log()
             return condition
@@ -98,12 +110,14 @@ class Supervision:
             return None
 
     def _tick(self) -> None:
+        """Beside the wait for the end, which must not be late."""
         self.engine.usage(self.job.id)
         self._follow_log()
-        self._mirror()
         self.tell()
-        if time.time() >= self._hash_due:
-            self._hash()
+        if self._mirroring is None or not self._mirroring.is_alive():
+            self._mirroring = _after(None, self._mirror)
+        if time.time() >= self._hash_due and (self._hashing is None or not self._hashing.is_alive()):
+            self._hashing = _after(None, self._hash_settled)
 
     def _mirror(self) -> None:
         try:
@@ -117,34 +131,31 @@ class Supervision:
     def _mirror_exactly(self) -> None:
         try:
             self.outbox.mirror(self.delivery)
-            self._exact = True
+            self._is_exact = True
         except LabdError as error:
             get().warning("outbox not up to date", job=self.job.id, reason=error.message)
 
-    def finish_mirror(self) -> bool:
-        """Wait for the mirror that began when the program ended; whether it is exact."""
-        if self._final_mirror is not None:
-            self._final_mirror.join()
-        return self._exact
-
-    def _hash(self) -> None:
+    def _hash_settled(self) -> None:
         """Hash what has stopped changing, so that little is left for the end; and see how much there is."""
         began = time.time()
-        try:
-            self.outputs, size = hash_files(
-                self.hands,
-                self.account.identity,
-                self.delivery / "output",
-                self.outputs,
-                began - self.settings.interval,
-            )
-        except LabdError as error:
-            get().warning("output cannot be measured", job=self.job.id, reason=error.message)
-            size = 0
+        size = self._hash(began - self.settings.interval)
         self._hash_due = time.time() + _HASH_SHARE * (time.time() - began)
         if size > self.settings.max_bytes:
             limit = human_size(self.settings.max_bytes)
             self.stop(State.OUTPUT_TOO_LARGE, f"/output grew to {human_size(size)}; the limit is {limit}")
+
+    def _hash_all(self) -> None:
+        self._hash(float("inf"))
+
+    def _hash(self, settled: float) -> int:
+        output = self.delivery / "output"
+        try:
+            self._outputs, size = hash_files(self.hands, self.account.identity, output, self._outputs, settled)
+            self._is_hashed = self._has_ended
+            return size
+        except LabdError as error:
+            get().warning("output cannot be read", job=self.job.id, reason=error.message)
+            return 0
 
     # run.log: followed from the first tick on, and read as a whole at the end. Docker's stream loses lines while Docker
     # turns its own file over, and ends when Docker restarts. What Docker has at the end is whole, but for the beginning
@@ -152,16 +163,18 @@ class Supervision:
 
     def _follow_log(self) -> None:
         if self._reader is None or not self._reader.is_alive():
+            before = self._log.head if self._log else b""
             self._log = self._open_log()
-            self._reader = threading.Thread(target=self._read_log, args=(self._log,), daemon=True)
+            self._reader = threading.Thread(target=self._read_log, args=(self._log, before), daemon=True)
             self._reader.start()
         elif self._log:
             self._log.flush()
 
-    def _read_log(self, log: RunLog) -> None:
+    def _read_log(self, log: RunLog, before: bytes) -> None:
+        """Follow the output into `log`; `before` is the beginning that an earlier stream had."""
         try:
             flushed = 0.0
-            for chunk in self.engine.logs(self.job.id, follow=True):
+            for chunk in _with_beginning(log, before, self.engine.logs(self.job.id, follow=True)):
                 log.feed(chunk)
                 if time.monotonic() - flushed > _FLUSH:
                     log.flush()
@@ -170,14 +183,33 @@ class Supervision:
             get().warning("run.log is behind", job=self.job.id, reason=error.message)
 
     def _finish_log(self) -> None:
-        followed = self._log.head if self._log else b""
+        before = self._log.head if self._log else b""
         log = self._open_log()
-        for whole in self.engine.logs(self.job.id, follow=False):
-            if not followed.startswith(whole[:_LOG_START]) and followed:
-                log.begin_with(followed)
+        for whole in _with_beginning(log, before, self.engine.logs(self.job.id, follow=False)):
             log.feed(whole)
         log.flush()
 
     def _open_log(self) -> RunLog:
         identity = self.account.identity
         return RunLog(self.delivery / "run.log", self.settings.log, identity.uid, identity.gid)
+
+
+def _with_beginning(log: RunLog, before: bytes, output: Iterator[bytes]) -> Iterator[bytes]:
+    """`output`, after giving `log` the beginning `before` if Docker has dropped it."""
+    for number, chunk in enumerate(output):
+        if number == 0 and before and not before.startswith(chunk[:_LOG_START]):
+            log.begin_with(before)
+        yield chunk
+
+
+def _after(before: threading.Thread | None, work: Callable[[], None]) -> threading.Thread:
+    """A thread that does `work` when `before` has ended."""
+
+    def run() -> None:
+        if before is not None:
+            before.join()
+        work()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread

@@ -277,7 +277,7 @@ def _remove(folder: Path, keep: bool) -> None:
     if keep:
         (folder / _LOCK).unlink()
     else:
-        remove(str(folder))
+        remove([str(folder)])
 
 
 def _instance(folder: Path) -> str:

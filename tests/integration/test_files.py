@@ -208,6 +208,10 @@ def test_researchers_do_not_see_each_other(make_lab: MakeLab) -> None:
         "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
         "s.sendall(sys.argv[2].encode() + b'\\n')\nprint(s.makefile().read())"
     )
+    ana.program(
+        "running",
+        "import time\nopen('/output/x', 'w').write('secret')\nprint('secret', flush=True)\ntime.sleep(600)\n",
+    )
     ana.submit("running")
     wait_for("it runs", lambda: "secret" in ana.text("running", "run.log"))
     job = lab.state / "jobs" / "2"
