@@ -18,7 +18,7 @@ LAYERS = [
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
     ["uploads", "endings", "status", "progress", "questions"],
     ["store", "commands", "log"],
-    ["hands", "hands_worker", "image_builder"],
+    ["hands", "hands_worker", "holders", "image_builder"],
     ["accounts", "base_images", "image_finishing", "image_keeping", "docker_engine", "receipt", "turns"],
     ["images", "inbox", "job_folder", "outbox", "snapshot", "run_log"],
     ["run_plan", "supervision", "notices", "control"],
@@ -38,7 +38,7 @@ ORDER = {room: number for number, layer in enumerate(LAYERS) for room in layer}
 ROOMS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 ONLY_THERE = {
-    "docker": {"docker_engine", "images", "base_images"},
+    "docker": {"docker_engine", "holders", "images", "base_images"},
     "watchdog": {"inbox"},
     "sh": {"commands"},
     "sqlite3": {"store"},

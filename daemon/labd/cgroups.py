@@ -72,16 +72,18 @@ class Cgroup:
 def kernel_saw_oom_kill(container: str) -> bool:
     """Whether the kernel's log tells of a kill at the memory limit of `container` (its full id).
 
-    The only evidence that is left when nobody watched the container end. Needs root; False without.
+    The only evidence that is left when nobody watched the container end, or when it ended faster than anybody could
+    look. Needs root; False without.
     """
     with contextlib.suppress(OSError):
         log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            while record := os.read(log, 8192):
-                if b"oom-kill:" in record and container.encode() in record:
-                    return True
-        except BrokenPipeError:
-            return False  # the ring buffer went past us
+            while True:
+                # EPIPE: the ring buffer went past us; the next read goes on with the oldest record that is left.
+                with contextlib.suppress(BrokenPipeError):
+                    record = os.read(log, 8192)
+                    if b"oom-kill:" in record and container.encode() in record:
+                        return True
         finally:
             os.close(log)
     return False

@@ -1,29 +1,26 @@
 """The engine that runs programs as Docker containers on this machine.
 
-This room owns the containers `<instance>-<job>`, what they may do and see, and the idle holders whose network
-namespaces they join. It never decides when a job runs or what its end means, and never touches its files.
+This room owns the containers `<instance>-<job>` and what they may do and see. It never decides when a job runs or what
+its end means, and never touches its files.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import threading
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from labd.cgroups import Cgroup, kernel_saw_oom_kill
 from labd.engine import Condition, EngineError, Phase, Run, StartError, Usage
+from labd.holders import Holders, has_ended, timestamp
 from labd.log import get
 
-_HOLDER_MEMORY = 32 * 1024**2
-_SHUTDOWN = 15.0
 _LEAST_LOG = 1024**2
 _NOTICE = 60
 _CONFLICT = 409
-_KILLED = (137, 143, 255)
 
 
 class DockerEngine:
@@ -32,13 +29,10 @@ class DockerEngine:
     def __init__(self, instance: str) -> None:
         """`instance` is the prefix of all names; two labs on one machine have two."""
         self._instance = instance
-        self._lock = threading.Lock()
-        self._holders: dict[int, str] = {}  # job → holder it joined, while both are there
-        self._learned = False  # whether the containers from before a restart of labd are in _holders
+        self._holders = Holders(instance)
         self._cgroups: dict[int, Cgroup] = {}
         self._usage: dict[int, Usage] = {}
         self._pidfds: dict[int, int] = {}
-        self._holder_pidfds: dict[str, int] = {}
         self._client: Any = None
 
     # The protocol
@@ -48,10 +42,10 @@ class DockerEngine:
             try:
                 self._create_and_start(run)
             except self._failure as error:
-                # The holder may have gone with a restart of Docker: a new container joins a new one.
+                # Its holder may have gone with a restart of Docker: a new container joins a new one.
+                self._holders.distrust()
                 get().info("starting once more", job=run.job, user=run.user, reason=_reason(error))
                 self.remove(run.job)
-                self._holder_pidfds.clear()
                 try:
                     self._create_and_start(run)
                 except self._failure as final:
@@ -61,22 +55,23 @@ class DockerEngine:
 
     def poll(self, job: int) -> Condition:
         with _errors("look at the program"):
-            if job in self._pidfds and _has_ended(self._pidfds[job]):
+            if job in self._pidfds and has_ended(self._pidfds[job]):
                 # Docker takes tens of milliseconds to notice what the kernel said already.
                 with contextlib.suppress(self._missing):
                     self._docker.wait(self._name(job), timeout=_NOTICE)
             state = self._inspect(job)
             if state is None or state["State"]["Status"] == "created":
                 return Condition(Phase.ABSENT)
-            started = _time(state["State"]["StartedAt"])
+            started = timestamp(state["State"]["StartedAt"])
             if state["State"]["Running"]:
                 if job not in self._pidfds:
                     self._watch(job)
                 return Condition(Phase.RUNNING, started)
-            ended, code = _time(state["State"]["FinishedAt"]), state["State"]["ExitCode"]
-            if job not in self._usage and kernel_saw_oom_kill(state["Id"]):
-                self._usage[job] = Usage(0.0, 0, 0, 1)
-            interrupted = self._was_interrupted(job, state["HostConfig"]["NetworkMode"], ended, code)
+            ended, code = timestamp(state["State"]["FinishedAt"]), state["State"]["ExitCode"]
+            known = self._usage.get(job, Usage(0.0, 0, 0, 0))
+            if code and not known.oom_kills and kernel_saw_oom_kill(state["Id"]):
+                self._usage[job] = replace(known, oom_kills=1)
+            interrupted = self._holders.stopped_with(self._docker, job, state["HostConfig"]["NetworkMode"], ended, code)
             return Condition(Phase.ENDED, started, ended, code, interrupted)
 
     def wait(self, job: int, timeout: float) -> bool:
@@ -85,7 +80,7 @@ class DockerEngine:
             # Nothing to wait on (the process is gone, or the kernel has no pidfd): poll tells, once a second.
             threading.Event().wait(min(timeout, 1.0))
             return True
-        ended = _has_ended(descriptor, timeout)
+        ended = has_ended(descriptor, timeout)
         # First of all, before Docker notices the end and removes the cgroup.
         self._measure(job)
         return ended
@@ -119,13 +114,7 @@ class DockerEngine:
 
     def rest(self) -> None:
         with _errors("remove idle holders"):
-            label = f"labd.holder={self._instance}"
-            for entry in self._docker.containers(all=True, filters={"label": [label]}):
-                with self._lock:
-                    if entry["Names"][0].lstrip("/") not in self._holders.values():
-                        self._docker.remove_container(entry["Id"], v=True, force=True)
-                        if descriptor := self._holder_pidfds.pop(entry["Names"][0].lstrip("/"), None):
-                            os.close(descriptor)
+            self._holders.rest(self._docker)
 
     # Containers
 
@@ -166,7 +155,7 @@ class DockerEngine:
                 Mount("/etc/passwd", str(run.passwd), type="bind", read_only=True),
                 Mount("/etc/group", str(run.group), type="bind", read_only=True),
             ],
-            network_mode=f"container:{self._holder(run)}",
+            network_mode=f"container:{self._holders.join(self._docker, run.job, run.network, run.image)}",
             init=True,
             read_only=True,
             cap_drop=["ALL"],
@@ -211,8 +200,7 @@ class DockerEngine:
             os.close(descriptor)
         self._cgroups.pop(job, None)
         self._usage.pop(job, None)
-        with self._lock:
-            self._holders.pop(job, None)
+        self._holders.leave(job)
 
     def _inspect(self, job: int) -> Any:
         try:
@@ -222,86 +210,6 @@ class DockerEngine:
 
     def _name(self, job: int) -> str:
         return f"{self._instance}-{job}"
-
-    # Holders: setting up a network is most of a container's start, so jobs join one that is there already.
-
-    def _holder(self, run: Run) -> str:
-        """Name of a running holder that no other job uses: jobs that run together must not share a loopback."""
-        kind = "bridge" if run.network else "none"
-        with self._lock:
-            self._learn_holders()
-            for number in range(1000):
-                name = f"{self._instance}-holder-{kind}-{number}"
-                if name not in self._holders.values() and self._hold(name, kind, run.image):
-                    self._holders[run.job] = name
-                    return name
-        raise StartError("There are a thousand containers without a free network.")
-
-    def _hold(self, name: str, kind: str, image: str) -> bool:
-        """Whether holder `name` is there and running, after making it if need be."""
-        if name in self._holder_pidfds and not _has_ended(self._holder_pidfds[name]):
-            return True
-        with contextlib.suppress(self._missing):
-            if self._watch_holder(name):
-                return True
-            self._docker.remove_container(name, v=True, force=True)
-        self._docker.create_container(
-            image,
-            ["sleep", "infinity"],
-            name=name,
-            entrypoint=[],
-            user="65534:65534",
-            labels={"labd.holder": self._instance},
-            host_config=self._docker.create_host_config(
-                network_mode=kind,
-                init=True,
-                read_only=True,
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                pids_limit=8,
-                mem_limit=_HOLDER_MEMORY,
-            ),
-        )
-        self._docker.start(name)
-        return self._watch_holder(name)
-
-    def _watch_holder(self, name: str) -> bool:
-        """Whether holder `name` is running; from now on its end is known without asking Docker."""
-        state = self._docker.inspect_container(name)["State"]
-        if state["Running"]:
-            with contextlib.suppress(OSError):
-                self._holder_pidfds[name] = os.pidfd_open(state["Pid"])
-        return bool(state["Running"])
-
-    def _learn_holders(self) -> None:
-        """After a restart of labd: which holders the containers that are there have joined."""
-        if self._learned:
-            return
-        self._learned = True
-        for job in self.jobs():
-            state = self._inspect(job)
-            if state and (holder := self._joined(state["HostConfig"]["NetworkMode"])):
-                self._holders[job] = holder["Name"].lstrip("/")
-
-    def _joined(self, network: str) -> Any:
-        with contextlib.suppress(self._missing):
-            return self._docker.inspect_container(network.removeprefix("container:"))
-        return None
-
-    def _was_interrupted(self, job: int, network: str, ended: float, code: int) -> bool:
-        """Whether the job ended because Docker or the machine stopped.
-
-        Docker does not tell (a program that handles SIGTERM is recorded with exit code 0). A holder never ends by
-        itself: if it is gone too, and not later than the job, both were stopped.
-        """
-        descriptor = self._holder_pidfds.get(self._holders.get(job, ""))
-        if descriptor is not None and not _has_ended(descriptor):
-            return False
-        holder = self._joined(network)
-        if holder is None or holder["State"]["Running"]:
-            return False
-        later = _time(holder["State"]["FinishedAt"]) - ended
-        return later < 1.0 or (later < _SHUTDOWN and code in _KILLED)
 
     # Docker itself
 
@@ -329,13 +237,6 @@ class DockerEngine:
         from docker.errors import APIError
 
         return APIError  # type: ignore[no-any-return]
-
-
-def _has_ended(descriptor: int, timeout: float = 0.0) -> bool:
-    """Whether the process of a pidfd has ended, after waiting `timeout` seconds at most (pidfd_open(2))."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(timeout * 1000))
 
 
 def _overlay(target: str, lower: Any, scratch: Any) -> Any:
@@ -372,8 +273,3 @@ def _remedy(error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     return str(getattr(error, "explanation", None) or error).strip()
-
-
-def _time(text: str) -> float:
-    """Seconds since the epoch of Docker's "2025-03-01T13:05:09.123456789Z"."""
-    return datetime.fromisoformat(text[:19] + "+00:00").timestamp() + float(f"0.{text[20:-1] or 0}")

@@ -24,7 +24,7 @@ class RunLog:
         self._lock = threading.Lock()
         self._head, self._written = bytearray(), 0
         self._tail, self._cut = bytearray(), 0
-        self._has_gap = False
+        self._has_gap = self._is_retired = False
         create(path, uid, gid).close()
 
     @property
@@ -48,9 +48,16 @@ class RunLog:
                 self._cut += len(self._tail) - self._half
                 del self._tail[: -self._half]
 
+    def retire(self) -> None:
+        """Never touch the file again: another writes it now."""
+        with self._lock:
+            self._is_retired = True
+
     def flush(self) -> None:
         """Bring the file up to date."""
         with self._lock:
+            if self._is_retired:
+                return
             if not self._tail:
                 with open(self._path, "ab") as file:
                     file.write(self._head[self._written :])

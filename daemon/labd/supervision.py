@@ -163,7 +163,7 @@ class Supervision:
 
     def _follow_log(self) -> None:
         if self._reader is None or not self._reader.is_alive():
-            before = self._log.head if self._log else b""
+            before = self._retire_log()
             self._log = self._open_log()
             self._reader = threading.Thread(target=self._read_log, args=(self._log, before), daemon=True)
             self._reader.start()
@@ -183,11 +183,18 @@ class Supervision:
             get().warning("run.log is behind", job=self.job.id, reason=error.message)
 
     def _finish_log(self) -> None:
-        before = self._log.head if self._log else b""
+        before = self._retire_log()
         log = self._open_log()
         for whole in _with_beginning(log, before, self.engine.logs(self.job.id, follow=False)):
             log.feed(whole)
         log.flush()
+
+    def _retire_log(self) -> bytes:
+        """Keep a reader that is late from writing run.log; the beginning that it had."""
+        if self._log is None:
+            return b""
+        self._log.retire()
+        return self._log.head
 
     def _open_log(self) -> RunLog:
         identity = self.account.identity
@@ -197,7 +204,8 @@ class Supervision:
 def _with_beginning(log: RunLog, before: bytes, output: Iterator[bytes]) -> Iterator[bytes]:
     """`output`, after giving `log` the beginning `before` if Docker has dropped it."""
     for number, chunk in enumerate(output):
-        if number == 0 and before and not before.startswith(chunk[:_LOG_START]):
+        start = min(len(before), len(chunk), _LOG_START)
+        if number == 0 and before[:start] != chunk[:start]:
             log.begin_with(before)
         yield chunk
 
