@@ -43,7 +43,8 @@ def deliver(lab: Lab, job: Job) -> Job:
     outbox.show({"COMPLETE": f"{job.id} {outcome.value}\n"})
     fault("complete")
     job = move(lab, job, outcome, notes=notes)
-    get().info(f"job {job.state.value}", job=job.id, user=job.user, **({"cause": job.cause} if job.cause else {}))
+    why = {"cause": job.cause} if job.cause else {}
+    get().info(f"job {job.state.value}", job=job.id, user=job.user, state=job.state.value, **why)
     clean_up(lab, job)
     return job
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ from labd.log import get
 _LEAST_LOG = 1024**2
 _NOTICE = 60
 _CONFLICT = 409
+_VOLATILE_SINCE = (5, 10)
 
 
 class DockerEngine:
@@ -244,8 +246,15 @@ def _overlay(target: str, lower: Any, scratch: Any) -> Any:
     from docker.types import DriverConfig, Mount
 
     layers = f"lowerdir={_escaped(lower)},upperdir={_escaped(scratch / 'upper')},workdir={_escaped(scratch / 'work')}"
+    if _kernel() >= _VOLATILE_SINCE:
+        # Without it, the unmount at the program's end waits until all that anybody wrote to the disk is on it.
+        layers += ",volatile"
     options = {"type": "overlay", "device": "overlay", "o": layers}
     return Mount(target, "", type="volume", no_copy=True, driver_config=DriverConfig("local", options))
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
 
 
 def _escaped(path: Any) -> str:

@@ -161,7 +161,7 @@ def _environment(lab: Lab, job: Job) -> Environment:
 
 
 def _make_image(lab: Lab, job: Job, environment: Environment, stop: threading.Event) -> str:
-    get().info("building the environment", job=job.id, user=job.user, environment=environment.tag)
+    get().info("building the environment", job=job.id, user=job.user, state="building", tag=environment.tag)
     with _build_log(lab, job) as file:
         occupy(lab, job)
         lab.outbox(job).place_logs(lab.folder(job.id) / "delivery")
@@ -193,7 +193,7 @@ def run_program(lab: Lab, job: Job) -> Job:
         fault("started")
         job = lab.store.update(job, started=time.time())
         lab.announce(job)
-        get().info("program started", job=job.id, user=job.user, project=job.project)
+        get().info("program started", job=job.id, user=job.user, state="running", project=job.project)
     if stop.is_set():
         request_stop(lab, job, State.CANCELLED, "")
     # The receipt's hashes are made beside the program, so that nobody waits for them.

@@ -75,7 +75,9 @@ class Reception:
         if isinstance(finding.verdict, Complete):
             self._answers.pop(key, None)
             job = self._lab.store.create(user, project, finding.verdict.signal, finding.look.fingerprint, time.time())
-            get().info("upload complete", job=job.id, user=user, project=project, files=finding.look.files)
+            get().info(
+                "upload complete", job=job.id, user=user, state="received", project=project, files=finding.look.files
+            )
             self._start(job)
         self._obey(finding)
         told = told or self._answers.get(key)
