@@ -39,7 +39,7 @@ class Inbox:
     """When an upload counts as complete, and how large it may be."""
 
     settle: Duration = Duration(5.0)
-    rescan: Duration = Duration(300.0)  # the longest that a change may go unnoticed without any file event
+    rescan: Duration = Duration(600.0)  # the longest that a change may go unnoticed without any file event
     max_files: int = 1_000_000
     max_bytes: Size = Size(500 * GIB)
     max_depth: int = 64
