@@ -145,7 +145,7 @@ class Lab:
         self.log = folder / "daemon.log"
 
     def _config(self, settings: str) -> str:
-        text = f"[output]\ninterval = '300ms'\n[inbox]\nsettle = '1s'\n{settings}\n"
+        text = f"[output]\ninterval = '300ms'\n[inbox]\nsettle = '1s'\nrescan = '2s'\n{settings}\n"
         if AS_ROOT:
             text += f"[paths]\nstate = '{self.state}'\nsocket = '{self.socket}'\n"
             for user in self.users.values():
