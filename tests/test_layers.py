@@ -17,7 +17,7 @@ LAYERS = [
     ["python_errors", "environments", "scheduling", "build_settings"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
     ["uploads", "endings", "status", "progress", "questions"],
-    ["store", "commands", "log"],
+    ["store", "commands", "log", "writers", "file_events"],
     ["hands", "hands_worker", "holders", "image_builder"],
     ["accounts", "base_images", "image_finishing", "image_keeping", "docker_engine", "receipt", "turns"],
     ["images", "inbox", "job_folder", "outbox", "snapshot", "run_log"],
@@ -39,7 +39,7 @@ ROOMS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__ini
 
 ONLY_THERE = {
     "docker": {"docker_engine", "holders", "images", "base_images"},
-    "watchdog": {"inbox"},
+    "watchdog": {"file_events"},
     "sh": {"commands"},
     "sqlite3": {"store"},
     "structlog": {"log"},

@@ -1,29 +1,24 @@
 """The inboxes: when to look, and what each look means.
 
-This room owns the schedule of looks and the wake-ups by file events (watchdog). Events are a wake-up, a rescan is the
-truth: losing every event costs time, never an upload. Watched are the inbox and its direct folders only. It never
-touches an inbox itself (the hands do) and never makes a job.
+This room owns the schedule of looks. Events are a wake-up, a rescan is the truth: losing every event costs time, never
+an upload. It never touches an inbox itself (the hands do) and never makes a job.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from labd.accounts import Account
 from labd.config import Inbox as Limits
+from labd.file_events import FileEvents
 from labd.hands import Hands, HandsError
 from labd.languages import Language
 from labd.log import get
 from labd.store import Store
 from labd.uploads import Complete, Look, Nothing, Verdict, Wait, judge
+from labd.writers import open_for_writing
 
 # While something is on its way we look often, but never more than a tenth of the time; for the rest, a thousandth.
 _HOT = 0.5
@@ -31,16 +26,6 @@ _HOT_SHARE = 10
 _LOOKING_SHARE = 1000
 _AGE_SHARE = 60
 _OWN_REMOVAL = 1.0
-_EVENTS = Mask(
-    InotifyConstants.IN_CREATE
-    | InotifyConstants.IN_MOVED_TO
-    | InotifyConstants.IN_MOVED_FROM
-    | InotifyConstants.IN_DELETE
-    | InotifyConstants.IN_CLOSE_WRITE
-    | InotifyConstants.IN_ATTRIB
-    | InotifyConstants.IN_ONLYDIR
-    | InotifyConstants.IN_DONT_FOLLOW
-)
 
 
 @dataclass(frozen=True)
@@ -79,7 +64,7 @@ class Inbox:
         """`wake` is called from another thread when a look is due earlier than `next_due` said."""
         self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
         self._watched = {name: _Watched(account) for name, account in accounts.items()}
-        self._events = _Events(wake)
+        self._events = FileEvents(wake)
         self._quiet: dict[tuple[str, str], float] = {}  # (account, project) → no look on an event before this time
         self._stagger()
 
@@ -203,89 +188,3 @@ class Inbox:
         if isinstance(verdict, Nothing):
             watched.first_seen.pop(look.name, None)
         return verdict
-
-
-def open_for_writing(root: Path) -> str | None:
-    """Name of a file below `root` that some process has open for writing, or None (proc(5): fd, fdinfo).
-
-    Processes that may not be inspected count as not writing: that is the rest, and no more, that settling risks.
-    """
-    prefix = os.fsencode(root) + b"/"
-    for process in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            descriptors = os.listdir(f"/proc/{process}/fd")
-        except OSError:
-            continue
-        for descriptor in descriptors:
-            try:
-                target = os.readlink(os.fsencode(f"/proc/{process}/fd/{descriptor}"))
-                if target.startswith(prefix) and _is_writing(process, descriptor):
-                    return os.path.relpath(os.fsdecode(target), root)
-            except OSError:
-                continue
-    return None
-
-
-def _is_writing(process: str, descriptor: str) -> bool:
-    with open(f"/proc/{process}/fdinfo/{descriptor}") as file:
-        flags = re.search(r"^flags:\s*(\d+)", file.read(), re.MULTILINE)
-    return flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
-
-
-class _Events:
-    """One inotify instance for all inboxes.
-
-    watchdog's Observer takes two threads a watch, which wake up every second: with 200 accounts that is 2,000 threads.
-    Its InotifyFD, which all observers share, takes one thread for everything and says the same.
-    """
-
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
-        self._lock = threading.Lock()
-        self._paths: dict[WatchDescriptor, tuple[str, str | None]] = {}
-        self._watched: dict[tuple[str, str | None], WatchDescriptor] = {}
-        self._due: set[tuple[str, str | None]] = set()
-        self._inotify = InotifyFD()
-        self._inotify.start()
-
-    def watch(self, account: str, project: str | None, path: Path) -> None:
-        key = (account, project)
-        if key in self._watched:
-            return
-        try:
-            descriptor = self._inotify.add_callback(os.fsencode(path), _EVENTS, self, CallbackId(id(self)))
-        except OSError:
-            return  # It is gone again, or the machine has no watches left: the rescan is the truth.
-        with self._lock:
-            self._watched[key] = descriptor
-            self._paths[descriptor] = key
-
-    def on_event(self, event: InotifyEvent) -> None:
-        with self._lock:
-            account, project = self._paths.get(event.wd, (None, None))
-            if account is None:
-                return
-            self._due.add((account, project if project is not None else os.fsdecode(event.name) or None))
-        self._wake()
-
-    def on_watch_deleted(self, descriptor: WatchDescriptor) -> None:
-        with self._lock:
-            key = self._paths.pop(descriptor, None)
-            if key is None:
-                return
-            del self._watched[key]
-            self._due.add((key[0], None))
-        self._wake()
-
-    def on_queue_overflow(self) -> None:
-        with self._lock:
-            self._due.update((account, None) for account, _ in self._paths.values())
-        self._wake()
-
-    def take(self) -> set[tuple[str, str | None]]:
-        with self._lock:
-            due, self._due = self._due, set()
-        return due
-
-    def close(self) -> None:
-        self._inotify.stop()

@@ -216,11 +216,6 @@ class Store:
             row = self._db.execute("SELECT * FROM projects WHERE user = ? AND project = ?", (user, project)).fetchone()
         return Project(**row) if row else Project(user, project)
 
-    def accept(self, user: str, project: str, fingerprint: str) -> None:
-        """Remember that the upload with this `fingerprint` has been dealt with, though it made no job."""
-        with self._transaction():
-            self._set_project(user, project, accepted=fingerprint)
-
     def occupy(self, job: Job) -> None:
         """Remember that the outbox shows `job` now."""
         with self._transaction():

@@ -70,7 +70,7 @@ class _Survey:
 
     def __init__(self, max_files: int, max_depth: int) -> None:
         self._max_files, self._max_depth = max_files, max_depth
-        self._files = self._bytes = self._newest = self._ctimes = self._specials = 0
+        self._files = self._bytes = self._newest = self._ctimes = 0
         self._code: list[str] = []
         self._temporaries: list[str] = []
         self._unfinished: list[str] = []
@@ -106,8 +106,6 @@ class _Survey:
                 self._unfinished.append(name)
             if path == "code" and len(self._code) < _CODE_NAMES:
                 self._code.append(entry.name)
-        elif not stat.S_ISLNK(status.st_mode):
-            self._specials += 1
 
     def _descend(self, folder: int, name: str, path: str, depth: int) -> None:
         if depth >= self._max_depth:
@@ -136,7 +134,6 @@ class _Survey:
             "unfinished": self._unfinished[:3],
             "unreadable": self._unreadable[:3],
             "too_deep": self._too_deep,
-            "specials": self._specials,
         }
 
 

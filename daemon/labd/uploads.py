@@ -36,7 +36,6 @@ class Look:
     unfinished: tuple[str, ...] = ()  # files with mtime 0, which is what `rsync --partial` leaves of a cut transfer
     unreadable: tuple[str, ...] = ()
     too_deep: bool = False
-    specials: int = 0
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> Look:
@@ -61,7 +60,6 @@ class Wait(Verdict):
     """It is not complete yet, or nothing proves that it is."""
 
     why: str
-    check_writers: bool = field(default=False)
 
 
 @dataclass(frozen=True)
