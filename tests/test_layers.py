@@ -12,10 +12,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "daemon" / "labd"
 LAYERS = [
     ["errors"],
     ["units", "layout"],
-    ["schema", "evidence", "survey"],
+    ["schema", "evidence", "survey", "session_files"],
     ["jobs", "config", "languages", "engine", "known_errors", "requirement_errors", "requirements"],
     ["python_errors", "environments", "scheduling", "build_settings"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
+    ["transfers"],
     ["uploads", "endings", "status", "progress", "questions"],
     ["store", "commands", "log", "writers", "file_events"],
     ["hands", "hands_worker", "holders", "image_builder"],
@@ -31,6 +32,8 @@ LAYERS = [
     ["daemon"],
     ["check", "temporary_lab"],
     ["try_lab"],
+    ["lab_commands"],
+    ["command_table"],
     ["cli"],
     ["__main__"],
 ]

@@ -1,0 +1,117 @@
+"""The table of labd's commands: what each is called, what it takes, what its help says.
+
+This room owns names, options and help texts. It reads no arguments and does no work. It is imported whenever anybody
+types `labd status`, so it imports nothing that takes time.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace as Options
+
+from labd import lab_commands, questions
+
+TYPE_CHECKING = False  # that of typing, which takes as long to import as all of this file
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+
+class Command:
+    """One of labd's commands."""
+
+    def __init__(
+        self,
+        run: Callable[[Options], int],
+        summary: str,
+        arguments: Sequence[str],
+        example: str,
+        details: str = "",
+        bare: Options | None = None,
+    ) -> None:
+        """`arguments` are keys of ARGUMENTS; `bare` is what argparse makes of none, to do without it (8 ms)."""
+        self.run, self.summary, self.arguments, self.bare = run, summary, arguments, bare
+        self.example, self.details = example, details
+
+
+_JOB = {"metavar": "JOB", "help": "number of a job, or name of a project for its latest job"}
+ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
+    "job": (["job"], _JOB),
+    "job?": (["job"], {**_JOB, "nargs": "?"}),
+    "project": (["project"], {"metavar": "PROJECT", "help": "folder that has code/ in it"}),
+    "file?": (["file"], {"metavar": "FILE", "nargs": "?", "help": "config file (default: /etc/labd/config.toml)"}),
+    "config": (
+        ["--config"],
+        {"metavar": "FILE", "help": "config file (default: /etc/labd/config.toml, if it is there)"},
+    ),
+    "home": (["--home"], {"metavar": "DIR", "help": "a single-user lab in DIR, with DIR/inbox and DIR/outbox"}),
+    "output": (
+        ["-o", "--output"],
+        {"metavar": "DIR", "default": "labd-output", "help": "results (default: labd-output)"},
+    ),
+    "follow": (["-f", "--follow"], {"action": "store_true", "help": "go on until the job ends"}),
+    "json": (["--json"], {"action": "store_true", "help": "one JSON document a line"}),
+    "limit": (["-n", "--limit"], {"metavar": "N", "type": int, "default": 50, "help": "how many (default: 50)"}),
+    "socket": (
+        ["--socket"],
+        {"metavar": "PATH", "help": "the daemon's socket (default: $LABD_SOCKET, or the usual place)"},
+    ),
+}
+"""How argparse is told of an argument: its names, and the settings of `add_argument`."""
+
+COMMANDS = {
+    "status": Command(
+        questions.status,
+        "What runs, what waits, and what ended lately",
+        ["job?", "socket"],
+        "labd status galaxies",
+        "With JOB: all about one job, and if it failed, why and what to do.",
+        bare=Options(job=None, socket=None),
+    ),
+    "jobs": Command(
+        questions.jobs,
+        "All jobs, the latest last",
+        ["json", "limit", "socket"],
+        "labd jobs --json | jq .cause",
+        "On a terminal a table; piped, one line each with tabs between.",
+    ),
+    "logs": Command(questions.logs, "What a program printed", ["job", "follow", "socket"], "labd logs -f galaxies"),
+    "cancel": Command(questions.cancel, "Stop a job, and deliver what it has", ["job", "socket"], "labd cancel 42"),
+    "rerun": Command(questions.rerun, "Run the same upload once more", ["job", "socket"], "labd rerun galaxies"),
+    "images": Command(
+        questions.images,
+        "The environments (language and libraries) that are there",
+        ["json", "socket"],
+        "labd images",
+    ),
+    "try": Command(
+        lab_commands.try_,
+        "Run a project here and now, without a lab",
+        ["project", "output", "config"],
+        "labd try examples/penguins",
+        "A temporary lab takes the folder, runs it and is gone again. What the program\n"
+        "prints goes to standard output, labd's own words to standard error. Results of\n"
+        "an earlier try move to DIR/history. The exit code is the program's; labd's own:\n"
+        "124 its time was over, 125 labd could not run it, 130 it was stopped.",
+    ),
+    "check": Command(
+        lab_commands.check,
+        "Say before an upload what the server would say",
+        ["project", "config"],
+        "labd check examples/penguins",
+        "Needs no daemon and no Docker.",
+    ),
+    "check-config": Command(
+        lab_commands.check_config,
+        "Say whether a config file is right",
+        ["file?"],
+        "labd check-config /etc/labd/config.toml",
+    ),
+    "daemon": Command(
+        lab_commands.daemon,
+        "Run the lab, in the foreground",
+        ["config", "home"],
+        "labd daemon --home ~/lab",
+        "As root: for the accounts in the config. As anybody else who may use Docker:\n"
+        "a lab of your own, in your home or DIR.",
+    ),
+}

@@ -1,0 +1,95 @@
+"""Commands that need no running daemon: the daemon itself, a try without a lab, and checks.
+
+This room owns the way from the options of these commands to the rooms that do the work, and which config they take.
+Each command imports what it needs when it runs. It never does the work itself.
+"""
+
+from __future__ import annotations
+
+import os
+
+from labd.errors import ConfigError, Exit, NotFoundError
+
+TYPE_CHECKING = False  # that of typing, which takes as long to import as all of this file
+if TYPE_CHECKING:
+    from types import SimpleNamespace as Options
+
+    from labd.config import Config
+
+
+def daemon(options: Options) -> int:
+    """Run the lab until it is told to stop."""
+    from pathlib import Path
+
+    from labd import accounts, daemon
+    from labd.config import for_user
+
+    if os.getuid() != 0:
+        from labd.config import Config
+
+        home = Path(options.home or "~").expanduser().resolve()
+        base = config_of(options.config) if options.config else Config()
+        daemon.serve(for_user(base, home), accounts.myself(home))
+        return Exit.OK
+    config = config_of(options.config)
+    if options.home is not None:
+        if not config.accounts:
+            raise ConfigError(
+                "In a single-user lab of root's, programs would run as root.",
+                "Run `labd daemon --home` as an ordinary user, or list [[accounts]] in a config file.",
+            )
+        daemon.serve(for_user(config, Path(options.home).resolve()), accounts.configured(config))
+    else:
+        daemon.serve(config, accounts.configured(config))
+    return Exit.OK
+
+
+def try_(options: Options) -> int:
+    """Run a project in a lab of its own; the program's exit code."""
+    from pathlib import Path
+
+    from labd import try_lab
+
+    config = config_of(options.config) if options.config or _is_machine_configured() else None
+    return try_lab.run(Path(options.project), Path(options.output), config)
+
+
+def check(options: Options) -> int:
+    """Say what the server would say of a project."""
+    from pathlib import Path
+
+    from labd import check
+
+    for line in check.check(Path(options.project), config_of(options.config)):
+        print(line)
+    return Exit.OK
+
+
+def check_config(options: Options) -> int:
+    """Say whether a config file is right."""
+    from labd import check
+    from labd.config import SYSTEM_FILE
+
+    if options.file is None and not _is_machine_configured():
+        raise NotFoundError(f"There is no {SYSTEM_FILE}.", "Name a file: labd check-config FILE")
+    for line in check.check_config(config_of(options.file), options.file or str(SYSTEM_FILE)):
+        print(line)
+    return Exit.OK
+
+
+def config_of(file: str | None) -> Config:
+    """The config in `file`, else the machine's, else the defaults. Raises ConfigError."""
+    from pathlib import Path
+
+    from labd.config import SYSTEM_FILE, Config, load
+
+    if file is not None:
+        return load(Path(file))
+    return load(SYSTEM_FILE) if _is_machine_configured() else Config()
+
+
+def _is_machine_configured() -> bool:
+    from labd.config import SYSTEM_FILE
+
+    # Root must hear of a file that it cannot read; others may not be meant to read it.
+    return SYSTEM_FILE.exists() if os.getuid() == 0 else os.access(SYSTEM_FILE, os.R_OK)
