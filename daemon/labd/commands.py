@@ -6,6 +6,7 @@ a helper at the other end of two pipes, for which sh has no form. Neither ever u
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import threading
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labd.errors import UnavailableError
+from labd.errors import LabdError, UnavailableError
 
 _KEPT_OUTPUT = 64 * 1024
 _POLL = 0.1
@@ -29,6 +30,16 @@ class Result:
     output: str  # the last 64 KiB of standard output and standard error
     timed_out: bool = False
     cancelled: bool = False
+
+
+class CommandError(LabdError):
+    """A program that labd needs failed."""
+
+    def __init__(self, arguments: Sequence[str], result: Result) -> None:
+        words = [line.strip() for line in result.output.splitlines() if line.strip()]
+        said = "it took too long" if result.timed_out else words[-1] if words else f"exit code {result.code}"
+        super().__init__(f"`{arguments[0]}` failed: {said}", f"The whole command: {shlex.join(arguments)}")
+        self.code = result.code
 
 
 def run(
@@ -84,6 +95,22 @@ def run(
         over.set()
         watcher.join()
     return Result(process.exit_code, output.text(), **ending)
+
+
+def must(arguments: Sequence[str], *, timeout: float = 60.0) -> str:
+    """What a program prints that has to succeed. Raises CommandError with its last words, UnavailableError."""
+    result = run(arguments, timeout=timeout)
+    if result.code != 0:
+        raise CommandError(arguments, result)
+    return result.output
+
+
+def hand_over(arguments: Sequence[str], *, output: int | None = None) -> int:
+    """Run a program that has our own terminal, so that it can ask the person there itself; its exit code.
+
+    Its standard output goes to the file descriptor `output` when there is one. Ctrl-C reaches it as it reaches us.
+    """
+    return subprocess.call([which(arguments[0]), *arguments[1:]], stdout=output)
 
 
 def converse(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
