@@ -148,6 +148,7 @@ class Lab:
         text = f"[output]\ninterval = '300ms'\n[inbox]\nsettle = '1s'\nrescan = '2s'\n{settings}\n"
         if AS_ROOT:
             text += f"[paths]\nstate = '{self.state}'\nsocket = '{self.socket}'\n"
+            text += f"accounts = '{self.folder / 'accounts'}'\n"
             for user in self.users.values():
                 text += (
                     f"[[accounts]]\nname = '{user.name}'\nuid = {user.uid}\ngid = {user.uid}\nhome = '{user.home}'\n"

@@ -7,6 +7,7 @@ This room owns every default and its unit. It never changes at run time and neve
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ class Paths:
 
     state: Path = Path("/var/lib/labd")
     socket: Path = Path("/run/labd/labd.sock")
+    accounts: Path = Path("/etc/labd/accounts")  # one file for each researcher
     templates: Path = field(default_factory=lambda: bundled("templates"))
 
 
@@ -83,9 +85,16 @@ class JobDefaults:
 
 @dataclass(frozen=True)
 class PerUser:
-    """Limits of each researcher."""
+    """Limits of each researcher, and how accounts are named."""
 
     running: int = 2
+    name_pattern: str = "[a-z][a-z0-9]*(-[a-z0-9]+)+"  # a regular expression for `labd adduser`
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.name_pattern)
+        except re.error as error:
+            raise ValueError(f"user.name_pattern is not a regular expression ({error}).") from None
 
 
 @dataclass(frozen=True)
@@ -133,13 +142,45 @@ class Retention:
 
 
 @dataclass(frozen=True)
-class AccountEntry:
-    """A researcher; uid, gid and home come from the passwd database unless they stand here."""
+class AccountLimits:
+    """What one researcher may have instead of what all may; None: as all."""
 
-    name: str
+    running: int | None = None
+    cpus: float | None = None
+    memory: Size | None = None
+    gpus: int | None = None
+    timeout: Duration | None = None
+
+
+@dataclass(frozen=True)
+class Push:
+    """A researcher's own computer, to which results are sent after each job: `user@host:path/<project>/output`."""
+
+    user: str
+    host: str
+    path: str
+    port: int = 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    """What there is to say of a researcher; uid, gid and home come from the passwd database unless they stand here."""
+
     home: Path | None = None
     uid: int | None = None
     gid: int | None = None
+    comment: str = ""
+    shell: bool = False  # an account with a shell of its own, and not the gateway only
+    disabled: bool = False  # uploads start nothing
+    limits: AccountLimits = field(default_factory=AccountLimits)
+    push: Push | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountEntry(AccountSettings):
+    """A researcher."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -167,6 +208,17 @@ class Config:
         return "labd-" + hashlib.sha256(bytes(self.paths.state)).hexdigest()[:8]
 
 
+def account_file(file: Path) -> AccountEntry:
+    """The researcher that `file` describes, named after it. Raises ConfigError."""
+    try:
+        settings = read_file(AccountSettings, file, str(file))
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
+    except SchemaError as error:
+        raise ConfigError(error.message, error.hint) from None
+    return AccountEntry(name=file.stem, **vars(settings))
+
+
 def load(file: Path) -> Config:
     """The configuration in `file`. Raises ConfigError that names the key, what was found and what was expected."""
     try:
@@ -184,8 +236,16 @@ def load(file: Path) -> Config:
     return config
 
 
+def for_account(config: Config, limits: AccountLimits) -> Config:
+    """`config` with the `limits` of one researcher in the place of those of all."""
+    own = {name: value for name, value in vars(limits).items() if value is not None and name != "running"}
+    running = config.user.running if limits.running is None else limits.running
+    job = replace(config.job, max=replace(config.job.max, **own))
+    return replace(config, job=job, user=replace(config.user, running=running))
+
+
 def for_user(config: Config, home: Path) -> Config:
     """`config` as a single-user lab in `home`: inbox, outbox and everything of labd's own are below it."""
     state = home / ".labd"
-    paths = replace(config.paths, state=state, socket=state / "labd.sock")
+    paths = replace(config.paths, state=state, socket=state / "labd.sock", accounts=state / "accounts")
     return replace(config, paths=paths, accounts=())

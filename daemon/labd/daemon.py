@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
 
 from labd import log
-from labd.accounts import Account
+from labd.accounts import Accounts
 from labd.config import Config
 from labd.service import Service
 
 
-def serve(config: Config, accounts: Mapping[str, Account]) -> None:
+def serve(config: Config, accounts: Accounts) -> None:
     """Run the lab until SIGTERM or SIGINT. Raises LabdError when it cannot start."""
     # What labd keeps is nobody's business; what others may see is opened where it is made.
     os.umask(0o077)

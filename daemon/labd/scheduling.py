@@ -6,7 +6,7 @@ This room owns the choice as a pure function of the queue. It never starts anyth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from labd.jobs import Grant, Job
@@ -60,14 +60,14 @@ def admit(
     delivering: Collection[tuple[str, str]],
     capacity: Capacity,
     usage: Mapping[str, float],
-    per_user: int,
+    per_user: Callable[[str], int],
     now: float,
 ) -> list[Admission]:
     """The queued jobs that may start now, next to those `admitted`.
 
     A project runs one job at a time: its outbox shows one job, so it is busy while one is `delivering` too. A user runs
-    at most `per_user`. A job that fits may pass one that does not, until that one has waited PATIENCE seconds: then
-    nothing passes, and room is made for it.
+    as many as `per_user` says, at most. A job that fits may pass one that does not, until that one has waited PATIENCE
+    seconds: then nothing passes, and room is made for it.
     """
     free = capacity
     for job in admitted:
@@ -78,7 +78,7 @@ def admit(
     for job in order(queued, usage):
         assert job.grant is not None
         key = (job.user, job.project)
-        if running[job.user] >= per_user or key in busy:
+        if running[job.user] >= per_user(job.user) or key in busy:
             busy.add(key)
             continue
         if not free.fits(job.grant):

@@ -168,7 +168,9 @@ class TemporaryLab:
             output=replace(config.output, interval=Duration(_INTERVAL)),
         )
         if self._owner:
-            config = replace(config, accounts=(AccountEntry(_name(self._owner[0]), self.home, *self._owner),))
+            uid, gid = self._owner
+            owner = AccountEntry(name=_name(uid), home=self.home, uid=uid, gid=gid)
+            config = replace(config, accounts=(owner,))
             self._folder.chmod(0o711)
         file = self._folder / "config.toml"
         # It can hold passwords of a package index.

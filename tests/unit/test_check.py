@@ -158,7 +158,9 @@ def test_nothing_is_changed_by_a_check(make: Make) -> None:
 
 
 def test_a_config_is_told_in_a_few_lines() -> None:
-    config = replace(Config(), accounts=(AccountEntry("ana-silva", Path("/home/ana-silva"), 5001, 5001),))
+    config = replace(
+        Config(), accounts=(AccountEntry(name="ana-silva", home=Path("/home/ana-silva"), uid=5001, gid=5001),)
+    )
     lines = list(check_config(config, "config.toml"))
     assert lines[0] == "config.toml is right."
     assert lines[1] == "Accounts: ana-silva"
@@ -172,12 +174,12 @@ def test_a_language_without_a_template_is_found() -> None:
 
 
 def test_an_account_that_the_machine_does_not_have_is_found() -> None:
-    config = replace(Config(), accounts=(AccountEntry("nobody-of-that-name"),))
+    config = replace(Config(), accounts=(AccountEntry(name="nobody-of-that-name"),))
     with pytest.raises(ConfigError, match="no user nobody-of-that-name"):
         list(check_config(config, "config.toml"))
 
 
 def test_root_as_an_account_is_found() -> None:
-    config = replace(Config(), accounts=(AccountEntry("root"),))
+    config = replace(Config(), accounts=(AccountEntry(name="root"),))
     with pytest.raises(ConfigError, match="root"):
         list(check_config(config, "config.toml"))

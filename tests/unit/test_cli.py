@@ -335,7 +335,9 @@ def test_a_config_written_for_another_daemon_reads_as_the_same(tmp_path: Path) -
 def test_accounts_survive_being_written(tmp_path: Path) -> None:
     from labd.config import AccountEntry
 
-    config = replace(Config(), accounts=(AccountEntry("ana-silva", tmp_path, 5001, 5001), AccountEntry("ben")))
+    config = replace(
+        Config(), accounts=(AccountEntry(name="ana-silva", home=tmp_path, uid=5001, gid=5001), AccountEntry(name="ben"))
+    )
     file = tmp_path / "config.toml"
     file.write_text(as_toml(config))
     assert load(file).accounts == config.accounts

@@ -36,7 +36,7 @@ def ids(queued: list[Job], admitted: list[Job] | None = None, now: float = 0.0, 
             settings["delivering"],  # type: ignore[arg-type]
             settings["capacity"],  # type: ignore[arg-type]
             settings["usage"],  # type: ignore[arg-type]
-            settings["per_user"],  # type: ignore[arg-type]
+            lambda user: settings["per_user"],  # type: ignore[arg-type,return-value]
             now,
         )
     ]
@@ -75,10 +75,10 @@ def test_a_user_runs_no_more_jobs_than_allowed() -> None:
 
 
 def test_gpus_are_given_out_once() -> None:
-    chosen = admit([job(1, gpus=1), job(2, gpus=1), job(3, gpus=1)], [], (), MACHINE, {}, 10, 0.0)
+    chosen = admit([job(1, gpus=1), job(2, gpus=1), job(3, gpus=1)], [], (), MACHINE, {}, lambda user: 10, 0.0)
     assert [entry.gpu_ids for entry in chosen] == [("0",), ("1",)]
     holder = replace(job(9, "eva", gpus=1), gpu_ids=("0",))
-    assert admit([job(1, gpus=1)], [holder], (), MACHINE, {}, 10, 0.0)[0].gpu_ids == ("1",)
+    assert admit([job(1, gpus=1)], [holder], (), MACHINE, {}, lambda user: 10, 0.0)[0].gpu_ids == ("1",)
 
 
 JOBS = st.builds(
@@ -94,7 +94,7 @@ JOBS = st.builds(
 
 @given(st.lists(JOBS, max_size=12, unique_by=lambda entry: entry.id), st.integers(1, 3), st.floats(0, 2 * PATIENCE))
 def test_what_is_admitted_always_fits_the_machine_and_the_rules(queue: list[Job], per_user: int, now: float) -> None:
-    chosen = admit(queue, [], (), MACHINE, {}, per_user, now)
+    chosen = admit(queue, [], (), MACHINE, {}, lambda user: per_user, now)
     jobs = [entry.job for entry in chosen]
     assert sum(entry.grant.cpus for entry in jobs if entry.grant) <= MACHINE.cpus
     assert sum(entry.grant.memory for entry in jobs if entry.grant) <= MACHINE.memory
