@@ -19,11 +19,21 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from labd.session_files import read_sessions
 from labd.survey import scan
 
 Json = dict[str, Any]
 
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def look(sessions: str, **inbox: Any) -> Json:
+    """What is in an inbox (see `survey.scan`), and the transfers that the gateway noted in the folder `sessions`.
+
+    The transfers come first: what they say was true before the look, so that a look never misses what they brought.
+    """
+    transfers = read_sessions(sessions)
+    return {"transfers": transfers, **scan(**inbox)}
 
 
 def remove(paths: list[str]) -> None:
@@ -190,7 +200,7 @@ def _identity(identity: list[Any] | None) -> Iterator[None]:
 
 
 _ACTIONS: dict[str, Callable[..., Any]] = {
-    action.__name__: action for action in (scan, remove, write, place, rotate, rsync, digest, unignored)
+    action.__name__: action for action in (look, remove, write, place, rotate, rsync, digest, unignored)
 }
 
 

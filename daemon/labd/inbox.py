@@ -6,23 +6,29 @@ an upload. It never touches an inbox itself (the hands do) and never makes a job
 
 from __future__ import annotations
 
+import queue
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from labd.accounts import Account
+from labd.accounts import Account, Accounts
 from labd.config import Inbox as Limits
 from labd.file_events import FileEvents
 from labd.hands import Hands, HandsError
+from labd.jobs import Signal
 from labd.languages import Language
 from labd.log import get
 from labd.store import Store
+from labd.transfers import Traffic, Transfer, parse, traffic
 from labd.uploads import Complete, Look, Nothing, Verdict, Wait, judge
 from labd.writers import open_for_writing
 
 # While something is on its way we look often, but never more than a tenth of the time; for the rest, a thousandth.
 _HOT = 0.5
 _HOT_SHARE = 10
+# The gateway tells when a transfer ends: until then a look is only for STATUS, and to see that the gateway is alive.
+_LIVE = 2.0
+_LIVE_SHARE = 100
 _LOOKING_SHARE = 1000
 _AGE_SHARE = 60
 _OWN_REMOVAL = 1.0
@@ -43,10 +49,12 @@ class _Watched:
 
     account: Account
     next_full: float = 0.0
+    bytes: int = 0
     cost: float = 0.0  # CPU seconds that the last full look took
     hot: dict[str, float] = field(default_factory=dict)  # project → when to look again
-    roots: dict[str, str] = field(default_factory=dict)
     first_seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # project → fingerprint, wall-clock time
+    transfers: list[Transfer] = field(default_factory=list)  # what the gateway has noted
+    told: dict[str, set[str]] = field(default_factory=dict)  # transfer → its projects that have been dealt with
 
 
 class Inbox:
@@ -54,7 +62,7 @@ class Inbox:
 
     def __init__(
         self,
-        accounts: Mapping[str, Account],
+        accounts: Accounts,
         limits: Limits,
         languages: Mapping[str, Language],
         store: Store,
@@ -63,16 +71,34 @@ class Inbox:
     ) -> None:
         """`wake` is called from another thread when a look is due earlier than `next_due` said."""
         self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
-        self._watched = {name: _Watched(account) for name, account in accounts.items()}
+        self._accounts, self._wake = accounts, wake
+        self._watched: dict[str, _Watched] = {}
+        self._roots: dict[str, dict[str, str]] = {}
         self._events = FileEvents(wake)
+        self._noted: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self._submitted: Collection[tuple[str, str]] = ()
         self._quiet: dict[tuple[str, str], float] = {}  # (account, project) → no look on an event before this time
-        self._stagger()
+        self._know_accounts()
 
-    def _stagger(self) -> None:
-        """Spread the full looks over time, or 200 accounts would all be looked at in the same second."""
+    def note(self, account: str, projects: Sequence[str]) -> None:
+        """A transfer to these projects ended, the gateway says: look at them at once. From any thread."""
+        for project in projects:
+            self._noted.put((account, project))
+        self._wake()
+
+    def _know_accounts(self) -> None:
+        """Look at the inboxes of those who are researchers now, and no others."""
         now = time.monotonic()
-        for number, watched in enumerate(self._watched.values()):
-            watched.next_full = now + number * 0.001
+        serving = {name: account for name, account in self._accounts.items() if not account.settings.disabled}
+        for number, (name, account) in enumerate(serving.items()):
+            known = self._watched.get(name)
+            if known is None:
+                # Spread over time, or 200 accounts would all be looked at in the same second.
+                self._watched[name] = _Watched(account, next_full=now + number * 0.001)
+            else:
+                known.account = account
+        for name in self._watched.keys() - serving.keys():
+            del self._watched[name]
 
     def next_due(self) -> float:
         """When the next look is due, by time.monotonic()."""
@@ -81,10 +107,21 @@ class Inbox:
             default=time.monotonic() + self._limits.rescan,
         )
 
-    def look(self) -> list[Finding]:
-        """Look at all that is due; the projects about which there is something to do."""
+    def look(self, submitted: Collection[tuple[str, str]] = ()) -> list[Finding]:
+        """Look at all that is due; the projects about which there is something to do.
+
+        The (account, project) in `submitted` are looked at as if they had the control file SUBMIT.
+        """
+        self._know_accounts()
+        self._submitted = submitted
+        for asked in submitted:
+            self._noted.put(asked)
         for name, project in self._events.take():
             self._due(name, project)
+        while not self._noted.empty():
+            name, noted = self._noted.get()
+            if name in self._watched:
+                self._watched[name].hot[noted] = time.monotonic()
         self._quiet = {key: end for key, end in self._quiet.items() if end > time.monotonic()}
         findings = []
         now = time.monotonic()
@@ -97,15 +134,18 @@ class Inbox:
 
     def root(self, account: Account, project: str) -> str:
         """Where in its inbox entry `project` was at the last look: "" or "project"."""
-        known = self._watched[account.name].roots
-        if project not in known:
+        if project not in self._roots.setdefault(account.name, {}):
             self.fingerprint(account, project)
-        return known.get(project, "")
+        return self._roots[account.name].get(project, "")
 
     def fingerprint(self, account: Account, project: str) -> str:
         """The fingerprint of `project` as it is now; "" when it cannot be had. Raises HandsError."""
-        looks, _ = self._scan(account, [project])
+        looks, _, _ = self._scan(account, [project])
         return looks[0].fingerprint if looks else ""
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes in each account's projects at the last full look."""
+        return {name: watched.bytes for name, watched in list(self._watched.items())}
 
     def remove_controls(self, account: Account, look: Look) -> None:
         """Remove the control files that `look` saw, now that they have been obeyed. Raises HandsError."""
@@ -119,7 +159,9 @@ class Inbox:
         self._events.close()
 
     def _due(self, name: str, project: str | None) -> None:
-        watched = self._watched[name]
+        watched = self._watched.get(name)
+        if watched is None:
+            return
         if project is None:
             watched.next_full = time.monotonic()
         else:
@@ -129,6 +171,7 @@ class Inbox:
         account = watched.account
         self._events.watch(account.name, None, account.inbox)
         findings = self._look_at(watched, None)
+        watched.bytes = sum(finding.look.bytes for finding in findings)
         newest = max((finding.look.newest for finding in findings), default=0)
         age = max(time.time() - newest / 1e9, 0.0)
         costs = sum(other.cost for other in self._watched.values())
@@ -139,7 +182,7 @@ class Inbox:
     def _look_at(self, watched: _Watched, projects: list[str] | None) -> list[Finding]:
         account = watched.account
         try:
-            looks, cost = self._scan(account, projects)
+            looks, cost, watched.transfers = self._scan(account, projects)
         except HandsError as error:
             get().warning("inbox cannot be read", user=account.name, reason=error.message)
             watched.hot.clear()
@@ -149,29 +192,66 @@ class Inbox:
             watched.hot.pop(name, None)
         if projects is None:
             watched.cost = cost
-        patience = max(min(_HOT, self._limits.settle / 2), _HOT_SHARE * cost)
-        findings = [Finding(account, look, self._judge(watched, look)) for look in looks]
-        for finding in findings:
-            if isinstance(finding.verdict, Wait):
-                watched.hot[finding.look.name] = time.monotonic() + patience
+        findings = []
+        for look in looks:
+            if (account.name, look.name) in self._submitted:
+                look = replace(look, controls={**look.controls, "SUBMIT": 0})
+            known = traffic(look.name, watched.transfers)
+            verdict = self._judge(watched, look, known)
+            findings.append(Finding(account, look, verdict))
+            if known.live or isinstance(verdict, Wait):
+                self._look_again(watched, look.name, known, cost)
+        # A transfer's project may have been removed, or never made: then there is nothing to deal with.
+        there = {look.name for look in looks}
+        for project in {name for transfer in watched.transfers for name in transfer.projects} - there:
+            if projects is None or project in projects:
+                self.forget(account, project)
         return findings
 
-    def _scan(self, account: Account, projects: list[str] | None) -> tuple[list[Look], float]:
-        """What is there, and the CPU time that it took to see it, in seconds."""
+    def _look_again(self, watched: _Watched, project: str, known: Traffic, cost: float) -> None:
+        now = time.monotonic()
+        if known.live:
+            wait = max(_LIVE, _LIVE_SHARE * cost)
+            # What the transfer itself stirs up says nothing new.
+            self._quiet[watched.account.name, project] = now + wait
+        elif known.held:
+            # Only another transfer, SUBMIT or a removal changes that: all of them wake us.
+            return
+        else:
+            wait = max(min(_HOT, self._limits.settle / 2), _HOT_SHARE * cost)
+        watched.hot[project] = now + wait
+
+    def forget(self, account: Account, project: str) -> None:
+        """The transfers about `project` that are over have been dealt with. Raises HandsError."""
+        watched = self._watched[account.name]
+        over = [transfer for transfer in watched.transfers if not transfer.alive and project in transfer.projects]
+        for transfer in over:
+            dealt = watched.told.setdefault(transfer.id, set())
+            dealt.add(project)
+        spent = [transfer.id for transfer in over if watched.told[transfer.id] >= set(transfer.projects)]
+        if spent:
+            paths = [str(account.sessions / transfer) for transfer in spent]
+            self._hands.do(account.identity, "remove", paths=paths)
+            for transfer_id in spent:
+                del watched.told[transfer_id]
+
+    def _scan(self, account: Account, projects: list[str] | None) -> tuple[list[Look], float, list[Transfer]]:
+        """What is there, the CPU time that it took to see it, in seconds, and what the gateway has noted."""
         report = self._hands.do(
             account.identity,
-            "scan",
+            "look",
             timeout=60.0,
+            sessions=str(account.sessions),
             inbox=str(account.inbox),
             names=projects,
             max_files=self._limits.max_files,
             max_depth=self._limits.max_depth,
         )
         looks = [Look.of(entry) for entry in report["entries"]]
-        self._watched[account.name].roots.update((look.name, look.root) for look in looks)
-        return looks, report["cost"]
+        self._roots.setdefault(account.name, {}).update((look.name, look.root) for look in looks)
+        return looks, report["cost"], parse(report["transfers"])
 
-    def _judge(self, watched: _Watched, look: Look) -> Verdict:
+    def _judge(self, watched: _Watched, look: Look, known: Traffic) -> Verdict:
         now = time.time()
         fingerprint, first_seen = watched.first_seen.get(look.name, ("", now))
         if fingerprint != look.fingerprint:
@@ -180,8 +260,8 @@ class Inbox:
         if look.folder:
             self._events.watch(watched.account.name, look.name, watched.account.inbox / look.name)
         accepted = self._store.project(watched.account.name, look.name).accepted
-        verdict = judge(look, accepted, self._languages, self._limits, now, first_seen)
-        if isinstance(verdict, Complete) and "SUBMIT" not in look.controls:
+        verdict = judge(look, accepted, self._languages, self._limits, now, first_seen, known)
+        if isinstance(verdict, Complete) and verdict.signal in (Signal.INFERRED, Signal.SETTLED):
             root = watched.account.inbox / look.name
             if writer := open_for_writing(root):
                 verdict = Wait(f"waiting: {writer} is still open for writing")

@@ -63,6 +63,8 @@ class Signal(StrEnum):
     """How labd knew that an upload was complete (DESIGN: told, known, inferred, settled)."""
 
     SUBMIT = "submit"  # the researcher said so
+    KNOWN = "known"  # rsync ended well under the gateway's eyes
+    INFERRED = "inferred"  # scp or sftp ended cleanly there; more may still come
     SETTLED = "settled"  # nothing changed any more; more may still come
     RERUN = "rerun"  # the same snapshot once more
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from labd import job_folder
-from labd.accounts import Account
-from labd.config import Config
+from labd.accounts import Account, Accounts
+from labd.config import Config, for_account
 from labd.engine import Engine, EngineError, StartError
 from labd.errors import TransitionError
 from labd.hands import Hands
@@ -41,7 +41,7 @@ class Lab:
 
     config: Config
     machine: Capacity
-    accounts: Mapping[str, Account]
+    accounts: Accounts
     languages: Mapping[str, Language]
     store: Store
     hands: Hands
@@ -56,6 +56,10 @@ class Lab:
 
     def folder(self, job_id: int) -> Path:
         return job_folder.path(self.config.paths.state, job_id)
+
+    def config_for(self, user: str) -> Config:
+        """The config with the limits that are `user`'s own."""
+        return for_account(self.config, self.accounts[user].settings.limits)
 
     def outbox(self, job: Job) -> Outbox:
         return Outbox(self.hands, self.accounts[job.user], job.project)

@@ -66,7 +66,7 @@ def receive(lab: Lab, job: Job) -> Job | None:
     try:
         code = lab.folder(job.snapshot) / "snapshot" / "code"
         language = choose(lab.languages, os.listdir(code))
-        granted = grant(_options(lab, job), language, lab.config, lab.machine)
+        granted = grant(_options(lab, job), language, lab.config_for(job.user), lab.machine)
     except ProjectError as error:
         return end(lab, job, State.REJECTED, error.message, error.hint)
     fault("before-queued")

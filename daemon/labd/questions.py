@@ -12,7 +12,7 @@ import time
 
 from labd.client import ask, find_socket
 from labd.errors import Exit, UnavailableError
-from labd.rendering import is_terminal, safe, show_history, show_images, show_job, show_jobs
+from labd.rendering import is_terminal, safe, show_history, show_images, show_job, show_jobs, show_queue
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -65,6 +65,24 @@ def rerun(options: Options) -> int:
     """Run a snapshot once more."""
     job = _ask_one(options, "rerun", job=options.job)
     print(f"{job['project']} runs again as job {job['job']}.")
+    return Exit.OK
+
+
+def submit(options: Options) -> int:
+    """Say that an upload is complete."""
+    print(_ask_one(options, "submit", project=options.project)["text"])
+    return Exit.OK
+
+
+def queue(options: Options) -> int:
+    """What runs and what waits, in the order in which it will start."""
+    found = _ask(options, "queue")
+    if options.json:
+        _print_json(found)
+    elif found:
+        show_queue(found)
+    else:
+        print("Nothing runs and nothing waits.")
     return Exit.OK
 
 

@@ -7,11 +7,14 @@ upload that is no job (yet). It never runs a job: it hands new ones on.
 from __future__ import annotations
 
 import contextlib
+import queue
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 
 from labd.diagnosis import Diagnosis
-from labd.errors import LabdError, NotFoundError
+from labd.errors import LabdError, NotFoundError, ProjectError, UnavailableError
 from labd.inbox import Finding, Inbox
 from labd.jobs import Job, Signal, State
 from labd.lab import Lab, request_stop
@@ -20,6 +23,7 @@ from labd.notices import Key
 from labd.uploads import Complete, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0
+_PATIENCE = 50.0
 
 
 class Reception:
@@ -28,17 +32,56 @@ class Reception:
     def __init__(self, lab: Lab, inbox: Inbox, start: Callable[[Job], None], announce: Callable[[Key], None]) -> None:
         """`start` takes new jobs; `announce` is told whose STATUS has to change."""
         self._lab, self._inbox, self._start, self._announce = lab, inbox, start, announce
+        self._asked: queue.SimpleQueue[tuple[Key, Future[Job | None]]] = queue.SimpleQueue()
         self._uploads: dict[Key, str | Diagnosis | None] = {}
         self._refused: dict[Key, str] = {}  # fingerprint of the upload that was refused last
         self._answers: dict[Key, str | Diagnosis] = {}  # to control files that asked for what cannot be done
 
     def collect(self) -> None:
         """Look at the inboxes where a look is due, and deal with what is there."""
-        for finding in self._inbox.look():
+        asked: dict[Key, Future[Job | None]] = {}
+        while not self._asked.empty():
+            key, waiting = self._asked.get()
+            asked[key] = waiting
+        for finding in self._inbox.look(asked.keys()):
+            job, failure = None, None
             try:
-                self._deal_with(finding)
+                job = self._deal_with(finding)
             except LabdError as error:
                 get().warning("upload not dealt with", user=finding.account.name, reason=error.message)
+                failure = error
+            if isinstance(finding.verdict, Refuse):
+                failure = ProjectError(finding.verdict.diagnosis.cause, finding.verdict.diagnosis.hint)
+            answer = asked.pop((finding.account.name, finding.look.name), None)
+            if answer and failure:
+                answer.set_exception(failure)
+            elif answer:
+                answer.set_result(job)
+        for (_, project), waiting in asked.items():
+            waiting.set_exception(
+                NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")
+            )
+
+    def submit(self, user: str, project: str) -> Job | None:
+        """Take the project's upload as complete: its job, or None when nothing has changed since its last.
+
+        Raises ProjectError for what cannot be a job, NotFoundError when there is no such upload, UnavailableError.
+        """
+        answer: Future[Job | None] = Future()
+        self._asked.put(((user, project), answer))
+        self._inbox.note(user, [])
+        try:
+            return answer.result(_PATIENCE)
+        except FutureTimeout:
+            raise UnavailableError("labd is busy looking at uploads.", "Try again in a minute.") from None
+
+    def uploads(self, user: str) -> dict[str, str]:
+        """What there is to say of `user`'s uploads that are no jobs (yet), by project."""
+        return {
+            project: f"not started. {told.cause} {told.hint}" if isinstance(told, Diagnosis) else told
+            for (owner, project), told in sorted(self._uploads.items())
+            if owner == user and told
+        }
 
     def upload(self, key: Key) -> str | Diagnosis | None:
         """What there is to say of a project's upload that is no job (yet)."""
@@ -68,8 +111,9 @@ class Reception:
                 return again
         raise NotFoundError(f"{project} has no snapshot to run again.", "Upload it first.")
 
-    def _deal_with(self, finding: Finding) -> None:
+    def _deal_with(self, finding: Finding) -> Job | None:
         user, project = key = finding.account.name, finding.look.name
+        job = None
         told = self._words(finding)
         self._note_growth(finding)
         if isinstance(finding.verdict, Complete):
@@ -84,9 +128,12 @@ class Reception:
         if self._uploads.get(key) != told:
             self._uploads[key] = told
             self._announce(key)
-        # Last: a crash before this line makes labd see them again, and doing them again changes nothing.
+        # Last: a crash before these lines makes labd see them again, and doing them again changes nothing.
+        if not isinstance(finding.verdict, Wait):
+            self._inbox.forget(finding.account, project)
         if finding.look.controls:
             self._inbox.remove_controls(finding.account, finding.look)
+        return job
 
     def _obey(self, finding: Finding) -> None:
         user, project = key = finding.account.name, finding.look.name
@@ -117,7 +164,10 @@ class Reception:
         """An upload that goes on within a minute of its start was not complete: its job will be superseded."""
         if isinstance(finding.verdict, (Wait, Complete)):
             for job in self._active(finding.account.name, finding.look.name):
-                if job.signal is Signal.SETTLED and finding.look.newest / 1e9 - job.created < _SUPERSEDED:
+                if (
+                    job.signal in (Signal.SETTLED, Signal.INFERRED)
+                    and finding.look.newest / 1e9 - job.created < _SUPERSEDED
+                ):
                     self._lab.growing.add(job.id)
 
     def _active(self, user: str, project: str) -> list[Job]:

@@ -145,6 +145,18 @@ def show_job(job: Mapping[str, Any]) -> None:
     sys.stdout.writelines(wrapped(form.format(name, fact), sys.stdout, 12) + "\n" for name, fact in shown)
 
 
+def show_queue(lines: Sequence[Mapping[str, Any]]) -> None:
+    """The queue, one job a line; whose the jobs of others are is not told."""
+    rows = []
+    for line in lines:
+        holds = f"{line['cpus']:g} CPU, {human_size(line['memory'])}" if line["cpus"] else "-"
+        if line["gpus"]:
+            holds += f", {count(line['gpus'], 'GPU')}"
+        whose = (line["job"], line["project"], line["user"]) if line["mine"] else ("-", "another researcher's", "-")
+        rows.append((line["place"] or "-", line["state"], human_time(line["since"]), holds, *whose))
+    show_table(("PLACE", "STATE", "SINCE", "HOLDS", "JOB", "PROJECT", "USER"), rows, right=[0])
+
+
 def show_images(images: Sequence[Mapping[str, Any]]) -> None:
     """Environment images, one a line."""
     rows = [

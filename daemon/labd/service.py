@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from labd import pipeline
-from labd.accounts import Account
+from labd.accounts import Accounts
 from labd.config import Config
 from labd.control import Control
 from labd.docker_engine import DockerEngine
@@ -30,11 +30,13 @@ from labd.languages import load
 from labd.log import get
 from labd.machine import capacity
 from labd.notices import Key, Notices
+from labd.readiness import tell, watchdog_interval
 from labd.reception import Reception
 from labd.scheduling import admit, order
 from labd.status import page
 from labd.store import Store
 from labd.verbs import Verbs
+from labd.views import counts
 
 _HOUSEKEEPING = 600.0
 _RETRY = 30.0
@@ -47,7 +49,7 @@ _IDLE = 20.0
 class Service:
     """One lab, running."""
 
-    def __init__(self, config: Config, accounts: Mapping[str, Account]) -> None:
+    def __init__(self, config: Config, accounts: Accounts) -> None:
         """Open the lab's state; raises ConfigError when another daemon has it open."""
         state = config.paths.state
         (state / "jobs").mkdir(parents=True, exist_ok=True)
@@ -78,16 +80,19 @@ class Service:
             announce=self._announce,
         )
         self._reception = Reception(self.lab, self._inbox, self._start, self._notices.announce)
-        verbs = Verbs(self.lab, self._reception, self.place, self._wake.set)
+        verbs = Verbs(self.lab, self._inbox, self._reception, self.queue, self.place, self._wake.set)
         self._control = Control(config.paths.socket, verbs.answer)
 
     def run(self) -> None:
         """Work until `stop`."""
         self._control.start()
         get().info("labd started", accounts=len(self.lab.accounts))
+        tell("READY=1")
         next_housekeeping = time.monotonic()
+        sign_of_life = watchdog_interval()
         while not self._stopping.is_set():
             self._wake.clear()
+            tell("WATCHDOG=1", f"STATUS={self._summary()}")
             self._reception.collect()
             self._admit()
             self._give_threads()
@@ -95,9 +100,13 @@ class Service:
                 keep_house(self.lab)
                 next_housekeeping = time.monotonic() + _HOUSEKEEPING
             self._rest_when_idle()
-            due = min(self._inbox.next_due(), next_housekeeping)
+            due = min(self._inbox.next_due(), next_housekeeping, time.monotonic() + sign_of_life)
             self._wake.wait(max(0.0, due - time.monotonic()))
         self._close()
+
+    def _summary(self) -> str:
+        jobs = counts(self.lab.store.active())
+        return f"{jobs['running']} running, {jobs['queued']} queued"
 
     def _rest_when_idle(self) -> None:
         if self.lab.store.active():
@@ -137,7 +146,7 @@ class Service:
                 {(job.user, job.project) for job in active if job.state is State.DELIVERING},
                 self.lab.machine,
                 self._recent_usage(),
-                self.lab.config.user.running,
+                lambda user: self.lab.config_for(user).user.running,
                 time.time(),
             )
             for admission in admissions:
@@ -220,6 +229,7 @@ class Service:
         return (ids.index(job.id) + 1 if job.id in ids else 0), running
 
     def _close(self) -> None:
+        tell("STOPPING=1")
         get().info("labd stopped")
         self._control.close()
         self._inbox.close()

@@ -90,6 +90,6 @@ def page(
         data["upload"] = {"state": "refused", "cause": upload.cause, "hint": upload.hint}
     elif upload:
         lines.append(f"{'New upload' if job else project}: {upload}")
-        data["upload"] = {"state": "receiving", "text": upload}
+        data["upload"] = {"state": "receiving" if upload.startswith("receiving") else "waiting", "text": upload}
     text = "".join(line + "\n" for line in lines)
     return {"STATUS": text, "status.json": json.dumps(data, indent=1) + "\n"}

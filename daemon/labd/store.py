@@ -48,6 +48,9 @@ MIGRATIONS = (
         tag TEXT PRIMARY KEY, language TEXT NOT NULL, version TEXT NOT NULL, created REAL NOT NULL, used REAL NOT NULL
     );
     """,
+    """
+    CREATE TABLE seen (user TEXT PRIMARY KEY, at REAL NOT NULL);
+    """,
 )
 """Applied in order, each once; PRAGMA user_version counts them. Only ever appended to."""
 
@@ -220,6 +223,23 @@ class Store:
         """Remember that the outbox shows `job` now."""
         with self._transaction():
             self._set_project(job.user, job.project, occupant=job.id)
+
+    # Researchers
+
+    def see(self, user: str, now: float) -> None:
+        """Remember that `user` was here now."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (user, now))
+
+    def seen(self) -> dict[str, float]:
+        """When each user was here last, in seconds since the epoch; who never was is not in it."""
+        with self._lock:
+            return {row["user"]: row["at"] for row in self._db.execute("SELECT user, at FROM seen")}
+
+    def job_counts(self) -> dict[str, int]:
+        """How many jobs each user ever had."""
+        with self._lock:
+            return dict(self._db.execute("SELECT user, count(*) FROM jobs GROUP BY user").fetchall())
 
     # Environments
 

@@ -1,7 +1,7 @@
 """When an upload is complete: the judgement on one look at a project in an inbox.
 
-This room owns the rules of DESIGN's completion contract (told, settled) as a pure function of what was seen and what
-is remembered. It never looks itself.
+This room owns the rules of DESIGN's completion contract (told, known, inferred, settled) as a pure function of what was
+seen and what is remembered. It never looks itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from labd.diagnosis import Diagnosis, no_program
 from labd.jobs import Signal
 from labd.languages import Language
 from labd.layout import NAME_HINT, is_junk, is_temporary, is_valid_name
+from labd.transfers import Result, Traffic
 from labd.units import count, human_size
+
+_CLOCKS = 1.0  # seconds by which the clocks of a file server and of this machine may differ
+_SCP = 2.0  # seconds after the end of an scp that was complete by its own signature
+_NO_TRAFFIC = Traffic()
 
 
 @dataclass(frozen=True)
@@ -77,39 +82,68 @@ class Complete(Verdict):
 
 
 def judge(
-    look: Look, accepted: str, languages: Mapping[str, Language], limits: Inbox, now: float, first_seen: float
+    look: Look,
+    accepted: str,
+    languages: Mapping[str, Language],
+    limits: Inbox,
+    now: float,
+    first_seen: float,
+    traffic: Traffic = _NO_TRAFFIC,
 ) -> Verdict:
     """What to do about a project after `look`.
 
     `accepted` is the fingerprint of the upload that was dealt with last, `first_seen` when this fingerprint was first
-    seen, both times in seconds since the epoch. A Complete with signal SETTLED still needs the proof that no process
-    has a file of it open for writing.
+    seen, both times in seconds since the epoch; `traffic` is what the gateway knows. A Complete with signal SETTLED
+    still needs the proof that no process has a file of it open for writing.
     """
     told = "SUBMIT" in look.controls
     if is_junk(look.name) or is_temporary(look.name):
         return Nothing()
     if look.folder and look.fingerprint == accepted:
         return Nothing()
-    if not told and (wait := _unsettled(look, limits, now, first_seen)):
+    signal = Signal.SUBMIT if told else _signal(look, traffic)
+    if not told and (wait := _under_way(look, traffic)):
         return wait
+    if signal in (Signal.INFERRED, Signal.SETTLED):
+        is_scp = signal is Signal.INFERRED and traffic.proof is Result.COMPLETE
+        settle = min(_SCP, limits.settle) if is_scp else limits.settle
+        changed = max(look.newest / 1e9, traffic.ended)
+        # A file server's clock may run ahead of ours: then only our own watch tells how long nothing changed.
+        if wait := _unsettled(look, settle, now - (changed if changed <= now else first_seen)):
+            return wait
     if refused := _refused(look, languages, limits):
         return Refuse(refused)
-    return Complete(Signal.SUBMIT if told else Signal.SETTLED)
+    return Complete(signal)
 
 
-def _unsettled(look: Look, limits: Inbox, now: float, first_seen: float) -> Wait | None:
-    so_far = f"{count(look.files, 'file')}, {human_size(look.bytes)} so far"
-    quiet = now - look.newest / 1e9
-    # A file server's clock may run ahead of ours: then only our own watch tells how long nothing changed.
-    if quiet < 0:
-        quiet = now - first_seen
-    if quiet < limits.settle:
+def _signal(look: Look, traffic: Traffic) -> Signal:
+    """What the end of the latest transfer says, unless something else has changed the project since."""
+    if traffic.proof is None or look.newest / 1e9 > traffic.ended + _CLOCKS:
+        return Signal.SETTLED
+    return Signal.KNOWN if traffic.kind == "rsync" else Signal.INFERRED
+
+
+def _under_way(look: Look, traffic: Traffic) -> Wait | None:
+    if traffic.live == "sftp":
+        return Wait(f"receiving: {_so_far(look)}; it starts when your transfer program disconnects, or with SUBMIT")
+    if traffic.live:
+        return Wait(f"receiving: {_so_far(look)}")
+    return Wait(traffic.held) if traffic.held else None
+
+
+def _unsettled(look: Look, settle: float, quiet: float) -> Wait | None:
+    so_far = _so_far(look)
+    if quiet < settle:
         return Wait(f"receiving: {so_far}")
     if look.temporaries:
         return Wait(f"waiting for an unfinished transfer ({_shown(look.temporaries[0])}): {so_far}")
     if look.unfinished:
         return Wait(f"a transfer was cut in {_shown(look.unfinished[0])}; send it again to continue: {so_far}")
     return None
+
+
+def _so_far(look: Look) -> str:
+    return f"{count(look.files, 'file')}, {human_size(look.bytes)} so far"
 
 
 def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Diagnosis | None:
