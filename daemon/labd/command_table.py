@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace as Options
 
-from labd import lab_commands, questions
+from labd import admin_commands, lab_commands, questions
 
 TYPE_CHECKING = False  # that of typing, which takes as long to import as all of this file
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
         ["--socket"],
         {"metavar": "PATH", "help": "the daemon's socket (default: $LABD_SOCKET, or the usual place)"},
     ),
+    "dry-run": (["--dry-run"], {"action": "store_true", "help": "say what would be done, and do nothing"}),
+    "remove": (["--remove"], {"action": "store_true", "help": "take away what setup put here, and nothing else"}),
+    "no-images": (["--no-images"], {"action": "store_true", "help": "make no base images"}),
 }
 """How argparse is told of an argument: its names, and the settings of `add_argument`."""
 
@@ -113,5 +116,12 @@ COMMANDS = {
         "labd daemon --home ~/lab",
         "As root: for the accounts in the config. As anybody else who may use Docker:\n"
         "a lab of your own, in your home or DIR.",
+    ),
+    "setup": Command(
+        admin_commands.setup,
+        "Make this machine ready: groups, settings, service, sshd",
+        ["dry-run", "no-images", "remove"],
+        "labd setup --dry-run",
+        "Safe to run at any time: it says what it finds and what it does. Files that you\nchanged stay as they are.",
     ),
 }

@@ -1,0 +1,79 @@
+"""`labd setup`: makes a machine ready for labd, and can be run again at any time.
+
+This room owns the order of the steps: accounts can come in only when all else is in place. It never touches an account,
+a home, or a file that the administrator changed.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace as Options
+
+from labd import installation, setup_images, setup_manifest, setup_plan, setup_remove, setup_ssh, systemd
+from labd.config import SYSTEM_FILE, Config, load
+from labd.errors import Exit
+from labd.setup_files import Placing
+from labd.setup_writing import Teller
+
+
+def run(options: Options) -> int:
+    """Set up, or with `options.remove` take away what an earlier run put. Raises LabdError."""
+    installation.as_root("set up labd")
+    placing = Placing(Teller(options.dry_run), setup_manifest.load())
+    try:
+        if options.remove:
+            setup_remove.remove(placing)
+        else:
+            _set_up(placing, images=not options.no_images)
+    finally:
+        # Also what was put before something failed must be known the next time.
+        if not options.dry_run and not options.remove and installation.STATE.is_dir():
+            placing.manifest.save()
+    if options.dry_run:
+        print("\nNothing was changed (--dry-run).")
+    return Exit.OK
+
+
+def _set_up(placing: Placing, images: bool) -> None:
+    placing.folder(installation.ETC, 0o755)
+    placing.file(setup_plan.config_file())
+    config = load(SYSTEM_FILE) if SYSTEM_FILE.exists() else Config()
+    for name in setup_plan.GROUPS:
+        placing.group(name)
+    for path, mode in setup_plan.folders(config).items():
+        placing.folder(path, mode)
+    for file in setup_plan.files():
+        placing.file(file)
+    for path, target in setup_plan.LINKS.items():
+        placing.link(path, target)
+    _service(placing, placing.file(setup_plan.unit(config)))
+    setup_ssh.put(placing)
+    if images:
+        setup_images.make_missing(config, placing.teller)
+    if not placing.teller.dry_run:
+        _next_steps()
+
+
+def _service(placing: Placing, changed: bool) -> None:
+    teller = placing.teller
+    if not systemd.is_here():
+        teller.note("systemd does not run here.", f"Start the lab yourself: {installation.LINK} daemon")
+        return
+    if changed or systemd.is_behind():
+        if jobs := systemd.jobs_with_gpus():
+            numbers = ", ".join(map(str, jobs))
+            teller.note(
+                f"systemd was not told of the new unit: that can take the GPUs from jobs that run ({numbers}).",
+                "When they have ended: systemctl daemon-reload && systemctl restart labd",
+            )
+        else:
+            teller.change("reload", "systemd's units", systemd.read_units)
+    if systemd.is_enabled():
+        teller.found("labd starts with the machine")
+    else:
+        teller.change("enable", "labd.service, so that labd starts with the machine", systemd.enable)
+
+
+def _next_steps() -> None:
+    if systemd.is_here() and not systemd.is_active("labd.service"):
+        print("\nStart the lab:     systemctl start labd", end="")
+    print("\nMake an account:   labd adduser\nSee if all is well: labd doctor")
