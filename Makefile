@@ -1,8 +1,9 @@
-# labd: `make demo` shows what it is for, `make test` proves that it works. Both set up what they need.
+# labd: `make demo` shows what it is for, `make test` proves that it works, `make install` (as root) installs it. All
+# set up what they need.
 
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bootstrap lock
+.PHONY: demo test lint bench bootstrap install lock
 
 demo: bootstrap
 	@tools/demo
@@ -23,7 +24,15 @@ bench: bootstrap
 bootstrap:
 	@tools/bootstrap
 
-# The lock has hashes and no addresses: it serves whatever package index a machine has.
+install:
+	@tools/install
+
+# The locks have hashes and no addresses: they serve whatever package index a machine has. For development, for the
+# server, and for building what is installed on the server.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+    --no-emit-index-url --no-emit-find-links
+
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	    --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) --constraint requirements.lock pyproject.toml -o requirements-server.lock
+	echo hatchling | $(LOCK) - -o requirements-build.lock
