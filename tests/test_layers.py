@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "daemon" / "labd"
 
 LAYERS = [
     ["errors"],
-    ["units", "layout", "installation"],
-    ["schema", "evidence", "survey", "session_files"],
+    ["units", "layout", "installation", "finding", "mounts"],
+    ["schema", "evidence", "survey", "session_files", "docker_facts"],
     ["jobs", "config", "languages", "engine", "known_errors", "requirement_errors", "requirements"],
     ["python_errors", "environments", "scheduling", "build_settings"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
@@ -23,7 +23,7 @@ LAYERS = [
     ["store", "commands", "log", "readiness", "writers", "file_events"],
     ["hands", "hands_worker", "holders", "image_builder", "systemd", "setup_files"],
     ["accounts", "base_images", "image_finishing", "image_keeping", "docker_engine", "receipt", "turns", "setup_ssh"],
-    ["images", "inbox", "job_folder", "outbox", "snapshot", "run_log", "setup_images", "setup_remove"],
+    ["images", "inbox", "job_folder", "outbox", "snapshot", "run_log", "setup_images", "setup_remove", "doctor_ground"],
     ["run_plan", "supervision", "notices", "control", "views"],
     ["lab"],
     ["delivery", "pushing"],
@@ -32,9 +32,19 @@ LAYERS = [
     ["verbs"],
     ["service"],
     ["daemon"],
-    ["check", "temporary_lab"],
-    ["try_lab"],
-    ["setup"],
+    [
+        "check",
+        "temporary_lab",
+        "doctor_accounts",
+        "doctor_builds",
+        "doctor_disk",
+        "doctor_docker",
+        "doctor_gateway",
+        "doctor_machine",
+        "doctor_ssh",
+    ],
+    ["try_lab", "doctor_leftovers", "doctor_service"],
+    ["setup", "doctor"],
     ["lab_commands", "admin_commands"],
     ["command_table"],
     ["cli"],
@@ -44,7 +54,7 @@ ORDER = {room: number for number, layer in enumerate(LAYERS) for room in layer}
 ROOMS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 ONLY_THERE = {
-    "docker": {"docker_engine", "holders", "images", "base_images"},
+    "docker": {"docker_engine", "holders", "images", "base_images", "docker_facts"},
     "watchdog": {"file_events"},
     "sh": {"commands"},
     "sqlite3": {"database", "store"},

@@ -1,0 +1,80 @@
+"""What Docker says of itself.
+
+This room owns the doctor's connection to Docker, the same way that the engine takes, and the facts of `docker info`
+that matter to labd. It never changes anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labd.errors import NotAllowedError, UnavailableError
+from labd.finding import AS_ROOT
+
+_TIMEOUT = 20
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker engine."""
+
+    id: str
+    version: str
+    storage: str  # storage driver
+    cgroup_driver: str
+    cgroup_version: str
+    live_restore: bool
+    root: str  # where it keeps everything
+    limits: Mapping[str, bool]  # what it can limit: "memory", "CPU time", "processes"
+    security: tuple[str, ...]  # such as "name=userns"
+    runtimes: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def connected(address: str | None = None) -> Iterator[Any]:
+    """A client of the engine at `address`, None: where the daemon looks. Docker's failures are raised as LabdError."""
+    import docker  # here: it takes a tenth of a second
+    import requests
+
+    client: Any = None
+    try:
+        client = docker.APIClient(base_url=address, timeout=_TIMEOUT)
+        yield client
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        if "PermissionError" in str(error):
+            raise NotAllowedError("Only root can ask Docker.", AS_ROOT) from error
+        if reason := getattr(error, "explanation", None):
+            raise UnavailableError(f"Docker refuses: {str(reason).strip()}", "journalctl -u docker") from error
+        raise UnavailableError("Docker does not answer.", "systemctl enable --now docker") from error
+    finally:
+        if client is not None:
+            client.close()
+
+
+def engine(address: str | None = None) -> Engine:
+    """The engine at `address`. Raises LabdError when it does not answer."""
+    with connected(address) as client:
+        return parse(client.info())
+
+
+def parse(info: Mapping[str, Any]) -> Engine:
+    """The engine that Docker's `info` describes."""
+    return Engine(
+        id=str(info.get("ID", "")),
+        version=str(info.get("ServerVersion", "")),
+        storage=str(info.get("Driver", "")),
+        cgroup_driver=str(info.get("CgroupDriver", "")),
+        cgroup_version=str(info.get("CgroupVersion", "1")),
+        live_restore=bool(info.get("LiveRestoreEnabled")),
+        root=str(info.get("DockerRootDir", "/var/lib/docker")),
+        limits={
+            "memory": bool(info.get("MemoryLimit")),
+            "CPU time": bool(info.get("CpuCfsQuota")),
+            "processes": bool(info.get("PidsLimit")),
+        },
+        security=tuple(str(option).partition(",")[0] for option in info.get("SecurityOptions") or ()),
+        runtimes=tuple(info.get("Runtimes") or ()),
+    )

@@ -1,0 +1,130 @@
+"""Builds: the base images, and a real one with the administrator's settings.
+
+This room owns the test build. It takes the way of a job's environment (template, settings, builder), but nothing from
+an earlier one: the library is downloaded anew each time, so that index, proxy and certificates are really tried. What
+it makes is removed again.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from labd import environments, image_keeping, languages
+from labd.build_diagnosis import build_failed
+from labd.build_settings import BuildSettings
+from labd.docker_facts import connected
+from labd.doctor_ground import Ground
+from labd.finding import Check, Finding, fail, ok, warn
+from labd.image_builder import Builder, BuildFailed
+from labd.languages import Language
+from labd.schema import Duration
+from labd.units import human_duration
+
+_SUBJECT = "Builds"
+_LIMIT = 90.0  # seconds; the first on a base image gets the installer, too
+_LIST = "requirements.txt"
+_LIBRARY = "six"  # 11 kB, needs nothing, and every index has it
+TAG = "labd/doctor"
+
+
+def checks(ground: Ground) -> list[Check]:
+    """All about builds."""
+    return [
+        Check(_SUBJECT, "the base images", lambda: _bases(ground)),
+        Check(_SUBJECT, "building environments", lambda: _test(ground)),
+    ]
+
+
+def _bases(ground: Ground) -> Iterator[Finding]:
+    with connected(ground.docker) as docker:
+        present = {name for image in docker.images() for name in image["RepoTags"] or ()}
+    yield from judge_bases(
+        {
+            f"{language} {version}": base
+            for language, offered in ground.config.languages.items()
+            for version, base in offered.versions.items()
+        },
+        present,
+    )
+
+
+def judge_bases(bases: Mapping[str, str], present: Collection[str]) -> Iterator[Finding]:
+    """Whether each of `bases`, language and version → image, is among the images that are `present`."""
+    here = []
+    for what, image in bases.items():
+        named = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
+        if named in present:
+            here.append(what)
+        else:
+            yield warn(
+                f"{image} ({what}) is not here: the first job that needs it waits for it.", f"docker pull {image}"
+            )
+    if here:
+        yield ok(f"Base images are here: {', '.join(here)}.")
+
+
+def _test(ground: Ground) -> Iterator[Finding]:
+    offered = languages.load(ground.config.paths.templates)
+    tested = [
+        (offered[name], versions.default, versions.versions[versions.default])
+        for name, versions in ground.config.languages.items()
+        if name in offered and _LIST in offered[name].template.environment
+    ]
+    with connected(ground.docker) as docker:
+        for language, version, base in tested:
+            what = f"{language.template.title} {version}"
+            base_id = _id(docker, base)
+            if not base_id:
+                yield warn(f"No test build for {what}: its base image is not here.", f"docker pull {base}")
+                continue
+            began = time.monotonic()
+            try:
+                _build(ground, docker, language, version, (base, base_id))
+            except BuildFailed as error:
+                yield judge_failure(what, error, language.template.distributions)
+            else:
+                took = human_duration(time.monotonic() - began)
+                yield ok(f"An environment for {what} with a downloaded library was built in {took}.")
+
+
+def judge_failure(what: str, error: BuildFailed, distributions: Mapping[str, str]) -> Finding:
+    """Why the test build for `what` failed."""
+    mend = "Check `index`, `pip_conf`, `proxy`, `ca_bundle` and `network` below [build] in the config."
+    if error.timed_out:
+        return fail(f"A test build for {what} was not ready within {human_duration(_LIMIT)}.", mend)
+    cause = build_failed(error.log_tail, int(error.exit_code), distributions).cause
+    return fail(f"A test build for {what} failed: {cause}", mend)
+
+
+class _FreshSettings(BuildSettings):
+    """The settings, for a build that takes no library from an earlier one."""
+
+    @property
+    def script(self) -> str:
+        return super().script + "export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1\n"
+
+
+def _build(ground: Ground, docker: Any, language: Language, version: str, base: tuple[str, str]) -> None:
+    """Build, and take off again. Raises BuildFailed."""
+    build = replace(ground.config.build, timeout=Duration(min(ground.config.build.timeout, _LIMIT)))
+    settings = _FreshSettings(build)
+    environment = environments.describe(language, version, *base, settings.key, {_LIST: _LIBRARY.encode()})
+    recipe = environment.recipe()
+    once = f"{os.getpid()}-{time.time_ns()}"
+    # A context that was never there, or the builder would take the step from an earlier test.
+    recipe = replace(recipe, tag=f"{TAG}:{once}", files={**recipe.files, ".doctor": once.encode()}, labels={})
+    with tempfile.TemporaryDirectory(prefix="labd-doctor-") as work:
+        Builder(build, settings, Path(work)).build(recipe, lambda line: None, threading.Event())
+    image_keeping.take_off(docker, {"RepoTags": [recipe.tag]})
+
+
+def _id(docker: Any, image: str) -> str:
+    """Id of the image of that name, "" when it is not there."""
+    return next((str(found["Id"]) for found in docker.images(name=image)), "")

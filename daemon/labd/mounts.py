@@ -1,0 +1,47 @@
+"""What is mounted where, as the kernel says (proc_pid_mountinfo(5)).
+
+This room owns the reading of mountinfo, and which mount a path is on. It never mounts or unmounts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One line of mountinfo."""
+
+    number: int  # link(2) works within one number only, even if two are of the same file system
+    point: str
+    kind: str  # "ext4", "tmpfs", …
+    options: frozenset[str]  # of this mount: "rw", "noexec", …
+    details: str  # of the file system: "rw,lowerdir=/a,upperdir=/b,…"
+
+
+def mounts(process: int | str = "self") -> list[Mount]:
+    """All mounts that `process` sees, in the order of mounting. Raises OSError."""
+    return [parse(line) for line in Path(f"/proc/{process}/mountinfo").read_text("utf-8", "replace").splitlines()]
+
+
+def parse(line: str) -> Mount:
+    """The mount that a line of mountinfo describes."""
+    own, _, general = line.partition(" - ")
+    number, _, _, _, point, options = own.split(" ")[:6]
+    kind, _, details = [*general.split(" ", 2), "", ""][:3]
+    return Mount(int(number), _unescaped(point), kind, frozenset(options.split(",")), _unescaped(details))
+
+
+def mount_of(path: Path, table: Sequence[Mount]) -> Mount:
+    """That of `table` which `path` is on: the deepest, and of several at one place the last."""
+    absolute = os.path.abspath(path)
+    holding = [mount for mount in table if os.path.commonpath([mount.point, absolute]) == mount.point]
+    return max(enumerate(holding), key=lambda entry: (len(entry[1].point), entry[0]))[1]
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
