@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from box import Box
 from lab import Lab
 
 MakeLab = Callable[..., Lab]
@@ -46,6 +47,16 @@ def shared_lab() -> Iterator[Lab]:
     made = Lab(temporary_folder(), ("ana-silva",), "[user]\nrunning = 4\n[machine]\ncpus = 4.0\n")
     try:
         made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Box]:
+    """A server and PCs in containers, one for the whole run. Tests that use it carry the mark xdist_group("box")."""
+    made = Box()
+    try:
         yield made
     finally:
         made.close()

@@ -1,0 +1,168 @@
+"""A lab in a box: a whole server in a container, and containers that are the researchers' PCs.
+
+The server has systemd, journald, sshd and a Docker engine of its own, on a file system of its own; nothing of labd is
+in it until a test installs it. The PCs have OpenSSH's clients and rsync, and no open port. This module owns their start
+and their end. Everything that it makes carries the label labd.test-box with the run's name, and what a killed run left
+is removed by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shlex
+import subprocess
+import threading
+from pathlib import Path
+
+from box_images import PLACE, docker, images
+from box_machine import Machine
+from box_world import connect_to_the_world
+from lab import wait_for
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+BASE_IMAGE = "python:3.11-slim-bookworm"
+
+# A server has one real file system. A container's is an overlay, on which the kernel puts no other one as a job's
+# views need it, and hard links do not cross volumes: so all of it moves onto one volume, and the system starts there.
+_START = """
+set -eu
+cp -ax /. /disk
+for mount in proc dev sys run tmp; do mount --rbind /$mount /disk/$mount; done
+: >/disk/etc/machine-id
+rm -f /disk/etc/ssh/ssh_host_*
+ssh-keygen -q -A -f /disk
+mkdir /disk/.image
+cd /disk
+pivot_root . .image
+umount -l /.image
+rmdir /.image
+exec /sbin/init
+"""
+_SERVER_FLAGS = (
+    "--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined --cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup:rw "
+    "--tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec"
+).split()
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+class Box:
+    """A server, PCs, and the network between them."""
+
+    def __init__(self) -> None:
+        """Start the server. Takes some seconds; a minute more when the images must be made first."""
+        remove_abandoned()
+        self.run_name = f"labd-box-{secrets.token_hex(4)}"
+        self._lock = (PLACE / f"{self.run_name}.lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._label = f"labd.test-box={self.run_name}"
+        self._pc_image = ""
+        self._background: list[threading.Thread] = []
+        self.pcs: dict[str, Machine] = {}
+        self.server = Machine(f"{self.run_name}-server")
+        try:
+            self._boot()
+        except BaseException:
+            self.close()
+            raise
+
+    def _boot(self) -> None:
+        server_image, self._pc_image = images()
+        self._make_network()
+        docker("volume", "create", "--label", self._label, self.run_name)
+        proxies = [part for name in _PROXIES if name in os.environ for part in ("--env", name)]
+        where = ["--hostname", "lab", "--network-alias", "lab", "--network", self.run_name]
+        docker(
+            *("run", "--detach", "--name", self.server.name, "--label", self._label, *where, *_SERVER_FLAGS, *proxies),
+            *("--volume", f"{self.run_name}:/disk", server_image, "sh", "-c", _START),
+        )
+        wait_for("the server to have started", self._is_up, 60.0)
+        connect_to_the_world(self.server)
+        self._background.append(threading.Thread(target=self._load_base_image))
+        self._background[-1].start()
+
+    def _make_network(self) -> None:
+        for _ in range(50):
+            subnet = f"10.77.{secrets.randbelow(250) + 1}.0/24"
+            made = docker("network", "create", "--label", self._label, "--subnet", subnet, self.run_name, check=False)
+            if made.returncode == 0:
+                return
+            assert "overlap" in made.stderr, made.stderr
+        raise AssertionError("no subnet below 10.77.0.0/16 is free")
+
+    def _is_up(self) -> bool:
+        state = docker("inspect", "--format", "{{.State.Running}}", self.server.name).stdout.strip()
+        assert state == "true", docker("logs", self.server.name).stderr
+        said = self.server.run("systemctl is-system-running", check=False).stdout.strip()
+        assert said != "degraded", self.server.run("systemctl --failed; journalctl -p warning").stdout
+        parts = self.server.run("docker info && ss -Hltn 'sport = 22' | grep .", check=False)
+        return said == "running" and parts.returncode == 0
+
+    def _load_base_image(self) -> None:
+        """Hand the base image to the server's Docker. If there is none here, labd makes one in the box."""
+        if docker("image", "inspect", BASE_IMAGE, check=False).returncode == 0:
+            load = shlex.join(self.server.command("docker load"))
+            subprocess.run(["sh", "-c", f"docker save {BASE_IMAGE} | {load}"], capture_output=True, check=False)
+
+    def settle(self) -> None:
+        """Wait for what goes on in the background since the start."""
+        for thread in self._background:
+            thread.join()
+
+    def pc(self, user: str = "ana") -> Machine:
+        """The PC of a person, who has an account on it and an SSH key."""
+        if user not in self.pcs:
+            name = f"{self.run_name}-pc-{user}"
+            docker(
+                *("run", "--detach", "--init", "--name", name, "--hostname", f"{user}-pc", "--label", self._label),
+                *("--network", self.run_name, self._pc_image, "sleep", "infinity"),
+            )
+            pc = Machine(name, user, f"/home/{user}")
+            Machine(name).run(f"useradd --create-home --shell /bin/bash {user}")
+            pc.run("mkdir -m 700 .ssh && ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519")
+            self.pcs[user] = pc
+        return self.pcs[user]
+
+    def copy_checkout(self, path: str) -> None:
+        """Copy this checkout as it is now, with what is tracked and not committed yet, to the server."""
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+        there = "\0".join(name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).exists())
+        tar = ["tar", "--null", "--files-from=-", "-cf", "-"]
+        archive = subprocess.run(tar, cwd=CHECKOUT, input=there.encode(), capture_output=True, check=True)
+        self.server.unpack(archive.stdout, path)
+
+    def journal(self, *options: str) -> list[str]:
+        """The messages of labd's unit, oldest first."""
+        return self.server.run(f"journalctl -u labd -o cat {shlex.join(options)}").stdout.splitlines()
+
+    def close(self) -> None:
+        """Take away all that was made, but for the images."""
+        _remove(self.run_name)
+        self.settle()
+        Path(self._lock.name).unlink(missing_ok=True)
+        self._lock.close()
+
+
+def remove_abandoned() -> None:
+    """Remove the boxes of earlier test runs that were killed."""
+    PLACE.mkdir(exist_ok=True)
+    for path in PLACE.glob("labd-box-*.lock"):
+        # Whoever owns a box holds its lock; the kernel takes it away with the process.
+        with contextlib.suppress(OSError), path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path.stem)
+            path.unlink(missing_ok=True)
+
+
+def _remove(run_name: str) -> None:
+    only = ("--filter", f"label=labd.test-box={run_name}", "--format")
+    for names, remove in (
+        (docker("ps", "--all", *only, "{{.Names}}"), ("rm", "--force", "--volumes")),
+        (docker("volume", "ls", *only, "{{.Name}}"), ("volume", "rm")),
+        (docker("network", "ls", *only, "{{.Name}}"), ("network", "rm")),
+    ):
+        if found := names.stdout.split():
+            docker(*remove, *found)
