@@ -26,7 +26,7 @@ LAYERS = [
     ["images", "inbox", "job_folder", "outbox", "snapshot", "run_log", "setup_images", "setup_remove", "doctor_ground"],
     ["run_plan", "supervision", "notices", "control", "views"],
     ["lab"],
-    ["delivery", "pushing"],
+    ["delivery", "pushing", "pages"],
     ["pipeline"],
     ["reception", "housekeeping"],
     ["verbs"],

@@ -42,6 +42,8 @@ def deliver(lab: Lab, job: Job) -> Job:
     fault("before-complete")
     outbox.show({"COMPLETE": f"{job.id} {outcome.value}\n"})
     fault("complete")
+    if lab.accounts[job.user].settings.push and job.started:
+        lab.store.add_push(job, time.time())
     job = move(lab, job, outcome, notes=notes)
     why = {"cause": job.cause} if job.cause else {}
     get().info(f"job {job.state.value}", job=job.id, user=job.user, state=job.state.value, **why)

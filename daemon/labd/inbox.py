@@ -68,8 +68,12 @@ class Inbox:
         store: Store,
         hands: Hands,
         wake: Callable[[], None],
+        alive: Callable[[], None],
     ) -> None:
-        """`wake` is called from another thread when a look is due earlier than `next_due` said."""
+        """`wake` is called from another thread when a look is due earlier than `next_due` said, `alive` after each look
+        at an account: homes on a network that hangs can make a round of them take long.
+        """
+        self._alive = alive
         self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
         self._accounts, self._wake = accounts, wake
         self._watched: dict[str, _Watched] = {}
@@ -130,6 +134,9 @@ class Inbox:
                 findings += self._full_look(watched)
             elif due := [project for project, when in watched.hot.items() if when <= now]:
                 findings += self._look_at(watched, due)
+            else:
+                continue
+            self._alive()
         return findings
 
     def root(self, account: Account, project: str) -> str:

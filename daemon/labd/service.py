@@ -29,11 +29,12 @@ from labd.lab import Lab
 from labd.languages import load
 from labd.log import get
 from labd.machine import capacity
-from labd.notices import Key, Notices
+from labd.notices import Notices
+from labd.pages import Pages
+from labd.pushing import Pushing
 from labd.readiness import tell, watchdog_interval
 from labd.reception import Reception
 from labd.scheduling import admit, order
-from labd.status import page
 from labd.store import Store
 from labd.verbs import Verbs
 from labd.views import counts
@@ -64,8 +65,8 @@ class Service:
         self._places_told = 0.0
         self._last_active = 0.0
         self._admission = threading.RLock()
-        self._notices = Notices(hands, accounts, self._page)
-        self._inbox = Inbox(accounts, config.inbox, languages, store, hands, self._wake.set)
+        self._notices = Notices(hands, accounts, lambda key: self._pages.page(key))
+        self._inbox = Inbox(accounts, config.inbox, languages, store, hands, self._wake.set, _sign_of_life)
         self.lab = Lab(
             config=config,
             machine=capacity(config.machine),
@@ -79,6 +80,8 @@ class Service:
             fingerprint=self._inbox.fingerprint,
             announce=self._announce,
         )
+        self._pages = Pages(self.lab, lambda key: self._reception.upload(key), self.place)
+        self._pushing = Pushing(self.lab, self._announce)
         self._reception = Reception(self.lab, self._inbox, self._start, self._notices.announce)
         verbs = Verbs(self.lab, self._inbox, self._reception, self.queue, self.place, self._wake.set)
         self._control = Control(config.paths.socket, verbs.answer)
@@ -87,6 +90,7 @@ class Service:
         """Work until `stop`."""
         self._control.start()
         get().info("labd started", accounts=len(self.lab.accounts))
+        self._pushing.start()
         tell("READY=1")
         next_housekeeping = time.monotonic()
         sign_of_life = watchdog_interval()
@@ -189,6 +193,7 @@ class Service:
                 self._stopping.wait(_RETRY)
         with self._admission:
             self._working.discard(job_id)
+        self._pushing.wake()
         self._wake.set()
 
     def _trouble(self, job_id: int, error: Exception, failures: int) -> None:
@@ -199,26 +204,8 @@ class Service:
         if failures >= _ATTEMPTS:
             pipeline.give_up(self.lab, job_id)
 
-    # STATUS
-
     def _announce(self, job: Job) -> None:
         self._notices.announce((job.user, job.project))
-
-    def _page(self, key: Key) -> Mapping[str, str] | None:
-        """STATUS of a project now; None while its last page is on its way with the results."""
-        user, project = key
-        jobs = self.lab.store.jobs(user, project, limit=20)
-        active = [job for job in jobs if not job.state.is_outcome]
-        # The job that is furthest is the one that the outbox shows; those that wait behind it come after it.
-        shown = next(iter(sorted(active, key=lambda job: (job.state is State.QUEUED, job.id))), None) or next(
-            iter(jobs), None
-        )
-        if shown and shown.state is State.DELIVERING:
-            return None
-        upload = self._reception.upload(key)
-        if shown is None and upload is None:
-            return None
-        return page(project, shown, upload, time.time(), *self.place(shown))
 
     def place(self, job: Job | None) -> tuple[int, int]:
         """The place of `job` in the queue (1 is next, 0: it is not in it), and how many jobs run now."""
@@ -232,6 +219,7 @@ class Service:
         tell("STOPPING=1")
         get().info("labd stopped")
         self._control.close()
+        self._pushing.close()
         self._inbox.close()
         self._notices.close()
         with contextlib.suppress(LabdError):
@@ -239,6 +227,10 @@ class Service:
         self.lab.images.close()
         self.lab.hands.trim(0)
         self._lock_file.close()
+
+
+def _sign_of_life() -> None:
+    tell("WATCHDOG=1")
 
 
 _ENDED = tuple(state for state in State if state.is_outcome)

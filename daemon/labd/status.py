@@ -76,15 +76,25 @@ def sentence(job: Job, now: float, place: int = 0, ahead: int = 0) -> str:
 
 
 def page(
-    project: str, job: Job | None, upload: str | Diagnosis | None, now: float, place: int = 0, ahead: int = 0
+    project: str,
+    job: Job | None,
+    upload: str | Diagnosis | None,
+    now: float,
+    place: int = 0,
+    ahead: int = 0,
+    sending: str = "",
 ) -> dict[str, str]:
-    """The files STATUS and status.json for a `project`: its latest `job`, and what there is to say of an `upload`."""
+    """The files STATUS and status.json for a `project`: its latest `job`, and what there is to say of an `upload`.
+
+    `sending` tells of the results' way to the researcher's own computer.
+    """
     lines, data = [], {"project": project, "updated": now, "state": None}
     if job:
         lines += [f"{project}: {sentence(job, now, place, ahead)} (job {job.id})", f"Since: {human_time(job.changed)}"]
         lines += [f"{name}: {text}" for name, text in (("Cause", job.cause), ("What to do", job.hint)) if text]
         lines += [f"Note: {note}" for note in job.notes]
-        data |= told(job, place, ahead)
+        lines += [sending] if sending else []
+        data |= {**told(job, place, ahead), "sending": sending or None}
     if isinstance(upload, Diagnosis):
         lines += [f"{'New upload' if job else project}: not started. {upload.cause}", f"What to do: {upload.hint}"]
         data["upload"] = {"state": "refused", "cause": upload.cause, "hint": upload.hint}

@@ -1,58 +1,23 @@
-"""The only SQL: jobs, their history, what is known of each project, and which environments were used when.
+"""The jobs, their history, and what is known of each project.
 
-This room owns the database file (SQLite in WAL mode). A new job is on the disk before anybody hears of it; a later
-change that a power cut takes away is made again, because it is a step that can be repeated.
-Every change of a job's state is one transaction and is checked against the table of allowed transitions. It never
-decides anything.
+This room owns their SQL; with `records` and `database` below it, it is the store. A new job is on the disk before
+anybody hears of it; a later change that a power cut takes away is made again, because it is a step that can be
+repeated. Every change of a job's state is one transaction and is checked against the table of allowed transitions. It
+never decides anything.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from labd.errors import NotFoundError, TransitionError
 from labd.jobs import OUTCOMES, Grant, Job, Signal, State, check_transition
-
-MIGRATIONS = (
-    """
-    CREATE TABLE jobs (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        user TEXT NOT NULL, project TEXT NOT NULL, state TEXT NOT NULL, signal TEXT NOT NULL,
-        created REAL NOT NULL, changed REAL NOT NULL, snapshot INTEGER NOT NULL,
-        grant TEXT, gpu_ids TEXT NOT NULL DEFAULT '[]', image TEXT NOT NULL DEFAULT '',
-        started REAL, ended REAL, exit_code INTEGER, outcome TEXT,
-        stopping TEXT, stop_reason TEXT NOT NULL DEFAULT '',
-        cause TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '', notes TEXT NOT NULL DEFAULT '[]',
-        peak_memory INTEGER, cpu_seconds REAL
-    );
-    CREATE INDEX jobs_by_state ON jobs (state);
-    CREATE INDEX jobs_by_project ON jobs (user, project, id);
-    CREATE TABLE events (
-        job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, at REAL NOT NULL, state TEXT NOT NULL
-    );
-    CREATE INDEX events_by_job ON events (job);
-    CREATE TABLE projects (
-        user TEXT NOT NULL, project TEXT NOT NULL,
-        accepted TEXT NOT NULL DEFAULT '', snapshot INTEGER NOT NULL DEFAULT 0, occupant INTEGER NOT NULL DEFAULT 0,
-        rerun INTEGER NOT NULL DEFAULT 0,
-        PRIMARY KEY (user, project)
-    );
-    CREATE TABLE environments (
-        tag TEXT PRIMARY KEY, language TEXT NOT NULL, version TEXT NOT NULL, created REAL NOT NULL, used REAL NOT NULL
-    );
-    """,
-    """
-    CREATE TABLE seen (user TEXT PRIMARY KEY, at REAL NOT NULL);
-    """,
-)
-"""Applied in order, each once; PRAGMA user_version counts them. Only ever appended to."""
+from labd.records import Records
 
 
 @dataclass(frozen=True)
@@ -67,42 +32,18 @@ class Project:
     rerun: int = 0  # mark of the RERUN file that was obeyed last
 
 
-@dataclass(frozen=True)
-class Environment:
-    """An environment image that labd made. Times are seconds since the epoch."""
-
-    tag: str
-    language: str
-    version: str
-    created: float
-    used: float
-
-
 _COLUMNS = tuple(field.name for field in fields(Job))
 _ACTIVE = tuple(state.value for state in State if state not in OUTCOMES)
 
 
-class Store:
+class Store(Records):
     """The database of one lab. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the database at `path` and bring it up to date."""
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        for number in range(self._db.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
-            # executescript commits what is open first, so the transaction has to be in the script itself.
-            self._db.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+        super().__init__(path)
         # The daemon asks for them all the time, and this process is the only one that writes.
-        self._active = self._load_active()
-
-    def close(self) -> None:
-        """Close the database; the write-ahead log is folded into it."""
-        with self._lock:
-            self._db.close()
+        self._rolled_back()
 
     # Jobs
 
@@ -224,66 +165,11 @@ class Store:
         with self._transaction():
             self._set_project(job.user, job.project, occupant=job.id)
 
-    # Researchers
-
-    def see(self, user: str, now: float) -> None:
-        """Remember that `user` was here now."""
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (user, now))
-
-    def seen(self) -> dict[str, float]:
-        """When each user was here last, in seconds since the epoch; who never was is not in it."""
-        with self._lock:
-            return {row["user"]: row["at"] for row in self._db.execute("SELECT user, at FROM seen")}
-
-    def job_counts(self) -> dict[str, int]:
-        """How many jobs each user ever had."""
-        with self._lock:
-            return dict(self._db.execute("SELECT user, count(*) FROM jobs GROUP BY user").fetchall())
-
-    # Environments
-
-    def use_environment(self, tag: str, language: str, version: str, now: float) -> None:
-        """Remember that environment `tag` exists and was used `now`."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO environments VALUES (?, ?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET used = excluded.used",
-                (tag, language, version, now, now),
-            )
-
-    def forget_environment(self, tag: str) -> None:
-        """Forget environment `tag`; its image is gone."""
-        with self._transaction():
-            self._db.execute("DELETE FROM environments WHERE tag = ?", (tag,))
-
-    def environments(self) -> list[Environment]:
-        """All known environments, the most recently used first."""
-        with self._lock:
-            rows = self._db.execute("SELECT * FROM environments ORDER BY used DESC").fetchall()
-        return [Environment(**row) for row in rows]
-
     # Within
 
-    @contextmanager
-    def _transaction(self, durable: bool = False) -> Iterator[None]:
-        """All or nothing; with `durable` also after a power cut (https://sqlite.org/pragma.html#pragma_synchronous)."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield
-                return
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                self._active = self._load_active()
-                raise
-            self._db.execute("COMMIT")
-
-    def _load_active(self) -> dict[int, Job]:
+    def _rolled_back(self) -> None:
         marks = ", ".join("?" * len(_ACTIVE))
-        return {job.id: job for job in self._jobs(f"WHERE state IN ({marks}) ORDER BY id", _ACTIVE)}
+        self._active = {job.id: job for job in self._jobs(f"WHERE state IN ({marks}) ORDER BY id", _ACTIVE)}
 
     def _refresh(self, job_id: int) -> Job:
         """The job as the database has it now, here and in what is remembered of the active ones."""

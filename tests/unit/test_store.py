@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from labd.database import MIGRATIONS
 from labd.errors import NotFoundError, TransitionError
 from labd.jobs import Grant, Job, Signal, State
-from labd.store import MIGRATIONS, Store
+from labd.store import Store
 
 GRANT = Grant("python", "3.11", 2.0, 4096, 0, 60.0, False, ("-x",), {"A": "b"})
 

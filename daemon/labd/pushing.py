@@ -1,0 +1,136 @@
+"""Results that travel on: from the outbox to a researcher's own computer, where that accepts SSH.
+
+This room owns the attempts: when, for how long, and what is said of one that failed. The work is done as the
+researcher, with a key of the account's own, against a pinned host key. It happens after a job has its outcome and never
+touches it: a computer that is off delays nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+import time
+from collections.abc import Callable
+
+from labd.accounts import Account
+from labd.commands import Result, run
+from labd.config import Push as Target
+from labd.errors import LabdError
+from labd.jobs import Job
+from labd.lab import Lab
+from labd.log import get
+from labd.records import Push
+
+KEY, HOSTS = ".ssh/labd_push", ".ssh/labd_push_hosts"
+_FIRST_WAIT, _LONGEST_WAIT = 60.0, 3600.0
+_GIVE_UP = 86400.0
+_TIMEOUT = 6 * 3600.0
+_AT_A_TIME = 4
+_REASONS = (
+    (r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed", "its host key is not the one known here"),
+    (r"Permission denied", "it does not accept the key of this account, or the folder there is not writable"),
+    (r"command not found|rsync: not found", "it has no rsync"),
+    (r"Could not resolve hostname", "its name is not known"),
+    (r"Connection refused|timed out|No route to host|Network is unreachable", "it does not answer; it may be off"),
+)
+
+
+class Pushing:
+    """The thread that waits for the next attempt, and one for each attempt."""
+
+    def __init__(self, lab: Lab, announce: Callable[[Job], None]) -> None:
+        """`announce` is told whose STATUS has to change."""
+        self._lab, self._announce = lab, announce
+        self._changed, self._closing = threading.Event(), threading.Event()
+        self._busy: set[int] = set()
+        self._room = threading.Semaphore(_AT_A_TIME)
+
+    def start(self) -> None:
+        """Take up what waits, also from before a restart."""
+        threading.Thread(target=self._watch, name="pushing", daemon=True).start()
+
+    def wake(self) -> None:
+        """There may be something new to send."""
+        self._changed.set()
+
+    def close(self) -> None:
+        """End; what is under way is taken up by the next daemon."""
+        self._closing.set()
+        self._changed.set()
+
+    def _watch(self) -> None:
+        while not self._closing.is_set():
+            self._changed.clear()
+            waiting = [push for push in self._lab.store.pushes() if push.job not in self._busy]
+            for push in waiting:
+                if (push.due or 0.0) <= time.time():
+                    self._busy.add(push.job)
+                    threading.Thread(target=self._attempt, args=(push,), name=f"push-{push.job}", daemon=True).start()
+            later = [push.due for push in waiting if push.due and push.due > time.time()]
+            self._changed.wait(min(later) - time.time() if later else None)
+
+    def _attempt(self, push: Push) -> None:
+        with self._room:
+            try:
+                self._send(push)
+            except LabdError as error:
+                self._failed(push, error.message)
+            except Exception:
+                get().exception("results not sent on", job=push.job)
+                self._failed(push, "labd met an error of its own")
+        self._busy.discard(push.job)
+        self.wake()
+
+    def _send(self, push: Push) -> None:
+        job = self._lab.store.job(push.job)
+        account = self._lab.accounts.get(job.user)
+        target = account.settings.push if account else None
+        is_shown = self._lab.store.project(job.user, job.project).occupant == job.id
+        if account is None or target is None or not is_shown:
+            # The results of the job that has taken its place will be sent instead.
+            self._lab.store.update_push(push.job, None, "newer results are on their way")
+            return
+        done = _rsync(account, target, job.project, self._closing)
+        if done.cancelled:
+            return
+        if done.code == 0:
+            self._lab.store.update_push(push.job, None, "")
+            get().info("results sent on", job=job.id, user=job.user, to=f"{target.user}@{target.host}")
+            self._announce(job)
+        else:
+            self._failed(push, _reason(done))
+
+    def _failed(self, push: Push, reason: str) -> None:
+        now = time.time()
+        wait = min(_FIRST_WAIT * 2**push.attempts, _LONGEST_WAIT)
+        due = now + wait if now + wait < push.since + _GIVE_UP else None
+        self._lab.store.update_push(push.job, due, reason)
+        job = self._lab.store.job(push.job)
+        get().warning("results not sent on", job=job.id, user=job.user, reason=reason, again=due is not None)
+        self._announce(job)
+
+
+def _rsync(account: Account, target: Target, project: str, closing: threading.Event) -> Result:
+    ssh = [
+        *("ssh", "-F", "none", "-p", str(target.port), "-i", str(account.home / KEY)),
+        *("-o", f"UserKnownHostsFile={account.home / HOSTS}", "-o", "StrictHostKeyChecking=accept-new"),
+        *("-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"),
+    ]
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    command = [
+        *("rsync", "--archive", "--relative", "--no-implied-dirs", "--no-devices", "--no-specials", "--safe-links"),
+        *("--timeout=120", f"--rsh={shlex.join(ssh)}"),
+        # What stands after /./ is made below the target, with every rsync since 2.6.7 (rsync(1), --relative).
+        f"{account.outbox}/./{project}/output/",
+        f"{target.user}@{host}:{target.path}/",
+    ]
+    return run([*account.identity.prefix(), *command], timeout=_TIMEOUT, cancelled=closing)
+
+
+def _reason(done: Result) -> str:
+    for pattern, words in _REASONS:
+        if re.search(pattern, done.output):
+            return words
+    lines = [line for line in done.output.splitlines() if line.strip()]
+    return f"rsync ended with code {done.code}" + (f": {lines[0][:120]}" if lines else "")
