@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def daemon(options: Options) -> int:
     """Run the lab until it is told to stop."""
+    from dataclasses import replace
     from pathlib import Path
 
     from labd import accounts, daemon
@@ -38,9 +39,8 @@ def daemon(options: Options) -> int:
                 "In a single-user lab of root's, programs would run as root.",
                 "Run `labd daemon --home` as an ordinary user, or list [[accounts]] in a config file.",
             )
-        daemon.serve(for_user(config, Path(options.home).resolve()), accounts.configured(config))
-    else:
-        daemon.serve(config, accounts.configured(config))
+        config = replace(for_user(config, Path(options.home).resolve()), accounts=config.accounts)
+    daemon.serve(config, accounts.configured(config))
     return Exit.OK
 
 
@@ -60,7 +60,8 @@ def check(options: Options) -> int:
 
     from labd import check
 
-    for line in check.check(Path(options.project), config_of(options.config)):
+    config = _settings_of_daemon() if options.config is None and os.getuid() != 0 else None
+    for line in check.check(Path(options.project), config or config_of(options.config)):
         print(line)
     return Exit.OK
 
@@ -86,6 +87,22 @@ def config_of(file: str | None) -> Config:
     if file is not None:
         return load(Path(file))
     return load(SYSTEM_FILE) if _is_machine_configured() else Config()
+
+
+def _settings_of_daemon() -> Config | None:
+    """What holds for this researcher, from the daemon: the machine's config need not be theirs to read."""
+    from contextlib import suppress
+
+    from labd.client import ask, find_socket
+    from labd.config import Config
+    from labd.errors import LabdError
+    from labd.schema import read_table
+
+    # Without a daemon, or with one of another version, the file and the defaults must do.
+    with suppress(LabdError):
+        for answer in ask(find_socket(), "settings"):
+            return read_table(Config, answer["config"], "the settings of the daemon")
+    return None
 
 
 def _is_machine_configured() -> bool:
