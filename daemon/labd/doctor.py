@@ -56,7 +56,7 @@ def run(options: Options) -> int:
     """
     file = Path(options.config) if options.config else SYSTEM_FILE
     ground, found = _ground(file)
-    report: _Report = _JsonReport() if options.json else _Report()
+    report = make_report(options.json)
     for about in found:
         report.tell("Config", about)
     for check, findings in examine([check for room in _ROOMS for check in room.checks(ground)], report.progress):
@@ -114,7 +114,7 @@ class Progress:
             sys.stderr.flush()
 
 
-class _Report:
+class Report:
     """For a person on a terminal, or lines with tabs between in a pipe."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class _Report:
             print(f"\n{self.levels[Level.OK]} ok, {count(warnings, 'warning')}, {failed} failed.")
 
 
-class _JsonReport(_Report):
+class _JsonReport(Report):
     """For programs."""
 
     def _print(self, subject: str, finding: Finding) -> None:
@@ -160,3 +160,8 @@ class _JsonReport(_Report):
 
     def end(self) -> None:
         """Nothing: programs count for themselves."""
+
+
+def make_report(as_json: bool) -> Report:
+    """The report in the form that was asked for."""
+    return _JsonReport() if as_json else Report()

@@ -15,6 +15,7 @@ from pathlib import Path
 from labd.commands import run
 from labd.docker_facts import Engine, engine
 from labd.doctor_ground import Ground
+from labd.errors import UnavailableError
 from labd.finding import Check, Finding, fail, ok, warn
 from labd.image_builder import find_cli
 
@@ -99,18 +100,26 @@ def judge_live_restore(found: Engine, has_file: bool) -> Finding:
 
 
 def _command(ground: Ground) -> Iterator[Finding]:
+    try:
+        wanted = engine(ground.docker).id
+    except UnavailableError:
+        wanted = ""
     cli = find_cli(ground.config.build.cli)
     answer = run([cli, "info", "--format", "{{.ID}}"], timeout=_TIMEOUT)
-    # Asked first: when there is no engine at all, this says so, and as it should be said.
-    yield judge_command(cli, engine(ground.docker).id, answer.code, answer.output)
+    yield judge_command(cli, wanted, answer.code, answer.output)
 
 
 def judge_command(cli: str, engine_id: str, code: int, output: str) -> Finding:
-    """Whether the command that builds images talks to the engine that runs them; `output` is the engine's id."""
-    lines = output.split("\n")
-    if code == 0 and engine_id in (line.strip() for line in lines):
+    """Whether the command that builds images talks to the engine that runs them.
+
+    `engine_id` is that engine's, "" when it does not answer; `output` is what the command says of its own.
+    """
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if not engine_id:
+        return ok(f"{cli} could build, if Docker answered.")
+    if code == 0 and engine_id in lines:
         return ok(f"{cli} can build (BuildKit).")
-    said = "it talks to another Docker" if code == 0 else (lines[0].strip() or f"exit code {code}")
+    said = "it talks to another Docker" if code == 0 else (lines[-1] if lines else f"exit code {code}")
     return fail(
         f"{cli} builds images, but not for the Docker that runs programs: {said[:200]}",
         "unset DOCKER_HOST DOCKER_CONTEXT; docker context use default",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from labd.errors import LabdError, NotAllowedError
+from labd.errors import Exit, LabdError
 
 AS_ROOT = "sudo labd doctor"
 
@@ -61,20 +61,19 @@ class Check:
         found: list[Finding] = []
         try:
             found.extend(self.look())
-        except NotAllowedError as error:
-            found.append(warn(error.message, error.hint))
         except LabdError as error:
-            found.append(fail(error.message, error.hint))
+            is_forbidden = error.exit_code == Exit.NO_PERMISSION and os.geteuid() != 0
+            found.append(self._forbidden() if is_forbidden else fail(error.message, error.hint))
         except PermissionError as error:
-            found.append(self._forbidden(error))
+            found.append(self._forbidden() if os.geteuid() != 0 else self._failed(error))
         except Exception as error:
-            reason = str(error) or type(error).__name__
-            found.append(fail(f"{self._about} could not be checked ({reason})."))
+            found.append(self._failed(error))
         return found
 
-    def _forbidden(self, error: PermissionError) -> Finding:
-        if os.geteuid() == 0:
-            return fail(f"{self._about} could not be checked ({error}).")
+    def _failed(self, error: Exception) -> Finding:
+        return fail(f"{self._about} could not be checked ({str(error) or type(error).__name__}).")
+
+    def _forbidden(self) -> Finding:
         return warn(f"{self._about} can be checked by root only.", AS_ROOT)
 
     @property
