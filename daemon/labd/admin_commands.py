@@ -16,3 +16,52 @@ def setup(options: Options) -> int:
     from labd import setup
 
     return setup.run(options)
+
+
+def users(options: Options) -> int:
+    """The researchers, and what is known of each."""
+    from labd import account_list
+
+    return account_list.users(options)
+
+
+def adduser(options: Options) -> int:
+    """Make an account for a researcher."""
+    from labd import account_admin
+
+    return account_admin.adduser(options)
+
+
+def deluser(options: Options) -> int:
+    """Remove an account."""
+    from labd import account_removal
+
+    return account_removal.deluser(options)
+
+
+def key(options: Options) -> int:
+    """Add, list or remove keys of an account."""
+    from labd import key_admin
+
+    return key_admin.run(options)
+
+
+def disable(options: Options) -> int:
+    """Close an account."""
+    from labd import account_admin
+
+    return account_admin.disable(options)
+
+
+def enable(options: Options) -> int:
+    """Open an account again."""
+    from labd import account_admin
+
+    return account_admin.enable(options)
+
+
+def doctor(options: Options) -> int:
+    """Look at everything that labd needs, and say what is wrong."""
+    from labd import doctor
+
+    return doctor.run(options)

@@ -1,0 +1,52 @@
+"""The way from an account to the researcher's own computer: a key of the account's own, and that computer's host key.
+
+This room owns what `labd adduser --push` prepares in the home, all of it done as the researcher. It never sends a
+result; `pushing` does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from labd import ssh_keys, unix_accounts
+from labd.commands import must, run
+from labd.hands import Hands
+from labd.pushing import HOSTS, KEY
+
+_PATIENCE = 5  # seconds in which the computer has to answer; it may be off
+
+
+def prepare(name: str, home: Path, push: Mapping[str, str]) -> str:
+    """Make the key, pin the host key if that computer answers; what to tell the administrator. Raises CommandError."""
+    key, hosts = home / KEY, home / HOSTS
+    unix_accounts.as_owner(name, "mkdir", "-p", "-m", "0700", "--", str(key.parent))
+    if not key.exists():
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"labd-{name}", "-f", str(key)]
+        unix_accounts.as_owner(name, *command)
+    public = must([*unix_accounts.identity(name).prefix(), "cat", f"{key}.pub"]).strip()
+    return (
+        f"On {push['host']}, this line belongs into ~{push['user']}/.ssh/authorized_keys:\n\n    {public}\n\n"
+        + _pin(name, hosts, push)
+    )
+
+
+def _pin(name: str, hosts: Path, push: Mapping[str, str]) -> str:
+    where = f"{push['host']}, port {push['port']}"
+    scan = ["ssh-keyscan", "-T", str(_PATIENCE), "-t", "ed25519,ecdsa,rsa", "-p", push["port"], push["host"]]
+    lines = [line for line in run(scan, timeout=_PATIENCE * 4).output.splitlines() if " AAAA" in line]
+    if not lines:
+        return f"{where}, does not answer now. Its host key will be remembered at the first contact.\n"
+    text = "\n".join(lines) + "\n"
+    hands = Hands()
+    hands.do(unix_accounts.identity(name), "write", folder=str(hosts.parent), files={hosts.name: text})
+    hands.trim(keep=0)
+    with tempfile.TemporaryDirectory(prefix="labd-key-") as folder:
+        prints = []
+        for line in lines:
+            file = Path(folder) / "host.pub"
+            file.write_text(line.partition(" ")[2] + "\n")
+            kind, fingerprint = ssh_keys.described(file)
+            prints.append(f"    {kind:<8} {fingerprint}")
+    return f"The host key of {where}, was remembered. Compare with the computer itself:\n\n" + "\n".join(prints) + "\n"
