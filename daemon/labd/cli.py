@@ -10,7 +10,7 @@ import sys
 from types import SimpleNamespace as Options
 
 from labd import __version__
-from labd.command_table import ARGUMENTS, COMMANDS
+from labd.command_table import ARGUMENTS, COMMANDS, GROUPS
 from labd.errors import Exit
 
 TYPE_CHECKING = False  # that of typing, which takes as long to import as all of this file
@@ -38,11 +38,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _overview() -> str:
-    commands = "\n".join(f"  {name:<13} {command.summary}" for name, command in COMMANDS.items())
-    return (
-        "usage: labd COMMAND [OPTION ...]\n\nDrop a folder, get a result: labd runs projects in containers.\n\n"
-        f"{commands}\n\n`labd COMMAND --help` tells more. To see it work:  labd try examples/nile"
-    )
+    lines = ["usage: labd COMMAND [OPTION ...]"]
+    for heading, commands in GROUPS.items():
+        lines += [f"{heading}:", *(f"  {name:<13} {command.summary}" for name, command in commands.items())]
+    return "\n".join([*lines, "`labd COMMAND --help` tells more. To see it work: labd try examples/nile"])
 
 
 def _unknown(name: str) -> int:

@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
     "job": (["job"], _JOB),
     "job?": (["job"], {**_JOB, "nargs": "?"}),
     "project": (["project"], {"metavar": "PROJECT", "help": "folder that has code/ in it"}),
+    "upload": (["project"], {"metavar": "PROJECT", "help": "name of the folder in your inbox"}),
     "file?": (["file"], {"metavar": "FILE", "nargs": "?", "help": "config file (default: /etc/labd/config.toml)"}),
     "config": (
         ["--config"],
@@ -80,7 +81,7 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
 }
 """How argparse is told of an argument: its names, and the settings of `add_argument`."""
 
-COMMANDS = {
+_JOBS = {
     "status": Command(
         questions.status,
         "What runs, what waits, and what ended lately",
@@ -88,6 +89,14 @@ COMMANDS = {
         "labd status galaxies",
         "With JOB: all about one job, and if it failed, why and what to do.",
         bare=Options(job=None, socket=None),
+    ),
+    "queue": Command(
+        questions.queue,
+        "What runs and waits on the machine, in the order of the queue",
+        ["json", "socket"],
+        "labd queue",
+        "Of other people's jobs you see what they take, and not what they are.",
+        bare=Options(json=False, socket=None),
     ),
     "jobs": Command(
         questions.jobs,
@@ -97,14 +106,16 @@ COMMANDS = {
         "On a terminal a table; piped, one line each with tabs between.",
     ),
     "logs": Command(questions.logs, "What a program printed", ["job", "follow", "socket"], "labd logs -f galaxies"),
+    "submit": Command(
+        questions.submit,
+        "Say that an upload is complete, and start it at once",
+        ["upload", "socket"],
+        "labd submit galaxies",
+    ),
     "cancel": Command(questions.cancel, "Stop a job, and deliver what it has", ["job", "socket"], "labd cancel 42"),
     "rerun": Command(questions.rerun, "Run the same upload once more", ["job", "socket"], "labd rerun galaxies"),
-    "images": Command(
-        questions.images,
-        "The environments (language and libraries) that are there",
-        ["json", "socket"],
-        "labd images",
-    ),
+}
+_PROJECTS = {
     "try": Command(
         lab_commands.try_,
         "Run a project here and now, without a lab",
@@ -122,20 +133,8 @@ COMMANDS = {
         "labd check examples/penguins",
         "Needs no daemon and no Docker.",
     ),
-    "check-config": Command(
-        lab_commands.check_config,
-        "Say whether a config file is right",
-        ["file?"],
-        "labd check-config /etc/labd/config.toml",
-    ),
-    "daemon": Command(
-        lab_commands.daemon,
-        "Run the lab, in the foreground",
-        ["config", "home"],
-        "labd daemon --home ~/lab",
-        "As root: for the accounts in the config. As anybody else who may use Docker:\n"
-        "a lab of your own, in your home or DIR.",
-    ),
+}
+_MACHINE = {
     "setup": Command(
         admin_commands.setup,
         "Make this machine ready: groups, settings, service, sshd",
@@ -150,6 +149,28 @@ COMMANDS = {
         "labd doctor",
         "Changes nothing. The exit code is 0 only if nothing is broken.",
     ),
+    "check-config": Command(
+        lab_commands.check_config,
+        "Say whether a config file is right",
+        ["file?"],
+        "labd check-config /etc/labd/config.toml",
+    ),
+    "images": Command(
+        questions.images,
+        "The environments (language and libraries) that are there",
+        ["json", "socket"],
+        "labd images",
+    ),
+    "daemon": Command(
+        lab_commands.daemon,
+        "Run the lab, in the foreground",
+        ["config", "home"],
+        "labd daemon --home ~/lab",
+        "As root: for the accounts in the config. As anybody else who may use Docker:\n"
+        "a lab of your own, in your home or DIR.",
+    ),
+}
+_RESEARCHERS = {
     "users": Command(
         admin_commands.users, "The researchers, and what is known of each", ["json", "socket"], "labd users"
     ),
@@ -159,13 +180,6 @@ COMMANDS = {
         ["name?", "key", "make-key", "comment", "limits", "push", "shell", "dry-run"],
         "labd adduser ana-silva --key ana.pub",
         "Asks for what is missing, and prints what to send to the researcher.",
-    ),
-    "deluser": Command(
-        admin_commands.deluser,
-        "Remove an account",
-        ["name", "archive", "remove-home", "yes"],
-        "labd deluser ana-silva --archive ana-silva.tar.gz",
-        "The home stays, unless --remove-home says otherwise.",
     ),
     "key": Command(
         admin_commands.key,
@@ -181,4 +195,19 @@ COMMANDS = {
         "Its keys open nothing, open sessions end, uploads start nothing. Jobs go on.",
     ),
     "enable": Command(admin_commands.enable, "Open an account that was disabled", ["name"], "labd enable ana-silva"),
+    "deluser": Command(
+        admin_commands.deluser,
+        "Remove an account",
+        ["name", "archive", "remove-home", "yes"],
+        "labd deluser ana-silva --archive ana-silva.tar.gz",
+        "The home stays, unless --remove-home says otherwise.",
+    ),
 }
+GROUPS = {
+    "Jobs": _JOBS,
+    "Projects on this computer": _PROJECTS,
+    "The machine": _MACHINE,
+    "Researchers": _RESEARCHERS,
+}
+"""All commands, as the overview shows them."""
+COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
