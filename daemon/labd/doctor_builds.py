@@ -8,6 +8,7 @@ it makes is removed again.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 import time
@@ -24,6 +25,7 @@ from labd.doctor_ground import Ground
 from labd.finding import Check, Finding, fail, ok, warn
 from labd.image_builder import Builder, BuildFailed
 from labd.languages import Language
+from labd.rendering import shortened
 from labd.schema import Duration
 from labd.units import human_duration
 
@@ -32,6 +34,9 @@ _LIMIT = 90.0  # seconds; the first on a base image gets the installer, too
 _LIST = "requirements.txt"
 _LIBRARY = "six"  # 11 kB, needs nothing, and every index has it
 TAG = "labd/doctor"
+_NOT_FOUND = "was not found in the package registry"
+_COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
+_SHOWN = 400
 
 
 def checks(ground: Ground) -> list[Check]:
@@ -99,8 +104,19 @@ def judge_failure(what: str, error: BuildFailed, distributions: Mapping[str, str
     mend = "Check `index`, `pip_conf`, `proxy`, `ca_bundle` and `network` below [build] in the config."
     if error.timed_out:
         return fail(f"A test build for {what} was not ready within {human_duration(_LIMIT)}.", mend)
-    cause = build_failed(error.log_tail, int(error.exit_code), distributions).cause
-    return fail(f"A test build for {what} failed: {cause}", mend)
+    if _NOT_FOUND in error.log_tail:
+        # An index that refuses a password looks the same to uv.
+        cause = f"The index does not have {_LIBRARY}, or does not let labd in."
+    else:
+        cause = build_failed(error.log_tail, int(error.exit_code), distributions).cause
+    return fail(f"A test build for {what} failed: {cause} It said: {evidence(error.log_tail)}", mend)
+
+
+def evidence(log_tail: str) -> str:
+    """What a build printed from its first complaint on, in a line: an administrator can read it."""
+    lines = [re.sub(r"^\s*(cause: )?", "", line) for line in log_tail.splitlines() if line.strip()]
+    first = next((number for number, line in enumerate(lines) if _COMPLAINT.match(line)), 0)
+    return shortened("; ".join(dict.fromkeys(lines[first:])), _SHOWN)
 
 
 class _FreshSettings(BuildSettings):

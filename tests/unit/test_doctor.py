@@ -450,6 +450,7 @@ def test_a_test_build_that_fails_says_why() -> None:
     found = doctor_builds.judge_failure("Python 3.11", BuildFailed(log_tail=log), {})
     assert found.level == "fail"
     assert "index" in found.mend
+    assert found.what.endswith("`https://index.invalid/simple/six/`; Caused by: error sending request")
     assert "not ready within" in doctor_builds.judge_failure("Python 3.11", BuildFailed(timed_out=True), {}).what
 
 
