@@ -21,7 +21,7 @@ from labd.commands import run
 from labd.doctor_ground import Ground
 from labd.errors import NotAllowedError
 from labd.finding import AS_ROOT, Check, Finding, fail, ok, warn
-from labd.installation import SSHD, SSHD_MAIN
+from labd.installation import GROUP, SHELL_GROUP, SSHD, SSHD_MAIN
 
 _SUBJECT = "SSH"
 _TIMEOUT = 10.0
@@ -83,8 +83,7 @@ def _banner(settings: Effective) -> str:
 def judge_valid(code: int, output: str) -> Finding:
     """What `sshd -t` says."""
     if code:
-        said = output.strip().splitlines()
-        return fail(f"sshd's configuration is not valid: {said[-1] if said else f'exit code {code}'}", "sshd -t")
+        return fail(f"sshd's configuration is not valid: {_first(output) or f'exit code {code}'}", "sshd -t")
     return ok("sshd's configuration is valid.")
 
 
@@ -119,25 +118,55 @@ def _researchers(ground: Ground) -> Iterator[Finding]:
         return
     if os.geteuid() != 0:
         raise NotAllowedError("What sshd does with researchers can be checked by root only.", AS_ROOT)
-    asked = [account for account in ground.researchers if not account.settings.disabled]
-    if not asked:
+    known = [account for account in ground.researchers if _comes_by_ssh(account, ground)]
+    if not known:
         yield ok("There are no researchers yet that sshd could let in.")
+    groups = {account.name: _groups(account) for account in known}
+    yield from judge_members(known, groups)
+    asked = [account for account in known if group_of(account) in groups[account.name]]
     yield from combine([(account.name, _faults(sshd, account, ground)) for account in asked[:_MOST]])
+
+
+def _comes_by_ssh(account: Account, ground: Ground) -> bool:
+    """Whether labd made the account, and lets it in; how those of the config come is the administrator's business."""
+    has_file = (ground.config.paths.accounts / f"{account.name}.toml").is_file()
+    return has_file and not account.settings.disabled
+
+
+def group_of(account: Account) -> str:
+    """The group by which sshd knows what to do with a researcher."""
+    return SHELL_GROUP if account.settings.shell else GROUP
+
+
+def judge_members(accounts: Sequence[Account], groups: Mapping[str, Collection[str]]) -> Iterator[Finding]:
+    """Which of `accounts` are not in the group that they should be in; `groups`: name → those that they are in."""
+    for account in accounts:
+        wanted = group_of(account)
+        if wanted not in groups[account.name]:
+            what = f"{account.name} is not in the group {wanted}, so sshd knows nothing of them as a researcher."
+            yield fail(what, f"usermod -aG {wanted} {account.name}")
 
 
 def _faults(sshd: str, account: Account, ground: Ground) -> list[str]:
     answer = run([sshd, "-T", "-C", f"user={account.name},host=x,addr=127.0.0.1"], timeout=_TIMEOUT)
     if answer.code:
-        return [f"sshd does not tell ({answer.output.strip() or answer.code})"]
+        return [f"sshd does not tell ({_first(answer.output) or answer.code})"]
     settings = parse(answer.output)
-    groups = [_group_name(gid) for gid in os.getgrouplist(account.name, account.identity.gid)]
     file = ground.keys / account.name
     keys = file.read_text("utf-8", "replace") if file.is_file() else ""
     return [
-        *judge_access(settings, account.name, groups),
+        *judge_access(settings, account.name, _groups(account)),
         *judge_keys(settings, account, ground.keys),
         *([] if account.settings.shell else judge_gateway(settings, keys)),
     ]
+
+
+def _groups(account: Account) -> list[str]:
+    return [_group_name(gid) for gid in os.getgrouplist(account.name, account.identity.gid)]
+
+
+def _first(output: str) -> str:
+    return next((line.strip() for line in output.splitlines() if line.strip()), "")
 
 
 def _group_name(gid: int) -> str:

@@ -319,13 +319,22 @@ def test_an_allow_list_that_leaves_a_researcher_out_is_found() -> None:
     assert len(list(doctor_ssh.judge_access(settings, "ana-silva", ["other", "guests"]))) == 3
 
 
+def test_a_researcher_outside_the_group_that_sshd_goes_by_is_put_into_it() -> None:
+    assert list(doctor_ssh.judge_members([ANA], {"ana-silva": ["labd"]})) == []
+    found = [next(doctor_ssh.judge_members([account], {"ana-silva": ["users"]})) for account in (ANA, WITH_SHELL)]
+    assert [finding.mend for finding in found] == [
+        "usermod -aG labd ana-silva",
+        "usermod -aG labd-shell ana-silva",
+    ]
+
+
 def test_researchers_with_the_same_fault_share_a_line() -> None:
     found = list(doctor_ssh.combine([(name, ["it is so"]) for name in ("a", "b", "c", "d", "e")]))
     assert [finding.what for finding in found] == ["a, b, c and 2 more: it is so."]
 
 
 def test_sshd_itself_must_be_valid_running_and_have_labd_s_part() -> None:
-    assert "line 3" in doctor_ssh.judge_valid(255, "debug\n/etc/ssh/sshd_config line 3: Bad option").what
+    assert "line 3" in doctor_ssh.judge_valid(255, "\nsshd_config line 3: Bad option\nterminating").what
     assert doctor_ssh.judge_valid(0, "").level == "ok"
     assert doctor_ssh.judge_running("", "22").level == "fail"
     assert "9.2p1" in doctor_ssh.judge_running("SSH-2.0-OpenSSH_9.2p1 Debian-2", "22").what
