@@ -1,7 +1,7 @@
 """Housekeeping: what a killed daemon left behind, and what is older than it needs to be.
 
 This room owns the removal of things that no active job needs: containers and folders of ended jobs, old snapshots,
-unused images, idle helpers. All of it can be cut off and done again.
+unused images, idle helpers; and it notices accounts that were changed by hand. All of it can be cut off and done again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from labd.log import get
 
 def keep_house(lab: Lab) -> None:
     """Do all of it; what fails is logged and left for the next time."""
+    lab.refresh_accounts()
     active = {job.id for job in lab.store.active()}
     for chore in (_containers, _folders, _images):
         try:

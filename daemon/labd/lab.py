@@ -61,6 +61,10 @@ class Lab:
         """The config with the limits that are `user`'s own."""
         return for_account(self.config, self.accounts[user].settings.limits)
 
+    def refresh_accounts(self) -> None:
+        """Read the accounts again. One that is gone stays known as long as it has jobs that go on."""
+        self.accounts.refresh(keep=frozenset(job.user for job in self.store.active()))
+
     def outbox(self, job: Job) -> Outbox:
         return Outbox(self.hands, self.accounts[job.user], job.project)
 

@@ -178,7 +178,7 @@ class Verbs:
 
     def _reload(self, request: Json, user: str | None) -> Iterator[Json]:
         """Read the accounts again."""
-        self._lab.accounts.refresh(keep=frozenset(job.user for job in self._lab.store.active()))
+        self._lab.refresh_accounts()
         get().info("accounts read again", accounts=len(self._lab.accounts))
         self._wake()
         yield {"accounts": len(self._lab.accounts)}
