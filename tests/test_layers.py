@@ -11,16 +11,28 @@ PACKAGE = Path(__file__).resolve().parent.parent / "daemon" / "labd"
 
 LAYERS = [
     ["errors"],
-    ["units", "layout", "installation", "finding", "mounts", "undoing"],
-    ["schema", "evidence", "survey", "session_files", "docker_facts"],
+    ["units", "layout", "installation", "finding", "mounts", "undoing", "ssh_words", "landlock"],
+    ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
+    ["rsync_options", "rsync_log", "scp_log", "sftp_log"],
+    ["ssh_commands"],
     ["jobs", "config", "languages", "engine", "known_errors", "requirement_errors", "requirements"],
     ["python_errors", "environments", "scheduling", "build_settings"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
-    ["transfers"],
-    ["database"],
+    ["transfers", "gateway_notes"],
+    ["database", "transfer_run"],
     ["records"],
     ["uploads", "endings", "status", "progress", "questions", "setup_writing", "setup_plan"],
-    ["store", "commands", "log", "readiness", "writers", "file_events", "setup_manifest", "account_files"],
+    [
+        "store",
+        "commands",
+        "log",
+        "front_desk",
+        "readiness",
+        "writers",
+        "file_events",
+        "setup_manifest",
+        "account_files",
+    ],
     ["hands", "hands_worker", "holders", "image_builder", "systemd", "setup_files", "ssh_keys"],
     [
         "accounts",
@@ -70,7 +82,7 @@ LAYERS = [
     ["setup", "doctor"],
     ["lab_commands", "admin_commands"],
     ["command_table"],
-    ["cli"],
+    ["cli", "gateway"],
     ["__main__"],
 ]
 ORDER = {room: number for number, layer in enumerate(LAYERS) for room in layer}

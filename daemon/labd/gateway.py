@@ -1,0 +1,74 @@
+"""The SSH gateway: what sshd starts, as the researcher, for whatever the researcher asks (sshd_config(5), command=).
+
+This room owns the way in: from SSH_ORIGINAL_COMMAND to a transfer, an answer or a refusal, and the command line for
+authorized_keys. It starts with every transfer, so it imports nothing that it does not need; it has no shell, no rights
+of its own and no secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":
+    # Started by its path and without site, which takes a third of the time: then labd is not on the path yet.
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+TYPE_CHECKING = False  # that of typing, which takes a while to import
+if TYPE_CHECKING:
+    from labd.errors import LabdError
+
+
+def command() -> list[str]:
+    """The command for authorized_keys, as a list of words."""
+    return [sys.executable, "-I", "-S", "-X", "utf8", os.path.abspath(__file__)]
+
+
+def main() -> int:
+    """Do what SSH_ORIGINAL_COMMAND asks for; the exit code."""
+    try:
+        return _answer(os.environ.get("SSH_ORIGINAL_COMMAND", ""), os.environ.get("HOME", "/"))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except Exception as error:
+        from labd.errors import LabdError
+
+        if isinstance(error, LabdError):
+            return _refuse(error)
+        raise
+
+
+def _answer(asked: str, home: str) -> int:
+    from labd.ssh_commands import Question, Secluded, understand
+
+    request = understand(asked, home)
+    if isinstance(request, Question):
+        from labd import front_desk
+
+        return front_desk.answer(request.verb, request.arguments, home)
+    from labd import transfer_run
+
+    if isinstance(request, Secluded):
+        request = transfer_run.read_secluded(request)
+    return transfer_run.run(request, home, os.environ.get("SSH_CONNECTION", "").partition(" ")[0])
+
+
+def _refuse(error: LabdError) -> int:
+    """Say why not, to who asked and to the daemon; the exit code."""
+    from labd import gateway_notes
+    from labd.errors import Exit
+
+    print(f"labd: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"      {error.hint}", file=sys.stderr)
+    sys.stderr.flush()
+    if error.exit_code == Exit.NO_PERMISSION:
+        gateway_notes.tell_refusal(f"{os.environ.get('SSH_ORIGINAL_COMMAND', '')[:100]}: {error.message}")
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""What the gateway tells the daemon: that a transfer ended, and what it refused.
+
+This room owns the wording of these notes and that nobody waits for them: the daemon may be down, and finds the records
+of transfers (`session_record`) by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from labd.client import ask, find_socket
+from labd.errors import LabdError
+from labd.units import count
+
+TYPE_CHECKING = False  # that of typing, which takes a while to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PATIENCE = 1.0
+_LONGEST = 200
+
+
+def client_address() -> str:
+    """The address that the client connects from (ssh(1), SSH_CONNECTION); "" when nobody says."""
+    return os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+
+
+def tell_transfer(kind: str, code: int, files: int, projects: Mapping[str, Mapping[str, object]]) -> None:
+    """Tell that a transfer ended, and for which projects."""
+    ends = ", ".join(f"{name} {end['result']}" for name, end in projects.items())
+    _tell("transfer", f"{kind} ended with {code} after {count(files, 'file')}: {ends}", list(projects))
+
+
+def tell_refusal(text: str) -> None:
+    """Tell that somebody was refused."""
+    _tell("refused", text, [])
+
+
+def _tell(event: str, text: str, projects: list[str]) -> None:
+    line = "".join(character if character.isprintable() else "?" for character in text)[:_LONGEST]
+    with contextlib.suppress(LabdError, OSError):
+        for _ in ask(
+            find_socket(), "note", _PATIENCE, event=event, address=client_address(), text=line, projects=projects
+        ):
+            pass

@@ -1,0 +1,72 @@
+"""What an rsync that receives did, from the log that its server writes (--log-file-format='%i %n').
+
+This room owns the meaning of these lines (rsync(1), --itemize-changes; rsyncd.conf(5), log format; measured with rsync
+3.5 and protocols 29 to 32) and of rsync's exit codes. It is pure.
+"""
+
+from __future__ import annotations
+
+from labd.transfer_log import decoded, locate, result
+
+FORMAT = "%i %n"
+
+_FULL = ("No space left on device", "Disk quota exceeded")
+
+
+class RsyncLog:
+    """Reads the log of one rsync."""
+
+    def __init__(self, destination: str) -> None:
+        """`destination` is relative to the inbox; "" for the inbox itself, which leaves the projects to the log."""
+        self.news: list[tuple[str, str]] = []
+        self.files = 0
+        self._changes: dict[str, int] = {}
+        self._files: dict[str, int] = {}
+        self._project, scope = locate(destination)
+        self._disk_is_full = False
+        if self._project:
+            self._know(self._project, scope)
+
+    def read(self, line: str) -> None:
+        """Take one line: date, time, [pid], and what happened."""
+        parts = line.split(" ", 3)
+        if len(parts) < 4:
+            return
+        item, _, path = parts[3].partition(" ")
+        if len(item) == 11 and item[0] in "<>ch." and item[1] in "fdLDS":
+            self._changed(item, path)
+        elif item == "*deleting":
+            self._changed(item, path.lstrip(" "))
+        elif parts[3].startswith("rsync") and any(words in line for words in _FULL):
+            self._disk_is_full = True
+
+    def _changed(self, item: str, path: str) -> None:
+        if self._project:
+            project = self._project
+        else:
+            name = path.partition("/")[0]
+            # With a log in a locale of its own, rsync writes \#ooo for what it cannot print.
+            project = decoded(name.replace("\\#", "\\")) if "\\#" in name else name
+            if project in ("", "."):
+                return
+        self._know(project, "")
+        if item[0] != ".":
+            self._changes[project] += 1
+            if item[0] != "*" and item[1] != "d":
+                self._files[project] += 1
+                self.files += 1
+
+    def _know(self, project: str, scope: str) -> None:
+        if project not in self._changes:
+            self._changes[project] = self._files[project] = 0
+            self.news.append((project, scope))
+
+    def results(self, code: int) -> dict[str, dict[str, object]]:
+        """Exit code 0 of a server that receives is proof, any other a transfer that was cut (BENCH, Uploads)."""
+        if code:
+            why = f"rsync code {code}" + (", the disk is full" if self._disk_is_full else "")
+            return {project: result("cut", files, why) for project, files in self._files.items()}
+        return {
+            project: result("complete" if self._changes[project] else "unchanged", files)
+            for project, files in self._files.items()
+        }

@@ -1,0 +1,203 @@
+"""What an sftp session did, from the log of its server (`sftp-server -e -l VERBOSE`).
+
+This room owns the meaning of these lines (sftp-server.c; measured with the scp and sftp of OpenSSH 9.2, killed at
+random moments) and the signature of scp, which is the only client that shows when it is done: it opens without
+TRUNCATE, sets the size before it closes, and sets the attributes of the folder that it was given last. It is pure.
+"""
+
+from __future__ import annotations
+
+from labd.transfer_log import common, decoded, locate, result
+
+TYPE_CHECKING = False  # that of typing, which takes a while to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CHANGES = ("remove name ", "rmdir name ", "rename old ", "posix-rename old ", "hardlink old ", "symlink old ")
+_ENDS = ('" flags ', '" bytes read ', '" size ', '" mode ', '" modtime ', '" owner ', '": ')
+
+
+class _Project:
+    """What the session did to one project. Paths are relative to the inbox."""
+
+    def __init__(self, name: str, scope: str) -> None:
+        self.roots = (name, f"{name}/project")
+        self.scope = scope
+        self.files = 0
+        self.writing: dict[str, int | None] = {}  # open for writing → the size that was set
+        self.faults: dict[str, str] = {}  # what is not there as it was sent → why
+        self.made: set[str] = set()  # folders that the client made, or tried to
+        self.unclosed: set[str] = set()  # what no folder's closing attributes cover yet
+        self.closed = ""  # the folder whose attributes were set last, "" when something was done since
+        self.is_scp = True  # nothing was done in another way than scp's
+
+    def act(self, path: str) -> None:
+        self.closed = ""
+        self.unclosed.add(path)
+
+    def close_folder(self, folder: str) -> None:
+        self.unclosed = {path for path in self.unclosed if path != folder and not path.startswith(f"{folder}/")}
+        self.closed = folder
+
+    def result(self, code: int, is_broken: bool) -> dict[str, object]:
+        for path, why in self.faults.items():
+            return result("cut", self.files, f"{why} {locate(path)[1]}")
+        for path in self.writing:
+            return result("cut", self.files, f"the connection broke in {locate(path)[1]}")
+        if self.is_scp and self.closed in self.roots and not self.unclosed:
+            return result("complete", self.files)
+        if code or is_broken:
+            return result("cut", self.files, "the connection broke")
+        return result("clean", self.files)
+
+
+class SftpLog:
+    """Reads the log of one session."""
+
+    def __init__(self, homes: Sequence[str]) -> None:
+        """`homes` are the ways to write the home; paths in the log are absolute or relative to it."""
+        self.news: list[tuple[str, str]] = []
+        self.files = 0
+        self._inboxes = [*(f"{home}/inbox/" for home in homes), "inbox/", "./inbox/"]
+        self._projects: dict[str, _Project] = {}
+        self._doubtful: tuple[_Project, str, str] | None = None  # what a bad status on the next line would be about
+        self._is_broken = False
+
+    def read(self, line: str) -> None:
+        """Take one line."""
+        doubtful, self._doubtful = self._doubtful, None
+        if line.startswith("sent status "):
+            if doubtful:
+                project, path, why = doubtful
+                project.writing.pop(path, None)
+                project.faults[path] = why
+        elif line.startswith('open "'):
+            self._opened(line)
+        elif line.startswith(('close "', 'forced close "')):
+            self._closed(line)
+        elif line.startswith('set "'):
+            self._set(line)
+        elif line.startswith('mkdir name "'):
+            self._made(line)
+        elif line.startswith('stat name "'):
+            self._looked(line)
+        elif line.startswith(_CHANGES):
+            self._changed(line)
+        elif line.startswith("process_write: write "):
+            self._not_written(line)
+        elif line.startswith(("read: ", "write: ")):
+            self._is_broken = True
+
+    def results(self, code: int) -> dict[str, dict[str, object]]:
+        """The server's exit code says little: it is 0 also when the client was killed."""
+        return {name: project.result(code, self._is_broken) for name, project in self._projects.items()}
+
+    def _opened(self, line: str) -> None:
+        path, rest = _name(line)
+        flags = rest.split(" ", 1)[0]
+        if "WRITE" in flags or "APPEND" in flags:
+            project = self._act(path, is_folder=False)
+            if project:
+                path = self._inner(path)
+                project.is_scp &= "TRUNCATE" not in flags and "APPEND" not in flags
+                project.faults.pop(path, None)
+                project.writing[path] = None
+                self._doubtful = (project, path, "could not write")
+
+    def _closed(self, line: str) -> None:
+        path, rest = _name(line)
+        project, path = self._known(path)
+        if project is None or path not in project.writing:
+            return
+        size = project.writing.pop(path)
+        written = _number(rest.rsplit(" ", 1)[-1])
+        if line.startswith("forced"):
+            project.faults[path] = "the connection broke in"
+        elif size is not None and written < size:
+            project.faults.setdefault(path, "not all arrived of")
+        elif path not in project.faults:
+            project.files += 1
+            self.files += 1
+        project.is_scp &= size is not None
+
+    def _set(self, line: str) -> None:
+        path, rest = _name(line)
+        project, path = self._known(path)
+        if project is None:
+            return
+        if '" size ' in line and path in project.writing:
+            project.writing[path] = _number(rest)
+        elif path in project.made:
+            project.close_folder(path)
+
+    def _made(self, line: str) -> None:
+        path, _ = _name(line)
+        project = self._act(path, is_folder=True)
+        if project:
+            project.made.add(self._inner(path))
+
+    def _looked(self, line: str) -> None:
+        # scp takes a folder that cannot be made for one that is there, and looks.
+        project, path = self._known(_name(line)[0])
+        if project and path in project.made:
+            self._doubtful = (project, path, "could not make")
+
+    def _changed(self, line: str) -> None:
+        names = line.partition('"')[2].removesuffix('"').split('" new "')
+        for path in map(decoded, names):
+            project = self._act(path, is_folder=False)
+            if project:
+                project.is_scp = False
+                project.faults.pop(self._inner(path), None)
+
+    def _not_written(self, line: str) -> None:
+        # A long name is cut there.
+        start, rest = _name(line)
+        start = self._inner(start)
+        why = "the disk is full at" if "No space" in rest or "quota" in rest else "a write failed in"
+        for project in self._projects.values():
+            for path in project.writing:
+                if start and path.startswith(start):
+                    project.faults[path] = why
+
+    def _act(self, path: str, is_folder: bool) -> _Project | None:
+        """Note that something is done at `path`; its project, if it is in one."""
+        path = self._inner(path)
+        name, inner = locate(path)
+        if not name:
+            return None
+        scope = inner if is_folder else inner.rpartition("/")[0]
+        project = self._projects.get(name)
+        if project is None:
+            project = self._projects[name] = _Project(name, scope)
+            self.news.append((name, scope))
+        elif (wider := common(project.scope, scope)) != project.scope:
+            project.scope = wider
+            self.news.append((name, wider))
+        project.act(path)
+        return project
+
+    def _known(self, path: str) -> tuple[_Project | None, str]:
+        path = self._inner(path)
+        return self._projects.get(locate(path)[0]), path
+
+    def _inner(self, path: str) -> str:
+        """`path` relative to the inbox, "" for what is elsewhere."""
+        for inbox in self._inboxes:
+            if path.startswith(inbox):
+                return "/".join(part for part in path[len(inbox) :].split("/") if part not in ("", "."))
+        return ""
+
+
+def _name(line: str) -> tuple[str, str]:
+    """The name between quotation marks in `line`, which may hold some itself, and what follows it."""
+    quoted = line.partition('"')[2]
+    for end in _ENDS:
+        name, found, rest = quoted.rpartition(end)
+        if found:
+            return decoded(name), rest
+    return decoded(quoted.removesuffix('"')), ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

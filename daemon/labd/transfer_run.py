@@ -1,0 +1,225 @@
+"""Running a transfer: its program confined by the kernel, its log read, its record written.
+
+This room owns the way from a checked request to the program's exit code. The program talks to the client directly;
+nothing of what is sent passes through here. The standard library is all that it imports, because every transfer waits
+for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from labd.ssh_words import refusal
+
+TYPE_CHECKING = False  # that of typing, which takes a while to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+    from labd.session_record import Record
+    from labd.ssh_commands import Secluded, Transfer
+    from labd.transfer_log import Log
+
+_PROGRAMS = {
+    "rsync": ("/usr/bin/rsync", "/usr/local/bin/rsync", "/bin/rsync"),
+    "scp": ("/usr/bin/scp", "/bin/scp"),
+    "sftp": (
+        "/usr/lib/openssh/sftp-server",
+        "/usr/libexec/openssh/sftp-server",
+        "/usr/libexec/sftp-server",
+        "/usr/lib/ssh/sftp-server",
+    ),
+}
+# What the C library and the programs read at their start; all of it is open to everybody on the machine.
+_SHARED = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+_READ = (
+    *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/localtime"),
+    *("/etc/ssl/openssl.cnf", "/etc/crypto-policies", "/usr/share/zoneinfo", "/dev/urandom"),
+)
+_MOST_SECLUDED = 1 << 20
+_PIPE = 1 << 20
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, fcntl(2)
+
+
+def program(kind: str) -> str:
+    """Path of the program for transfers of `kind`. Raises UnavailableError."""
+    for path in _PROGRAMS[kind]:
+        if os.access(path, os.X_OK):
+            return path
+    from labd.errors import UnavailableError
+
+    raise UnavailableError(f"This server has no program for {kind}.", "Ask the administrator to install it.")
+
+
+def read_secluded(request: Secluded) -> Transfer:
+    """Read the arguments that the client sends first: strings ended by NUL, the last one empty (rsync's rsync.c).
+
+    Not a byte more is taken, for the rest belongs to rsync. Raises NotAllowedError.
+    """
+    taken = bytearray()
+    while not taken.endswith(b"\0\0") and taken != b"\0":
+        byte = os.read(0, 1)
+        if not byte or len(taken) >= _MOST_SECLUDED:
+            raise refusal("rsync's arguments did not arrive whole.", "Try again, or without --secluded-args.")
+        taken += byte
+    _, *arguments = [os.fsdecode(argument) for argument in bytes(taken[:-2]).split(b"\0")]
+    return request.transfer(arguments)
+
+
+def run(transfer: Transfer, home: str, address: str) -> int:
+    """Run `transfer` in `home`; the exit code of its program. Does not return where nothing has to be noted."""
+    path = program(transfer.kind)
+    if not transfer.receives:
+        _become(transfer, path, home)
+    from labd.session_record import Record
+
+    record = Record(home, transfer.kind, address)
+    _make_parents(transfer, home)
+    log_end, program_end = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            from labd import landlock
+
+            landlock.die_with(parent)
+            _hand_over(transfer, record, program_end)
+            _become(transfer, path, home)
+        finally:
+            os._exit(126)
+    os.close(program_end)
+    return _watch(transfer, home, record, child, log_end)
+
+
+def _become(transfer: Transfer, path: str, home: str) -> NoReturn:
+    """Turn this process into the confined program."""
+    from labd import landlock
+
+    if any(word.pattern for word in transfer.paths):
+        # Before the kernel closes Python's own folder.
+        import glob
+    rights = dict.fromkeys(_SHARED, landlock.RUN) | dict.fromkeys(_READ, landlock.READ)
+    rights |= {path: landlock.RUN, "/dev/null": landlock.READ | landlock.WRITE, home: landlock.LIST}
+    rights |= dict.fromkeys((f"{home}/README", f"{home}/inbox", f"{home}/outbox"), landlock.READ)
+    if transfer.receives:
+        rights[f"{home}/inbox"] = landlock.WRITE
+        if transfer.kind == "sftp":
+            rights[f"{home}/outbox"] = landlock.READ | landlock.REMOVE
+    os.chdir(home)
+    landlock.confine(rights)
+    paths = []
+    for word in transfer.paths:
+        paths += (sorted(glob.glob(word.pattern)) if word.pattern else []) or [word.text]
+    landlock.default_signals()
+    environment = {"PATH": "/usr/bin:/bin", "HOME": home, "LC_ALL": "C.UTF-8"}
+    with contextlib.suppress(KeyError):
+        environment["SSH_CONNECTION"] = os.environ["SSH_CONNECTION"]
+    os.execve(path, [os.path.basename(path), *transfer.options, *paths], environment)
+
+
+def _hand_over(transfer: Transfer, record: Record, log: int) -> None:
+    """Give the program its end of the log, and the lock."""
+    if record.lock >= 0:
+        os.set_inheritable(record.lock, True)
+    if transfer.kind == "rsync":
+        from labd.rsync_log import FORMAT
+
+        os.set_inheritable(log, True)
+        transfer.options[1:1] = [f"--log-file=/proc/self/fd/{log}", f"--log-file-format={FORMAT}"]
+    else:
+        os.dup2(log, 2)
+        transfer.options[:0] = ["-v"] if transfer.kind == "scp" else ["-e", "-l", "VERBOSE"]
+
+
+def _make_parents(transfer: Transfer, home: str) -> None:
+    """Make the folders above the destination, which rsync and scp would not: inbox/NAME for inbox/NAME/project/."""
+    missing, _, name = transfer.destination.rpartition("/")
+    if transfer.kind == "scp" and not name:
+        missing = missing.rpartition("/")[0]
+    folder_only = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with contextlib.suppress(OSError):
+        folder = os.open(home, folder_only)
+        try:
+            for part in filter(None, missing.split("/")):
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=folder)
+                inner = os.open(part, folder_only, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+        finally:
+            os.close(folder)
+
+
+def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: int) -> int:
+    """Note what the program does until it ends; its exit code."""
+    _forward_signals(child)
+    log = _log(transfer, home)
+    last = ""
+    _note_news(log, record)
+    for line in _lines(log_end):
+        log.read(line)
+        last = line
+        if log.news:
+            _note_news(log, record)
+    code = _exit_code(os.waitpid(child, 0)[1])
+    projects = log.results(code)
+    if code and not projects and transfer.kind != "rsync":
+        # Its standard error is the log, so this would have been for the client to see.
+        print(last, file=sys.stderr)
+    record.end(code, log.files, projects)
+    if projects:
+        from labd import gateway_notes
+
+        gateway_notes.tell_transfer(transfer.kind, code, log.files, projects)
+    return code
+
+
+def _note_news(log: Log, record: Record) -> None:
+    for project, scope in log.news:
+        record.touch(project, scope)
+    log.news.clear()
+
+
+def _log(transfer: Transfer, home: str) -> Log:
+    destination = transfer.destination.removeprefix("inbox").lstrip("/")
+    if transfer.kind == "rsync":
+        from labd.rsync_log import RsyncLog
+
+        return RsyncLog(destination)
+    if transfer.kind == "scp":
+        from labd.scp_log import ScpLog
+
+        return ScpLog(destination)
+    from labd.sftp_log import SftpLog
+
+    return SftpLog(sorted({home, os.path.realpath(home)}))
+
+
+def _lines(descriptor: int) -> Iterator[str]:
+    """The lines that come from `descriptor`, until all who could write to it are gone."""
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE)
+    with open(descriptor, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
+        for line in lines:
+            yield line.rstrip("\r\n")
+
+
+def _forward_signals(child: int) -> None:
+    """Hand on what would end this process: the program ends of it, and its record is written."""
+    import signal
+
+    def forward(number: int, _: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
+
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, forward)
+
+
+def _exit_code(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
