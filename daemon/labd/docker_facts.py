@@ -7,14 +7,18 @@ that matter to labd. It never changes anything.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from labd.errors import NotAllowedError, UnavailableError
-from labd.finding import AS_ROOT
+from labd.finding import AS_ROOT, Finding, warn
 
 _TIMEOUT = 20
+
+
+class NoDockerError(UnavailableError):
+    """Docker does not answer."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def connected(address: str | None = None) -> Iterator[Any]:
             raise NotAllowedError("Only root can ask Docker.", AS_ROOT) from error
         if reason := getattr(error, "explanation", None):
             raise UnavailableError(f"Docker refuses: {str(reason).strip()}", "journalctl -u docker") from error
-        raise UnavailableError("Docker does not answer.", "systemctl enable --now docker") from error
+        raise NoDockerError(hint="systemctl enable --now docker") from error
     finally:
         if client is not None:
             client.close()
@@ -58,6 +62,18 @@ def engine(address: str | None = None) -> Engine:
     """The engine at `address`. Raises LabdError when it does not answer."""
     with connected(address) as client:
         return parse(client.info())
+
+
+def if_it_answers(look: Callable[[], Iterable[Finding]]) -> Callable[[], Iterator[Finding]]:
+    """`look`, but when Docker does not answer, a note instead: that this is so is said elsewhere, once."""
+
+    def looked() -> Iterator[Finding]:
+        try:
+            yield from look()
+        except NoDockerError:
+            yield warn("Not checked, because Docker does not answer.")
+
+    return looked
 
 
 def parse(info: Mapping[str, Any]) -> Engine:

@@ -20,7 +20,7 @@ from typing import Any
 from labd import environments, image_keeping, languages
 from labd.build_diagnosis import build_failed
 from labd.build_settings import BuildSettings
-from labd.docker_facts import connected
+from labd.docker_facts import connected, if_it_answers
 from labd.doctor_ground import Ground
 from labd.finding import Check, Finding, fail, ok, warn
 from labd.image_builder import Builder, BuildFailed
@@ -42,8 +42,8 @@ _SHOWN = 400
 def checks(ground: Ground) -> list[Check]:
     """All about builds."""
     return [
-        Check(_SUBJECT, "the base images", lambda: _bases(ground)),
-        Check(_SUBJECT, "building environments", lambda: _test(ground)),
+        Check(_SUBJECT, "the base images", if_it_answers(lambda: _bases(ground))),
+        Check(_SUBJECT, "building environments", if_it_answers(lambda: _test(ground))),
     ]
 
 

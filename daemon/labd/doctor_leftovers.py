@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labd.client import ask
-from labd.docker_facts import connected
+from labd.docker_facts import connected, if_it_answers
 from labd.doctor_builds import TAG
 from labd.doctor_ground import Ground
 from labd.errors import UnavailableError
@@ -41,10 +41,10 @@ class Jobs:
 def checks(ground: Ground) -> list[Check]:
     """All about leftovers."""
     return [
-        Check(_SUBJECT, "containers and volumes without a job", lambda: _containers(ground)),
-        Check(_SUBJECT, "mounts without a program", lambda: _mounts(ground)),
+        Check(_SUBJECT, "containers and volumes without a job", if_it_answers(lambda: _containers(ground))),
+        Check(_SUBJECT, "mounts without a program", if_it_answers(lambda: _mounts(ground))),
         Check(_SUBJECT, "folders without a job", lambda: _folders(ground)),
-        Check(_SUBJECT, "images without a name", lambda: _images(ground)),
+        Check(_SUBJECT, "images without a name", if_it_answers(lambda: _images(ground))),
     ]
 
 

@@ -118,6 +118,11 @@ def _researchers(ground: Ground) -> Iterator[Finding]:
         return
     if os.geteuid() != 0:
         raise NotAllowedError("What sshd does with researchers can be checked by root only.", AS_ROOT)
+    if run([sshd, "-t"], timeout=_TIMEOUT).code:
+        yield warn(
+            "What sshd does with researchers was not checked, because its configuration is not valid.", "sshd -t"
+        )
+        return
     known = [account for account in ground.researchers if _comes_by_ssh(account, ground)]
     if not known:
         yield ok("There are no researchers yet that sshd could let in.")
