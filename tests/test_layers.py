@@ -13,7 +13,7 @@ LAYERS = [
     ["errors"],
     ["units", "layout", "installation", "finding", "mounts", "undoing", "ssh_words", "landlock"],
     ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
-    ["rsync_options", "rsync_log", "scp_log", "sftp_log"],
+    ["rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
     ["ssh_commands"],
     ["jobs", "config", "languages", "engine", "known_errors", "requirement_errors", "requirements"],
     ["python_errors", "environments", "scheduling", "build_settings"],

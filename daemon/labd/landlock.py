@@ -7,7 +7,6 @@ researcher's own uid, which owns nothing outside its home, are what remains.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import stat
@@ -74,7 +73,7 @@ def confine(rights: Mapping[str, int]) -> bool:
     handled = b"".join(limit.to_bytes(8, sys.byteorder) for limit in limits)
     ruleset = _checked(_call(_CREATE_RULESET, handled, len(handled), 0))
     for path, right in rights.items():
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if os.path.exists(path):
             _allow(ruleset, path, right & files)
     _checked(_call(_RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from labd.transfer_log import decoded, locate, result
 
-FORMAT = "%i %n"
-
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 

@@ -7,7 +7,6 @@ cannot be written is left out: recording never changes a transfer.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import time
@@ -31,8 +30,10 @@ class Record:
         self._name = f"{time.time_ns()}-{os.getpid()}"
         self._shown = False
         self._first = f'{{"kind": "{kind}", "began": {time.time():.6f}, "address": "{_plain(address)}"}}\n'
-        with contextlib.suppress(OSError):
+        try:
             self._make()
+        except OSError:
+            self._close()
 
     def _make(self) -> None:
         os.makedirs(self._folder, 0o700, exist_ok=True)
@@ -50,9 +51,11 @@ class Record:
     def show(self) -> None:
         """Let the daemon find the record: something is being written."""
         if self._file >= 0 and not self._shown:
-            with contextlib.suppress(OSError):
+            try:
                 os.rename(self._hidden, f"{self._folder}/{self._name}")
-                self._shown = True
+            except OSError:
+                return
+            self._shown = True
 
     def touch(self, project: str, scope: str) -> None:
         """Note that the transfer is about the part `scope` of `project` ("": all of it)."""
@@ -64,19 +67,27 @@ class Record:
         if self._shown:
             self._write({"ended": time.time(), "code": code, "files": files, "projects": projects})
         elif self._file >= 0:
+            import contextlib
+
             with contextlib.suppress(OSError):
                 os.unlink(self._hidden)
+        self._close()
+
+    def _close(self) -> None:
         for descriptor in (self._file, self.lock):
             if descriptor >= 0:
                 os.close(descriptor)
         self._file = self.lock = -1
 
     def _write(self, line: Mapping[str, object]) -> None:
+        # While the program runs there is time to import it.
         import json
 
         if self._file >= 0:
-            with contextlib.suppress(OSError):
+            try:
                 os.write(self._file, json.dumps(line).encode() + b"\n")
+            except OSError:
+                self._close()
 
 
 def _plain(address: str) -> str:

@@ -1,56 +1,29 @@
-"""Running a transfer: its program confined by the kernel, its log read, its record written.
+"""Running a transfer: its program started, its log read, its record written.
 
 This room owns the way from a checked request to the program's exit code. The program talks to the client directly;
-nothing of what is sent passes through here. The standard library is all that it imports, because every transfer waits
-for it.
+nothing of what is sent passes through here. What is not needed before the program runs is imported while it runs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 
+from labd import transfer_child
 from labd.ssh_words import refusal
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NoReturn
 
     from labd.session_record import Record
     from labd.ssh_commands import Secluded, Transfer
     from labd.transfer_log import Log
 
-_PROGRAMS = {
-    "rsync": ("/usr/bin/rsync", "/usr/local/bin/rsync", "/bin/rsync"),
-    "scp": ("/usr/bin/scp", "/bin/scp"),
-    "sftp": (
-        "/usr/lib/openssh/sftp-server",
-        "/usr/libexec/openssh/sftp-server",
-        "/usr/libexec/sftp-server",
-        "/usr/lib/ssh/sftp-server",
-    ),
-}
-# What the C library and the programs read at their start; all of it is open to everybody on the machine.
-_SHARED = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
-_READ = (
-    *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/localtime"),
-    *("/etc/ssl/openssl.cnf", "/etc/crypto-policies", "/usr/share/zoneinfo", "/dev/urandom"),
-)
 _MOST_SECLUDED = 1 << 20
 _PIPE = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, fcntl(2)
-
-
-def program(kind: str) -> str:
-    """Path of the program for transfers of `kind`. Raises UnavailableError."""
-    for path in _PROGRAMS[kind]:
-        if os.access(path, os.X_OK):
-            return path
-    from labd.errors import UnavailableError
-
-    raise UnavailableError(f"This server has no program for {kind}.", "Ask the administrator to install it.")
 
 
 def read_secluded(request: Secluded) -> Transfer:
@@ -70,9 +43,9 @@ def read_secluded(request: Secluded) -> Transfer:
 
 def run(transfer: Transfer, home: str, address: str) -> int:
     """Run `transfer` in `home`; the exit code of its program. Does not return where nothing has to be noted."""
-    path = program(transfer.kind)
+    path = transfer_child.program(transfer.kind)
     if not transfer.receives:
-        _become(transfer, path, home)
+        transfer_child.become(transfer, path, home)
     from labd.session_record import Record
 
     record = Record(home, transfer.kind, address)
@@ -86,37 +59,11 @@ def run(transfer: Transfer, home: str, address: str) -> int:
 
             landlock.die_with(parent)
             _hand_over(transfer, record, program_end)
-            _become(transfer, path, home)
+            transfer_child.become(transfer, path, home)
         finally:
             os._exit(126)
     os.close(program_end)
     return _watch(transfer, home, record, child, log_end)
-
-
-def _become(transfer: Transfer, path: str, home: str) -> NoReturn:
-    """Turn this process into the confined program."""
-    from labd import landlock
-
-    if any(word.pattern for word in transfer.paths):
-        # Before the kernel closes Python's own folder.
-        import glob
-    rights = dict.fromkeys(_SHARED, landlock.RUN) | dict.fromkeys(_READ, landlock.READ)
-    rights |= {path: landlock.RUN, "/dev/null": landlock.READ | landlock.WRITE, home: landlock.LIST}
-    rights |= dict.fromkeys((f"{home}/README", f"{home}/inbox", f"{home}/outbox"), landlock.READ)
-    if transfer.receives:
-        rights[f"{home}/inbox"] = landlock.WRITE
-        if transfer.kind == "sftp":
-            rights[f"{home}/outbox"] = landlock.READ | landlock.REMOVE
-    os.chdir(home)
-    landlock.confine(rights)
-    paths = []
-    for word in transfer.paths:
-        paths += (sorted(glob.glob(word.pattern)) if word.pattern else []) or [word.text]
-    landlock.default_signals()
-    environment = {"PATH": "/usr/bin:/bin", "HOME": home, "LC_ALL": "C.UTF-8"}
-    with contextlib.suppress(KeyError):
-        environment["SSH_CONNECTION"] = os.environ["SSH_CONNECTION"]
-    os.execve(path, [os.path.basename(path), *transfer.options, *paths], environment)
 
 
 def _hand_over(transfer: Transfer, record: Record, log: int) -> None:
@@ -124,10 +71,8 @@ def _hand_over(transfer: Transfer, record: Record, log: int) -> None:
     if record.lock >= 0:
         os.set_inheritable(record.lock, True)
     if transfer.kind == "rsync":
-        from labd.rsync_log import FORMAT
-
         os.set_inheritable(log, True)
-        transfer.options[1:1] = [f"--log-file=/proc/self/fd/{log}", f"--log-file-format={FORMAT}"]
+        transfer.options[1:1] = [f"--log-file=/proc/self/fd/{log}", "--log-file-format=%i %n"]
     else:
         os.dup2(log, 2)
         transfer.options[:0] = ["-v"] if transfer.kind == "scp" else ["-e", "-l", "VERBOSE"]
@@ -138,17 +83,16 @@ def _make_parents(transfer: Transfer, home: str) -> None:
     missing, _, name = transfer.destination.rpartition("/")
     if transfer.kind == "scp" and not name:
         missing = missing.rpartition("/")[0]
-    folder_only = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    with contextlib.suppress(OSError):
-        folder = os.open(home, folder_only)
-        try:
-            for part in filter(None, missing.split("/")):
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(part, dir_fd=folder)
-                inner = os.open(part, folder_only, dir_fd=folder)
-                os.close(folder)
-                folder = inner
-        finally:
+    folders = [os.open(home, _FOLDER)]
+    try:
+        for part in filter(None, missing.split("/")):
+            if part not in os.listdir(folders[-1]):
+                os.mkdir(part, dir_fd=folders[-1])
+            folders.append(os.open(part, _FOLDER, dir_fd=folders[-1]))
+    except OSError:
+        return  # the program will meet the same, and say so to the client
+    finally:
+        for folder in folders:
             os.close(folder)
 
 
@@ -199,6 +143,7 @@ def _log(transfer: Transfer, home: str) -> Log:
 
 def _lines(descriptor: int) -> Iterator[str]:
     """The lines that come from `descriptor`, until all who could write to it are gone."""
+    import contextlib
     import fcntl
 
     with contextlib.suppress(OSError):
@@ -210,6 +155,7 @@ def _lines(descriptor: int) -> Iterator[str]:
 
 def _forward_signals(child: int) -> None:
     """Hand on what would end this process: the program ends of it, and its record is written."""
+    import contextlib
     import signal
 
     def forward(number: int, _: object) -> None:
