@@ -149,7 +149,8 @@ def judge_links(apart: Sequence[str], apart_for_daemon: Sequence[str]) -> Findin
     if apart_for_daemon:
         return warn(
             f"The daemon's unit puts the state and {_few(apart_for_daemon)} on different mounts: results are copied.",
-            "systemctl edit labd: let no ReadWritePaths=, BindPaths= or ProtectHome= name one without the other.",
+            "systemctl cat labd (take out ProtectSystem=strict, StateDirectory=, ReadWritePaths= and BindPaths=: each makes"
+            " a mount of its own), then: systemctl daemon-reload && systemctl restart labd",
         )
     return ok("labd's state and the homes are on one mount: results are hard links, not copies.")
 

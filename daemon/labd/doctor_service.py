@@ -40,7 +40,7 @@ def checks(ground: Ground) -> list[Check]:
     """All about the daemon."""
     return [
         Check("Config", "the configuration", lambda: _config(ground)),
-        Check(_SUBJECT, "the service", lambda: _unit(ground)),
+        Check(_SUBJECT, "the service", _unit),
         Check(_SUBJECT, "the daemon", lambda: _daemon(ground)),
         Check(_SUBJECT, "the journal", _journal),
     ]
@@ -60,7 +60,7 @@ def _config(ground: Ground) -> Iterator[Finding]:
 # systemd
 
 
-def _unit(ground: Ground) -> Iterator[Finding]:
+def _unit() -> Iterator[Finding]:
     if not systemd.is_here():
         yield warn(
             "This machine is not run by systemd, which would keep labd running.",
@@ -68,7 +68,7 @@ def _unit(ground: Ground) -> Iterator[Finding]:
         )
         return
     there = UNIT.is_file()
-    ours = there and UNIT.read_bytes() == setup_plan.unit(ground.config).content
+    ours = there and UNIT.read_bytes() == setup_plan.unit().content
     yield judge_unit(Unit(there, ours, systemd.is_behind(), _said("is-enabled"), _said("is-active")))
 
 
