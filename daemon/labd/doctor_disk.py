@@ -149,8 +149,8 @@ def judge_links(apart: Sequence[str], apart_for_daemon: Sequence[str]) -> Findin
     if apart_for_daemon:
         return warn(
             f"The daemon's unit puts the state and {_few(apart_for_daemon)} on different mounts: results are copied.",
-            "systemctl cat labd (take out ProtectSystem=strict, StateDirectory=, ReadWritePaths= and BindPaths=: each makes"
-            " a mount of its own), then: systemctl daemon-reload && systemctl restart labd",
+            "systemctl cat labd (take out ProtectSystem=strict, StateDirectory=, ReadWritePaths= and BindPaths=: each"
+            " makes a mount of its own), then: systemctl daemon-reload && systemctl restart labd",
         )
     return ok("labd's state and the homes are on one mount: results are hard links, not copies.")
 
