@@ -66,7 +66,8 @@ def _require_no_programs(name: str) -> None:
     if running:
         programs = ", ".join(f"{program} ({pid})" for pid, program in running[:5])
         raise AccountError(
-            f"Programs of {name} run: {programs}.", "End them and try again. Until then the account is disabled."
+            f"Programs of {name} run: {programs}.",
+            f"End them (pkill -u {name}) and try again. Until then the account is disabled.",
         )
 
 

@@ -145,7 +145,7 @@ _MACHINE = {
     "doctor": Command(
         admin_commands.doctor,
         "Look at all that labd needs, and say what is wrong",
-        ["json"],
+        ["json", "config"],
         "labd doctor",
         "Changes nothing. The exit code is 0 only if nothing is broken.",
     ),

@@ -45,7 +45,7 @@ def _set_up(placing: Placing, images: bool) -> None:
         placing.file(file)
     for path, target in setup_plan.LINKS.items():
         placing.link(path, target)
-    _service(placing, placing.file(setup_plan.unit(config)))
+    _service(placing, placing.file(setup_plan.unit()))
     setup_ssh.put(placing)
     if images:
         setup_images.make_missing(config, placing.teller)

@@ -14,7 +14,6 @@ from labd.config import SYSTEM_FILE, Config, bundled
 
 _PATH_IN_FILES = str(installation.CURRENT)
 """How the files that come with labd call its folder."""
-_HOMES = "ReadWritePaths=-/home\n"
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,9 @@ def files() -> list[File]:
     ]
 
 
-def unit(config: Config) -> File:
-    """The service, which may write where `config` has labd's own folder."""
-    text = _adapted(bundled("systemd") / "labd.service")
-    if not config.paths.state.is_relative_to(installation.STATE):
-        text = text.replace(_HOMES, f"{_HOMES}ReadWritePaths=-{config.paths.state}\n")
-    return File(installation.UNIT, text.encode())
+def unit() -> File:
+    """The service."""
+    return File(installation.UNIT, _adapted(bundled("systemd") / "labd.service").encode())
 
 
 def sshd(with_sftp: bool) -> File:
