@@ -26,6 +26,11 @@ def client_address() -> str:
     return os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
 
 
+def tell_begin(projects: list[str]) -> None:
+    """Tell that a transfer to these projects is under way, so that their STATUS can say so."""
+    _tell("began", "", projects)
+
+
 def tell_transfer(kind: str, code: int, files: int, projects: Mapping[str, Mapping[str, object]]) -> None:
     """Tell that a transfer ended, and for which projects."""
     ends = ", ".join(f"{name} {end['result']}" for name, end in projects.items())

@@ -152,7 +152,8 @@ def _can_build(cli: str) -> bool:
     if run([cli, "buildx", "version"], timeout=_PROBE_TIMEOUT).code == 0:
         return True
     # Until version 23, BuildKit was a part of the command itself.
-    version = re.match(r"Docker version (\d+)\.(\d+)", run([cli, "--version"], timeout=_PROBE_TIMEOUT).output)
+    said = run([cli, "--version"], timeout=_PROBE_TIMEOUT).output
+    version = re.search(r"^Docker version (\d+)\.(\d+)", said, re.MULTILINE)
     return version is not None and (18, 9) <= (int(version[1]), int(version[2])) < (23, 0)
 
 

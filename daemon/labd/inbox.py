@@ -27,7 +27,7 @@ from labd.writers import open_for_writing
 _HOT = 0.5
 _HOT_SHARE = 10
 # The gateway tells when a transfer ends: until then a look is only for STATUS, and to see that the gateway is alive.
-_LIVE = 2.0
+_LIVE = 10.0
 _LIVE_SHARE = 100
 _LOOKING_SHARE = 1000
 _AGE_SHARE = 60

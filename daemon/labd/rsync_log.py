@@ -6,12 +6,15 @@ This room owns the meaning of these lines (rsync(1), --itemize-changes; rsyncd.c
 
 from __future__ import annotations
 
-from labd.transfer_log import decoded, locate, result
+from labd.transfer_log import LineLog, decoded, locate, result
 
+# As they stand after the process number; a file's name that looks the same only makes a count too high.
+_FILES = (b"] >f", b"] cL", b"] hf", b"] hL")
+_OTHERS = (b"] cd", b"] cD", b"] cS", b"] *deleting")
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
-class RsyncLog:
+class RsyncLog(LineLog):
     """Reads the log of one rsync."""
 
     def __init__(self, destination: str) -> None:
@@ -24,6 +27,17 @@ class RsyncLog:
         self._disk_is_full = False
         if self._project:
             self._know(self._project, scope)
+
+    def take(self, block: bytes) -> None:
+        """Take whole lines; where it is known whose they are, they only have to be counted."""
+        if not self._project:
+            super().take(block)
+            return
+        files = sum(map(block.count, _FILES))
+        self.files += files
+        self._files[self._project] += files
+        self._changes[self._project] += files + sum(map(block.count, _OTHERS))
+        self._disk_is_full |= any(words.encode() in block for words in _FULL)
 
     def read(self, line: str) -> None:
         """Take one line: date, time, [pid], and what happened."""

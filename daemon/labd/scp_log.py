@@ -6,10 +6,10 @@ end: a client that is cut between two files looks like one that is done, so noth
 
 from __future__ import annotations
 
-from labd.transfer_log import decoded, locate, result
+from labd.transfer_log import LineLog, decoded, locate, result
 
 
-class ScpLog:
+class ScpLog(LineLog):
     """Reads the log of one scp."""
 
     def __init__(self, destination: str) -> None:

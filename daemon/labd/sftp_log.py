@@ -7,7 +7,7 @@ TRUNCATE, sets the size before it closes, and sets the attributes of the folder 
 
 from __future__ import annotations
 
-from labd.transfer_log import common, decoded, locate, result
+from labd.transfer_log import LineLog, common, decoded, locate, result
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Project:
         return result("clean", self.files)
 
 
-class SftpLog:
+class SftpLog(LineLog):
     """Reads the log of one session."""
 
     def __init__(self, homes: Sequence[str]) -> None:

@@ -16,11 +16,24 @@ if TYPE_CHECKING:
         news: list[tuple[str, str]]  # projects and scopes that were not known before; who reads them removes them
         files: int
 
-        def read(self, line: str) -> None:
-            """Take one line, without its end."""
+        def take(self, block: bytes) -> None:
+            """Take what the program wrote: whole lines, many at a time."""
 
         def results(self, code: int) -> dict[str, dict[str, object]]:
             """How the transfer ended for each project, now that its program ended with `code`."""
+
+
+class LineLog:
+    """A reader that looks at each line."""
+
+    def take(self, block: bytes) -> None:
+        """Take whole lines."""
+        for line in block.decode(errors="surrogateescape").split("\n")[:-1]:
+            self.read(line.rstrip("\r"))
+
+    def read(self, line: str) -> None:
+        """Take one line, without its end."""
+        raise NotImplementedError
 
 
 def locate(path: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MOST_SECLUDED = 1 << 20
 _PIPE = 1 << 20
+_GATHER = 0.005
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, fcntl(2)
 
@@ -100,18 +101,16 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
     """Note what the program does until it ends; its exit code."""
     _forward_signals(child)
     log = _log(transfer, home)
-    last = ""
+    last = b""
     _note_news(log, record)
-    for line in _lines(log_end):
-        log.read(line)
-        last = line
-        if log.news:
-            _note_news(log, record)
+    for last in _blocks(log_end):
+        log.take(last)
+        _note_news(log, record)
     code = _exit_code(os.waitpid(child, 0)[1])
     projects = log.results(code)
     if code and not projects and transfer.kind != "rsync":
         # Its standard error is the log, so this would have been for the client to see.
-        print(last, file=sys.stderr)
+        sys.stderr.writelines(f"{line}\n" for line in last.decode(errors="replace").splitlines()[-1:])
     record.end(code, log.files, projects)
     if projects:
         from labd import gateway_notes
@@ -121,8 +120,13 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
 
 
 def _note_news(log: Log, record: Record) -> None:
+    if not log.news:
+        return
+    from labd import gateway_notes
+
     for project, scope in log.news:
         record.touch(project, scope)
+    gateway_notes.tell_begin([project for project, _ in log.news])
     log.news.clear()
 
 
@@ -141,16 +145,23 @@ def _log(transfer: Transfer, home: str) -> Log:
     return SftpLog(sorted({home, os.path.realpath(home)}))
 
 
-def _lines(descriptor: int) -> Iterator[str]:
-    """The lines that come from `descriptor`, until all who could write to it are gone."""
+def _blocks(descriptor: int) -> Iterator[bytes]:
+    """Whole lines that come from `descriptor`, many at a time, until all who could write to it are gone."""
     import contextlib
     import fcntl
+    import time
 
     with contextlib.suppress(OSError):
         fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE)
-    with open(descriptor, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
-        for line in lines:
-            yield line.rstrip("\r\n")
+    rest = b""
+    while chunk := os.read(descriptor, _PIPE):
+        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        if end:
+            yield whole + end
+        # The program writes each line by itself: to wake up for each takes longer than to read them.
+        time.sleep(_GATHER)
+    if rest:
+        yield rest + b"\n"
 
 
 def _forward_signals(child: int) -> None:
