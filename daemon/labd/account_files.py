@@ -32,9 +32,11 @@ def form(comment: str, shell: bool, limits: Mapping[str, str], push: Mapping[str
     """The text of an account file. Raises SchemaError for a value that cannot be."""
     lines = [f"comment = {_toml(comment)}"] if comment else []
     lines += ["shell = true"] if shell else []
-    for table, values in (("limits", limits), ("push", push)):
-        if values:
-            lines += ["", f"[{table}]", *(f"{key} = {_value(value)}" for key, value in values.items())]
+    if limits:
+        lines += ["", "[limits]", *(f"{key} = {_measure(value)}" for key, value in limits.items())]
+    if push:
+        texts = (f"{key} = {_toml(push[key])}" for key in ("user", "host", "path"))
+        lines += ["", "[push]", *texts, f"port = {int(push['port'])}"]
     text = "\n".join(lines).lstrip("\n") + "\n"
     read_text(AccountSettings, text.encode(), "the account")
     return text
@@ -59,7 +61,8 @@ def parse_push(text: str) -> dict[str, str]:
         r"(?P<user>[A-Za-z0-9._\\-]+)@(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.-]+):(?:(?P<port>\d{1,5}):)?(?P<path>.+)",
         text,
     )
-    if not match or match["host"].startswith("-") or match["user"].startswith("-") or not match["path"].isprintable():
+    # A host or user that begins with a dash would be an option to ssh; the digits are an IPv6 address without brackets.
+    if not match or re.match(r"-|\d+$", match["host"]) or text.startswith("-") or not match["path"].isprintable():
         raise AccountError(
             f"{text!r} does not say where to send results.",
             "Like this: ana@pc.example.org:22:results, or ana@[2001:db8::7]:22:results",
@@ -92,7 +95,7 @@ def tell_daemon() -> None:
         print(f"The running daemon does not know of it yet: {error.message} Restart it: systemctl restart labd")
 
 
-def _value(text: str) -> str:
+def _measure(text: str) -> str:
     return text if re.fullmatch(r"\d+(\.\d+)?", text) else _toml(text)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from labd.commands import run
 from labd.errors import Exit, LabdError
+from labd.rendering import one_line
 
 _TYPES = {
     "ssh-ed25519": "ED25519",
@@ -118,7 +119,7 @@ def _key(line: str, name: str) -> PublicKey:
     bits = int(shown["bits"])
     if kind == "ssh-rsa" and bits < _RSA_BITS:
         raise KeyRefusedError(f"The RSA key in {name} has {bits} bits, which is too weak.", _MAKE_ONE)
-    comment = "".join(character for character in "".join(rest) if character.isprintable()).strip()
+    comment = one_line("".join(rest))
     told = f"RSA {bits}" if kind == "ssh-rsa" else _TYPES[kind]
     return PublicKey(kind, blob, comment, shown["fingerprint"], told)
 

@@ -55,11 +55,13 @@ def text(name: str, door: Door, key: str = "") -> str:
     return f"""\
 Your account in the lab is {name}, on {door.host}, port {door.port}.
 
-1. Put this into the file .ssh/config in your home folder (Windows: C:\\Users\\YOU\\.ssh\\config):
+1. Put this into the file .ssh/config in your home folder
+   (Windows: C:\\Users\\YOU\\.ssh\\config):
 
 {chr(10).join(lines)}
 
-2. The first time, ssh shows a fingerprint of the machine. Say yes only if it is one of these:
+2. The first time, ssh shows a fingerprint of the machine. Say yes only if it is
+   one of these:
 
 {prints or "    (ask the administrator)"}
 
