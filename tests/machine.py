@@ -1,7 +1,8 @@
 """A machine to try the administrator's commands on: this one, with its own copies of what they change.
 
-A mount namespace in which /etc, /home, /opt, /run, /usr/local, /var/lib and /var/tmp are overlays: accounts, groups and
-files are made for real, and nothing of it is seen outside. systemd does not run in it, and Docker answers as outside.
+A mount namespace in which /etc, /home, /opt, /root, /run, /usr/local, /var/lib and /var/tmp are overlays: accounts,
+groups and files are made for real, and nothing of it is seen outside. systemd does not run in it, and Docker answers as
+outside.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-COVERED = ("etc", "home", "opt", "run", "usr/local", "var/lib", "var/tmp")
+COVERED = ("etc", "home", "opt", "root", "run", "usr/local", "var/lib", "var/tmp")
 Done = subprocess.CompletedProcess[str]
 
 _COVER = """
@@ -51,16 +52,21 @@ class Machine:
         )
         assert self._keeper.stdout and self._keeper.stdout.readline() == "ready\n"
 
+    LABD = (sys.executable, "-W", "error", "-m", "labd")
+
+    def enter(self, *command: str | Path) -> list[str]:
+        """What runs `command` there when it is started here."""
+        return ["nsenter", f"--target={self._keeper.pid}", "--mount", "--wd=/root", *map(str, command)]
+
     def run(self, *command: str | Path, typed: str = "") -> Done:
         """What `command` does there."""
-        enter = ["nsenter", f"--target={self._keeper.pid}", "--mount", "--wd=/"]
         return subprocess.run(
-            [*enter, *map(str, command)], input=typed, capture_output=True, text=True, timeout=120, check=False
+            self.enter(*command), input=typed, capture_output=True, text=True, timeout=120, check=False
         )
 
     def labd(self, *arguments: str | Path, typed: str = "") -> Done:
         """What `labd ARGUMENTS` does there."""
-        return self.run(sys.executable, "-W", "error", "-m", "labd", *arguments, typed=typed)
+        return self.run(*self.LABD, *arguments, typed=typed)
 
     def read(self, path: str | Path) -> str:
         """A file of it."""

@@ -19,6 +19,7 @@ from labd.hands import Identity
 from labd.installation import GROUP, SHELL_GROUP, SKEL
 
 HOMES = Path("/home")
+_FIRST_UID, _LAST_UID = 1000, 60000  # Debian policy, 9.2.2
 _SSHD = ("sshd", "sshd-session")
 _ENDING = 10.0  # seconds that a session has to end
 _LOOK_AGAIN = 0.1
@@ -42,25 +43,37 @@ def identity(name: str) -> Identity:
 def create(name: str, comment: str, shell: bool) -> bool:
     """Make the account and its home, which nobody else can enter; whether the home is new.
 
-    A home that an earlier account of that name left is taken over, with its uid. Nothing is left of an account that
-    could not be made. Raises AccountError, CommandError.
+    A home that an earlier account of that name left is taken over, with its uid; nobody gets the uid of another home
+    that was left. Nothing is left of an account that could not be made. Raises AccountError, CommandError.
     """
     home = HOMES / name
     is_new = not os.path.lexists(home)
     command = ["useradd", "--user-group", "--home-dir", str(home), "--comment", comment, "--password", "*"]
     command += ["--groups", SHELL_GROUP if shell else GROUP, "--shell", "/bin/bash" if shell else "/bin/sh"]
-    command += ["--create-home", "--skel", str(SKEL), "--key", "HOME_MODE=0700"] if is_new else _adoption(home)
+    if is_new:
+        command += ["--create-home", "--skel", str(SKEL), "--key", "HOME_MODE=0700", *_uid_of_nobody()]
+    else:
+        command += ["--no-create-home", "--uid", str(_left_by(home))]
     try:
         must([*command, name])
     except CommandError:
         if exists(name):
             delete(name, is_new)
         raise
+    if not is_new:
+        known = pwd.getpwnam(name)
+        os.chown(home, known.pw_uid, known.pw_gid, follow_symlinks=False)
     return is_new
 
 
 def delete(name: str, with_home: bool = False) -> None:
-    """Remove the account; `with_home` is for a home that nobody has used yet."""
+    """Remove the account, and `with_home` its home, for one that nobody has used yet.
+
+    A home that stays is closed to everybody but root: the next account that is made could get the same uid.
+    """
+    home = HOMES / name
+    if not with_home and home.is_dir() and not home.is_symlink():
+        os.chown(home, 0, 0, follow_symlinks=False)
     must(["userdel", *(["--remove"] if with_home else []), name])
 
 
@@ -71,7 +84,8 @@ def expire(name: str, expired: bool) -> None:
 
 def as_owner(name: str, *command: str) -> None:
     """Run a program with the rights of `name`. Raises CommandError."""
-    must([*identity(name).prefix(), *command], timeout=3600.0)
+    # Where we are is perhaps not open to them.
+    must([*identity(name).prefix(), "env", "--chdir=/", *command], timeout=3600.0)
 
 
 def end_sessions(name: str) -> None:
@@ -95,14 +109,29 @@ def processes(uid: int) -> Iterator[tuple[int, str]]:
             continue  # it has ended
 
 
-def _adoption(home: Path) -> list[str]:
-    """How useradd is told to take over `home`."""
-    status = home.lstat()
-    owner = next((known.pw_name for known in pwd.getpwall() if known.pw_uid == status.st_uid), None)
-    if not home.is_dir() or home.is_symlink() or owner is not None:
-        whose = f"belongs to {owner}" if owner else "is no folder"
+def _uid_of_nobody() -> list[str]:
+    """How useradd is told to choose no uid that owns a home which was left; nothing when there is none."""
+    used = {known.pw_uid for known in pwd.getpwall()}
+    left = {uid for home in HOMES.iterdir() if (uid := _owner(home)) not in used}
+    ordinary = [uid for uid in used | left if _FIRST_UID <= uid < _LAST_UID]
+    return ["--uid", str(max(ordinary) + 1)] if left else []
+
+
+def _left_by(home: Path) -> int:
+    """The uid of the account that left `home`. Raises AccountError when it is somebody's."""
+    uid = _owner(home)
+    owner = next((known.pw_name for known in pwd.getpwall() if known.pw_uid == uid), None)
+    if home.is_symlink() or not home.is_dir() or owner is not None:
+        whose = f"what is in it belongs to {owner}" if owner else "it is no folder"
         raise AccountError(f"{home} is there already, and {whose}.", "Move it away, or choose another name.")
-    return ["--no-create-home", "--uid", str(status.st_uid)]
+    return uid
+
+
+def _owner(home: Path) -> int:
+    """Whose a home is, or was before it was closed: then its inbox says so."""
+    uid = home.lstat().st_uid
+    inbox = home / "inbox"
+    return inbox.lstat().st_uid if uid == 0 and os.path.lexists(inbox) else uid
 
 
 def _signal(pid: int, sign: signal.Signals) -> None:
