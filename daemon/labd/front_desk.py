@@ -6,12 +6,18 @@ daemon and look as those of the `labd` command on the machine itself. It never s
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import time
 from types import SimpleNamespace as Options
 
-from labd import questions
-from labd.client import AnswerError
+from labd import questions, screen
+from labd.client import ask, find_socket
+from labd.disk_usage import free, usage
 from labd.errors import Exit, LabdError, UnavailableError
-from labd.layout import NAME_HINT, is_valid_name
+from labd.layout import is_valid_name
+from labd.rendering import is_terminal
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -19,22 +25,9 @@ if TYPE_CHECKING:
 
 _JOB, _MAYBE_JOB, _PROJECT = "JOB", "[JOB]", "NAME"
 _FOLLOW, _JSON, _LIMIT = "[-f]", "[--json]", "[-n N]"
-
-
-class _Verb:
-    def __init__(self, answer: Callable[[Options], int], *takes: str) -> None:
-        self.answer, self.takes = answer, takes
-
-
-_VERBS = {
-    "status": _Verb(questions.status, _MAYBE_JOB, _JSON),
-    "jobs": _Verb(questions.jobs, _JSON, _LIMIT),
-    "logs": _Verb(questions.logs, _JOB, _FOLLOW),
-    "cancel": _Verb(questions.cancel, _JOB),
-    "rerun": _Verb(questions.rerun, _JOB),
-    "submit": _Verb(questions.submit, _PROJECT),
-    "queue": _Verb(questions.queue, _JSON),
-}
+_COUNTING = 0.3
+_DISK_AGE = 30.0
+_PATIENCE = 5.0
 
 
 class UsageError(LabdError):
@@ -45,11 +38,11 @@ class UsageError(LabdError):
 
 def answer(verb: str, arguments: Sequence[str], home: str) -> int:
     """Answer `verb` ("" for the status screen); the exit code. Raises LabdError."""
+    function, takes = _VERBS[verb]
+    options = parse(verb, takes, arguments)
+    options.home = home
     try:
-        options = parse(verb, _VERBS[verb].takes, arguments)
-        return _VERBS[verb].answer(options)
-    except AnswerError:
-        raise
+        return function(options)
     except UnavailableError:
         raise UnavailableError(
             "labd is not running on the server at the moment.",
@@ -60,6 +53,7 @@ def answer(verb: str, arguments: Sequence[str], home: str) -> int:
 def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
     """The options in `arguments`. Raises UsageError."""
     options = Options(job=None, project=None, json=False, follow=False, limit=50, socket=None)
+    takes_name = {_JOB, _MAYBE_JOB, _PROJECT} & {*takes}
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
@@ -68,23 +62,155 @@ def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
         elif argument == "--json" and _JSON in takes:
             options.json = True
         elif argument in ("-n", "--limit") and _LIMIT in takes and rest and rest[0].isdecimal():
-            options.limit = min(int(rest.pop(0)), 10_000)
-        elif argument.startswith("-") or options.job is not None or not {_JOB, _MAYBE_JOB, _PROJECT} & {*takes}:
+            options.limit = min(int(rest.pop(0)[:6]), 10_000)
+        elif argument.startswith("-") or options.job is not None or not takes_name:
             raise _usage(verb, takes)
         else:
             options.job = options.project = _name(argument)
-    if options.job is None and {_JOB, _PROJECT} & {*takes}:
+    if options.job is None and takes_name - {_MAYBE_JOB}:
         raise _usage(verb, takes)
     return options
 
 
 def _name(argument: str) -> str:
-    name = argument.removeprefix("inbox/").rstrip("/")
+    name = argument.removeprefix("inbox/").removeprefix("outbox/").rstrip("/")
     if not is_valid_name(name):
-        raise UsageError("That is neither the number of a job nor the name of a project.", NAME_HINT)
+        raise UsageError("That is neither the number of a job nor the name of a project.", "`ssh HOST jobs` has both.")
     return name
 
 
 def _usage(verb: str, takes: Sequence[str]) -> UsageError:
-    words = " ".join((verb, *takes))
-    return UsageError(f"That is not how `{verb}` is asked.", f"It is: ssh HOST {words}")
+    words = " ".join(word for word in (verb, *takes) if word)
+    return UsageError(f"That is not how {f'`{verb}`' if verb else 'the status'} is asked.", f"It is: ssh HOST {words}")
+
+
+def _status(options: Options) -> int:
+    if not options.json:
+        return questions.status(options)
+    for told in ask(find_socket(), "status", job=options.job):
+        print(json.dumps(told))
+    return Exit.OK
+
+
+def _logs(options: Options) -> int:
+    if options.follow:
+        _end_with_the_client()
+    try:
+        return questions.logs(options)
+    except KeyboardInterrupt:
+        return Exit.OK
+
+
+def _end_with_the_client() -> None:
+    """End this process when nobody reads its output any more: a silent program would keep it until its own end."""
+    import select
+    import threading
+
+    def watch() -> None:
+        gone = select.poll()
+        gone.register(1, 0)  # an error or a hang-up is always told (poll(2))
+        gone.poll()
+        os._exit(Exit.OK)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _screen(options: Options) -> int:
+    lines = _lines(options.home, _disk(options.home), 80, 23, is_terminal(sys.stdout))
+    print("\n".join(lines))
+    return Exit.OK
+
+
+def _top(options: Options) -> int:
+    if not (is_terminal(sys.stdout) and sys.stdin.isatty()):
+        return _screen(options)
+    from labd import live_view
+
+    counted, disk = time.monotonic(), _disk(options.home)
+
+    def draw(columns: int, rows: int) -> list[str]:
+        nonlocal counted, disk
+        if time.monotonic() - counted > _DISK_AGE:
+            counted, disk = time.monotonic(), _disk(options.home)
+        try:
+            return _lines(options.home, disk, columns, rows, True)
+        except UnavailableError:
+            return ["labd is not running at the moment; waiting for it.  (q ends this)"]
+
+    live_view.run(draw)
+    return Exit.OK
+
+
+def _lines(home: str, disk: screen.Disk, columns: int, rows: int, colours: bool) -> list[str]:
+    for overview in ask(find_socket(), "overview", _PATIENCE):
+        colours = colours and not os.environ.get("NO_COLOR")
+        return screen.screen(overview, disk, _place(), time.time(), columns, rows, colours)
+    raise UnavailableError
+
+
+def _disk(home: str) -> screen.Disk:
+    (inbox, outbox), is_all = usage([f"{home}/inbox", f"{home}/outbox"], _COUNTING)
+    return screen.Disk(inbox, outbox, free(home), is_all)
+
+
+def _place() -> str:
+    """How the lab is reached: user@host, as far as the connection tells."""
+    import pwd
+
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = "YOU"
+    address = (os.environ.get("SSH_CONNECTION", "").split(" ") + [""] * 4)[2]
+    # An IPv6 address would need brackets for some clients and none for others.
+    return f"{user}@{address if address and ':' not in address else os.uname().nodename}"
+
+
+def _check(options: Options) -> int:
+    os.execv(sys.executable, [sys.executable, "-I", "-m", "labd", "check", f"{options.home}/inbox/{options.project}"])
+
+
+def _help(options: Options) -> int:
+    print(help_text(_place()))
+    return Exit.OK
+
+
+def help_text(place: str) -> str:
+    """What `ssh lab help` says: one screen of examples; `place` is user@host."""
+    return f"""\
+Send a folder, get a result. The folder has your program in code/ (code/app.py)
+and its data in input/; what the program writes to /output comes back.
+
+ send     rsync -a project/ {place}:inbox/galaxies/project/
+          scp -r galaxies {place}:inbox/
+          or WinSCP, FileZilla: protocol SFTP, into the folder inbox
+ fetch    rsync -a {place}:outbox/galaxies/output/ output/
+          scp -r {place}:outbox/galaxies/output .
+
+ ssh {place} …
+   (nothing)        your jobs, the queue, the machine, your disk
+   top              the same, live: ssh -t {place} top
+   status [JOB]     what runs; with JOB: all about it, why it failed, what to do
+   logs [-f] JOB    what the program printed; -f goes on until it ends
+   submit NAME      everything has arrived: start
+   cancel JOB       stop it; what it wrote so far comes back
+   rerun JOB        run the same upload once more
+   check NAME       what labd thinks of inbox/NAME
+   queue, jobs      who waits and runs; all jobs there were
+JOB is a number or the name of a project. status, jobs, queue take --json."""
+
+
+_VERBS: dict[str, tuple[Callable[[Options], int], tuple[str, ...]]] = {
+    "": (_screen, ()),
+    "status": (_status, (_MAYBE_JOB, _JSON)),
+    "jobs": (questions.jobs, (_LIMIT, _JSON)),
+    "logs": (_logs, (_FOLLOW, _JOB)),
+    "cancel": (questions.cancel, (_JOB,)),
+    "rerun": (questions.rerun, (_JOB,)),
+    "submit": (questions.submit, (_PROJECT,)),
+    "queue": (questions.queue, (_JSON,)),
+    "check": (_check, (_PROJECT,)),
+    "top": (_top, ()),
+    "help": (_help, ()),
+}
+"""For each verb: what answers it, and what may follow it."""

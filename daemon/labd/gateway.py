@@ -36,9 +36,7 @@ def main() -> int:
     except Exception as error:
         from labd.errors import LabdError
 
-        if isinstance(error, LabdError):
-            return _refuse(error)
-        raise
+        return _refuse(error if isinstance(error, LabdError) else _defect(error))
 
 
 def _answer(asked: str, home: str) -> int:
@@ -54,6 +52,17 @@ def _answer(asked: str, home: str) -> int:
     if isinstance(request, Secluded):
         request = transfer_run.read_secluded(request)
     return transfer_run.run(request, home, os.environ.get("SSH_CONNECTION", "").partition(" ")[0])
+
+
+def _defect(error: Exception) -> LabdError:
+    from labd.errors import Exit, LabdError
+
+    what = f"{type(error).__name__}: {error}".strip(": ")
+    told = LabdError(
+        f"labd met an error of its own ({what}).", "Tell the administrator, with the command that you gave."
+    )
+    told.exit_code = Exit.INTERNAL
+    return told
 
 
 def _refuse(error: LabdError) -> int:
