@@ -127,16 +127,17 @@ class Box:
         return self.pcs[user]
 
     def copy_checkout(self, path: str) -> None:
-        """Copy this checkout as it is now, with what is tracked and not committed yet, to the server."""
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+        """Copy this checkout as it is now to the server: what is in Git's hands, and what is new and not ignored."""
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
         there = "\0".join(name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).exists())
         tar = ["tar", "--null", "--files-from=-", "-cf", "-"]
         archive = subprocess.run(tar, cwd=CHECKOUT, input=there.encode(), capture_output=True, check=True)
         self.server.unpack(archive.stdout, path)
 
-    def journal(self, *options: str) -> list[str]:
+    def journal(self) -> list[str]:
         """The messages of labd's unit, oldest first."""
-        return self.server.run(f"journalctl -u labd -o cat {shlex.join(options)}").stdout.splitlines()
+        return self.server.run("journalctl -u labd -o cat").stdout.splitlines()
 
     def close(self) -> None:
         """Take away all that was made, but for the images."""

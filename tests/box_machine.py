@@ -6,6 +6,7 @@ import io
 import shlex
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 Done = subprocess.CompletedProcess[str]
@@ -47,7 +48,7 @@ class Machine:
         """Write a file, with the folders that it needs. Relative to the home of the machine's user."""
         entry = tarfile.TarInfo(path.lstrip("/"))
         raw = content.encode() if isinstance(content, str) else content
-        entry.size, entry.mode = len(raw), mode
+        entry.size, entry.mode, entry.mtime = len(raw), mode, int(time.time())
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             tar.addfile(entry, io.BytesIO(raw))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from box import Box
+from box_lab import InstalledLab, Person
 from lab import Lab
 
 MakeLab = Callable[..., Lab]
@@ -60,3 +61,21 @@ def box() -> Iterator[Box]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def installed(box: Box) -> InstalledLab:
+    """labd, installed on the server in the box."""
+    return InstalledLab(box)
+
+
+@pytest.fixture(scope="session")
+def ana(installed: InstalledLab) -> Person:
+    """A researcher with a PC and an account on the server in the box."""
+    return installed.person("ana-silva")
+
+
+@pytest.fixture(scope="session")
+def ben(installed: InstalledLab) -> Person:
+    """Another one, who does not belong to ana's group."""
+    return installed.person("ben-okoro")
