@@ -80,7 +80,7 @@ class Options:
 
     def _letters(self, argument: str) -> int:
         letters = argument[1:]
-        if letters[:1] in _NUMBERED and letters[1:].lstrip("-").isdecimal():
+        if letters[:1] in _NUMBERED and _is_number(letters[1:].removeprefix("-")):
             self.passed.append(argument)
             return 1
         # -e is rsync's way to say what a client can do: version and letters, always last (compat.c).
@@ -136,6 +136,10 @@ def _folder(value: str, home: str, destination: str) -> str:
         elif part not in ("", "."):
             parts.append(part)
     return f"{home}/{inside('/'.join(parts), home, ('inbox', 'outbox'))}"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def _is_word(text: str) -> bool:
