@@ -42,7 +42,7 @@ def adduser(options: Options) -> int:
             told = account_push.prepare(wish.name, unix_accounts.HOMES / wish.name, wish.push)
         _open(wish, config.paths.accounts / f"{wish.name}.toml", steps)
     account_files.tell_daemon()
-    _say_done(wish, told)
+    _say_done(wish, config, told)
     return Exit.OK
 
 
@@ -134,10 +134,11 @@ def _tell(wish: Wish, config: Config) -> None:
     print("Nothing was changed (--dry-run).")
 
 
-def _say_done(wish: Wish, told: str) -> None:
+def _say_done(wish: Wish, config: Config, told: str) -> None:
     print(f"{wish.name} has an account now. This is to send to its owner:\n")
     print("-" * 80)
-    print(welcome.text(wish.name, welcome.find_door(), wish.made_key.name if wish.make_key else ""), end="")
+    door = welcome.find_door(config.ssh)
+    print(welcome.text(wish.name, door, wish.made_key.name if wish.make_key else ""), end="")
     print("-" * 80)
     if wish.make_key:
         place = wish.made_key

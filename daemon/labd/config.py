@@ -84,6 +84,14 @@ class JobDefaults:
 
 
 @dataclass(frozen=True)
+class Door:
+    """How researchers reach this machine, as `labd adduser` tells them."""
+
+    host: str = ""  # "" means: the name that the machine has for itself
+    port: int = 0  # 0 means: the one that sshd listens at
+
+
+@dataclass(frozen=True)
 class PerUser:
     """Limits of each researcher, and how accounts are named."""
 
@@ -192,6 +200,7 @@ class Config:
     machine: Machine = field(default_factory=Machine)
     job: JobDefaults = field(default_factory=JobDefaults)
     user: PerUser = field(default_factory=PerUser)
+    ssh: Door = field(default_factory=Door)
     languages: Mapping[str, Versions] = field(
         default_factory=lambda: {"python": Versions("3.11", {"3.11": "python:3.11-slim-bookworm"})}
     )

@@ -71,7 +71,10 @@ class _Connection(socketserver.StreamRequestHandler):
         # Who asked may be gone before the answer.
         with contextlib.suppress(OSError):
             try:
-                request = json.loads(self.rfile.readline(_LONGEST))
+                asked = self.rfile.readline(_LONGEST)
+                if not asked:
+                    return  # somebody only looked whether we are there
+                request = json.loads(asked)
                 for line in self.server.answer(request, uid):
                     self._send(line)
             except LabdError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from labd import ssh_keys
 from labd.commands import run
+from labd.config import Door as Settings
 from labd.errors import LabdError
 
 _HOST_KEYS = Path("/etc/ssh")
@@ -30,8 +31,8 @@ class Door:
     fingerprints: tuple[tuple[str, str], ...]  # kind and "SHA256:…", the kind that clients prefer first
 
 
-def find_door() -> Door:
-    """What this machine and its sshd say of themselves."""
+def find_door(settings: Settings) -> Door:
+    """What the settings say, or else this machine and its sshd say of themselves."""
     told = ""
     with contextlib.suppress(LabdError):
         told = run(["sshd", "-T"], timeout=_TIMEOUT).output
@@ -42,7 +43,8 @@ def find_door() -> Door:
             found.append(ssh_keys.described(file))
     found = [(kind, fingerprint) for kind, fingerprint in found if kind in _ORDER]
     found.sort(key=lambda known: _ORDER.index(known[0]))
-    return Door(socket.getfqdn(), int(port[1]) if port else 22, tuple(found))
+    listens = int(port[1]) if port else 22
+    return Door(settings.host or socket.getfqdn(), settings.port or listens, tuple(found))
 
 
 def text(name: str, door: Door, key: str = "") -> str:
