@@ -1,8 +1,8 @@
 """The folder of a job: `<state>/jobs/<id>/`, everything of labd's own that belongs to it.
 
-This room owns the layout and the rights in it. The folder and its parents can be passed through but not listed by
-others (0711), because the researcher's hands fetch the results from `delivery/`. What is in it is closed: the snapshot
-to all (0700), what belongs to the researcher to everybody else.
+This room owns the layout and the rights in it. The researcher's hands fetch the results from `delivery/`: so their
+group, and nobody else, can pass through the folder (0710). What is in it is closed: the snapshot to all (0700), what
+belongs to the researcher to everybody else.
 
     snapshot/   what was uploaded, frozen: code/ input/ job.toml
     files       number of entries in the snapshot, as rsync counted them
@@ -27,11 +27,11 @@ def path(state: Path, job_id: int) -> Path:
     return state / "jobs" / str(job_id)
 
 
-def make(state: Path, job_id: int) -> Path:
-    """The same, created unless it is there."""
+def make(state: Path, job_id: int, account: Account) -> Path:
+    """The same for a job of `account`, created unless it is there."""
     folder = path(state, job_id)
-    _make(folder / "delivery", 0o755)
-    folder.chmod(0o711)
+    for part in (folder, folder / "delivery"):
+        _make(part, 0o710, 0, account.identity.gid)
     return folder
 
 

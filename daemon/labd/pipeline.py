@@ -48,7 +48,7 @@ def advance(lab: Lab, job: Job) -> None:
 
 def receive(lab: Lab, job: Job) -> Job | None:
     """Take the snapshot and read job.toml. None when it was no job after all: the upload moved, or nothing changed."""
-    folder = job_folder.make(lab.config.paths.state, job.id)
+    folder = job_folder.make(lab.config.paths.state, job.id, lab.accounts[job.user])
     fault("received")
     if job.signal is not Signal.RERUN:
         try:
