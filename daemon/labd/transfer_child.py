@@ -28,9 +28,11 @@ _PROGRAMS = {
 # What the C library and the programs read at their start; all of it is open to everybody on the machine.
 _SHARED = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 _READ = (
-    *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/localtime"),
-    *("/etc/ssl/openssl.cnf", "/etc/crypto-policies", "/usr/share/zoneinfo", "/dev/urandom"),
+    *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/usr/share/zoneinfo"),
+    *("/etc/ssl/openssl.cnf", "/etc/crypto-policies", "/dev/urandom"),
 )
+# The programs of OpenSSH end at once when they do not find their user; rsync does without names.
+_USERS = ("/etc/passwd", "/etc/nsswitch.conf")
 
 
 def program(kind: str) -> str:
@@ -72,6 +74,8 @@ def _rights(transfer: Transfer, path: str, home: str) -> dict[str, int]:
     rights |= {path: RUN, "/dev/null": WRITE, home: LIST, f"{home}/README": READ, inbox: READ, outbox: READ}
     if transfer.receives:
         rights[inbox] = WRITE
+    if transfer.kind != "rsync":
+        rights |= dict.fromkeys(_USERS, READ)
     if transfer.kind == "sftp":
         # The only way to clean up: rsync and scp have no word for it.
         rights[outbox] = READ | REMOVE

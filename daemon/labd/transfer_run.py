@@ -50,6 +50,9 @@ def run(transfer: Transfer, home: str, address: str) -> int:
     from labd.session_record import Record
 
     record = Record(home, transfer.kind, address)
+    if transfer.kind != "sftp":
+        # Before anything arrives. An sftp session may never write at all.
+        record.show()
     _make_parents(transfer, home)
     log_end, program_end = os.pipe()
     parent = os.getpid()

@@ -1,0 +1,534 @@
+"""The SSH gateway with real clients: what arrives, what is noted of it, and what does not get out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway_door import ADDRESS, DEADLINE, Door, tree
+from lab import wait_for
+
+NASTY = [
+    b"a b",
+    b'it\'s "so"',
+    b"-rf",
+    b"line\nend",
+    b"latin\xe9",
+    b"caf\xc3\xa9",
+    b"*?[x]",
+    b"$(id);`id`&|<>",
+    b"back\\slash",
+    b"~",
+    b"#x",
+]
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    made = Door()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def project(door: Door) -> Path:
+    """A folder `galaxies` to send, with names that hurt."""
+    folder = door.folder / "galaxies"
+    (folder / "code").mkdir(parents=True)
+    (folder / "input" / "empty").mkdir(parents=True)
+    (folder / "code" / "app.py").write_text("print(1)\n")
+    (folder / "input" / "data.bin").write_bytes(os.urandom(300_000))
+    (folder / "input" / "link").symlink_to("data.bin")
+    for number, name in enumerate(NASTY):
+        with open(os.path.join(os.fsencode(folder), b"input", name), "wb") as file:
+            file.write(b"%d" % number)
+    return folder
+
+
+def big(project: Path) -> None:
+    """Make it large enough to be cut."""
+    with open(project / "input" / "large.bin", "wb") as file:
+        file.truncate(200_000_000)
+
+
+def size(folder: Path) -> int:
+    """Bytes in the files below `folder`, which may vanish meanwhile."""
+    found = 0
+    for path, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):
+                found += os.lstat(os.path.join(path, name)).st_size
+    return found
+
+
+# Sending
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(
+            "",
+            "--protocol=29",
+            "--protocol=30",
+            "-s",
+            "--old-args",
+            "--inplace",
+            "--delay-updates",
+            "--partial",
+            "-z -c",
+        ),
+        *(
+            "--partial-dir=.part",
+            "--delete --delete-excluded",
+            "-s --inplace",
+            "-H -v --stats",
+            "--fuzzy -y --bwlimit=9000",
+        ),
+    ],
+)
+def test_rsync_sends_a_whole_project_and_it_is_known(door: Door, project: Path, options: str) -> None:
+    done = door.rsync("-a", *options.split(), f"{project}/", "lab:inbox/galaxies/project/")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree(door.home / "inbox/galaxies/project") == tree(project)
+    assert door.scopes() == [("galaxies", "")]
+    assert door.last() == {"galaxies": {"result": "complete", "why": "", "files": 14}}
+    (note,) = door.notes("transfer")
+    assert (note["address"], note["projects"]) == (ADDRESS, ["galaxies"])
+
+
+@pytest.mark.parametrize("target", ["inbox", "inbox/", "~/inbox/", "./inbox", "HOME/inbox/"])
+def test_the_inbox_itself_is_a_target(door: Door, project: Path, target: str) -> None:
+    done = door.rsync("-a", project, f"lab:{target.replace('HOME', str(door.home))}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert door.scopes() == [("galaxies", "")]
+    assert tree(door.home / "inbox/galaxies") == tree(project)
+
+
+@pytest.mark.parametrize("option", ["-r", "-rs"])
+@pytest.mark.parametrize("name", ["a b", "it's", "-dash", "ümlaut"])
+def test_a_target_can_have_any_name(door: Door, project: Path, option: str, name: str) -> None:
+    done = door.rsync(option, f"{project}/code", f"lab:inbox/{name}/")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (door.home / "inbox" / name / "code" / "app.py").exists()
+    assert door.last()[name]["result"] == "complete"
+
+
+def test_a_part_of_a_project_is_noted_as_a_part(door: Door, project: Path) -> None:
+    assert door.rsync("-a", f"{project}/input/", "lab:inbox/galaxies/project/input/").returncode == 0
+    assert door.scopes() == [("galaxies", "input")]
+
+
+def test_rsync_that_finds_nothing_to_do_says_so(door: Door, project: Path) -> None:
+    door.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
+    door.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
+    assert door.last()["galaxies"]["result"] == "unchanged"
+    (project / "code" / "app.py").chmod(0o755)
+    door.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
+    assert door.last()["galaxies"]["result"] == "unchanged"
+    (project / "input" / "data.bin").unlink()
+    door.rsync("-a", "--delete", f"{project}/", "lab:inbox/galaxies/")
+    assert door.last()["galaxies"]["result"] == "complete"
+
+
+def test_a_dry_run_leaves_nothing(door: Door, project: Path) -> None:
+    assert door.rsync("-an", f"{project}/", "lab:inbox/galaxies/project/").returncode == 0
+    assert tree(door.home) == {b"inbox": None, b"outbox": None}
+
+
+@pytest.mark.parametrize("options", ["", "-p", "-O", "-O -p"])
+def test_scp_sends_a_whole_project(door: Door, project: Path, options: str) -> None:
+    (project / "input" / "link").unlink()
+    # The old protocol is made of lines, and its client changes such a name.
+    (project / "input" / "line\nend").unlink()
+    for _ in ("fresh", "over what is there"):
+        assert door.scp("-r", *options.split(), project, "lab:inbox/").returncode == 0
+        assert tree(door.home / "inbox/galaxies") == tree(project)
+        assert door.scopes() == [("galaxies", "")]
+        # The old protocol has no end that could be seen.
+        assert door.last()["galaxies"]["result"] == ("clean" if "-O" in options else "complete")
+
+
+def test_old_scp_makes_the_folder_above(door: Door, project: Path) -> None:
+    assert door.scp("-O", "-r", f"{project}/code", "lab:inbox/galaxies/code").returncode == 0
+    assert tree(door.home / "inbox") == {
+        b"galaxies": None,
+        b"galaxies/code": None,
+        b"galaxies/code/app.py": b"print(1)\n",
+    }
+
+
+def test_sftp_is_clean_at_best(door: Door, project: Path) -> None:
+    door.sftp(f"put -r {project} inbox/", "rename inbox/galaxies/code/app.py inbox/galaxies/code/main.py")
+    assert door.last()["galaxies"]["result"] == "clean"
+    assert (door.home / "inbox/galaxies/code/main.py").read_text() == "print(1)\n"
+
+
+def test_a_session_that_only_reads_leaves_no_record(door: Door) -> None:
+    door.give("outbox/galaxies/run.log", "done\n")
+    done = door.sftp("ls -l inbox", f"get outbox/galaxies/run.log {door.folder}/got", "rm outbox/galaxies/run.log")
+    assert done.returncode == 0
+    assert (door.folder / "got").read_text() == "done\n"
+    assert not (door.home / "outbox/galaxies/run.log").exists()
+    assert os.listdir(door.records) == []
+    assert door.notes("transfer") == []
+
+
+# Fetching
+
+
+@pytest.mark.parametrize("option", ["-a", "-as", "-a --old-args", "-a --protocol=29"])
+def test_rsync_fetches_results(door: Door, project: Path, option: str) -> None:
+    door.rsync("-a", project, "lab:inbox/")
+    got = door.folder / "got"
+    done = door.rsync(*option.split(), "lab:inbox/galaxies/", got)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree(got) == tree(project)
+
+
+@pytest.mark.parametrize(
+    "fetch", [["rsync", "-r", "-e"], ["rsync", "-rs", "-e"], ["scp", "-qr", "-S"], ["scp", "-qrO", "-S"]]
+)
+def test_wildcards_stand_for_what_is_there(door: Door, fetch: list[str]) -> None:
+    for name in ("one", "two", "a b", "[1]"):
+        door.give(f"outbox/{name}/output/{name}.txt", name)
+    got = door.folder / "got"
+    got.mkdir()
+    done = door.client(*fetch, str(door.stub), "lab:outbox/*/output/*.txt", got)
+    assert done.returncode == 0
+    assert sorted(os.listdir(got)) == ["[1].txt", "a b.txt", "one.txt", "two.txt"]
+
+
+def test_a_name_with_a_wildcard_in_it_is_itself(door: Door) -> None:
+    for name in ("*", "x"):
+        door.give(f"outbox/{name}/y", name)
+    got = door.folder / "got"
+    assert door.rsync("-r", r"lab:outbox/\*/", got).returncode == 0
+    assert (got / "y").read_text() == "*"
+    assert sorted(os.listdir(got)) == ["y"]
+
+
+def test_a_pattern_that_matches_nothing_is_said_by_the_program(door: Door) -> None:
+    done = door.rsync("-r", "lab:outbox/*.txt", door.folder / "got")
+    assert done.returncode == 23
+    assert "No such file" in done.stderr
+
+
+# Cuts
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        ["rsync", "-a", "--bwlimit=20000", "-e"],
+        ["rsync", "-a", "--inplace", "--bwlimit=20000", "-e"],
+        ["scp", "-q", "-l", "160000", "-r", "-S"],
+        ["scp", "-q", "-l", "160000", "-O", "-r", "-S"],
+    ],
+)
+@pytest.mark.parametrize("arrived", [1, 400_000, 5_000_000])
+def test_a_client_that_is_killed_is_a_cut(door: Door, project: Path, client: list[str], arrived: int) -> None:
+    big(project)
+    started = door.start(*client, door.stub, project, "lab:inbox/")
+    wait_for("so many bytes to arrive", lambda: size(door.home / "inbox") >= arrived, DEADLINE)
+    started.kill()
+    started.wait()
+    wait_for("the end to be noted", door.has_ended, DEADLINE)
+    end = door.last()["galaxies"]
+    assert end["result"] == "cut"
+    assert end["why"]
+
+
+def test_a_gateway_that_is_killed_takes_its_program_along_and_the_lock_tells(door: Door, project: Path) -> None:
+    big(project)
+    client = door.start("rsync", "-a", "--bwlimit=60000", "-e", str(door.stub), str(project), "lab:inbox/")
+    wait_for("something to arrive", lambda: (door.home / "inbox/galaxies/code").exists(), DEADLINE)
+    assert door.is_locked()
+    (gateway,) = [pid for pid in _processes(door) if b"gateway.py" in _command(pid)]
+    os.kill(gateway, signal.SIGKILL)
+    wait_for("all to be gone", lambda: not _processes(door), DEADLINE)
+    client.wait(DEADLINE)
+    assert not door.is_locked()
+    assert "ended" not in door.sessions()[0][-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_gateway_that_is_asked_to_end_writes_the_end_first(door: Door, project: Path, number: int) -> None:
+    big(project)
+    client = door.start("rsync", "-a", "--bwlimit=60000", "-e", str(door.stub), str(project), "lab:inbox/")
+    wait_for("something to arrive", lambda: (door.home / "inbox/galaxies/code").exists(), DEADLINE)
+    (gateway,) = [pid for pid in _processes(door) if b"gateway.py" in _command(pid)]
+    os.kill(gateway, number)
+    client.wait(DEADLINE)
+    wait_for("the end to be noted", lambda: not _processes(door), DEADLINE)
+    assert door.last()["galaxies"] == {
+        "result": "cut",
+        "why": "rsync code 20",
+        "files": door.last()["galaxies"]["files"],
+    }
+
+
+def _processes(door: Door) -> list[int]:
+    """Processes of this door's gateway, known by their environment or their working directory."""
+    home = str(door.home)
+    found = []
+    for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if f"HOME={home}\0".encode() in environment:
+            found.append(pid)
+    return found
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_the_exit_code_is_the_programs_whatever_becomes_of_the_record(door: Door, project: Path) -> None:
+    (door.home / ".labd").write_text("no folder")
+    door.socket.unlink()
+    done = door.rsync("-a", project, "lab:inbox/")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree(door.home / "inbox/galaxies") == tree(project)
+
+
+# What does not get out
+
+
+def test_a_link_leads_nowhere_outside(door: Door) -> None:
+    secret = door.give("secret/key", "secret")
+    os.symlink("/etc", door.home / "inbox/etc")
+    open_to_all = {Path("/etc/passwd").read_bytes(), Path("/etc/nsswitch.conf").read_bytes()}  # OpenSSH's needs them
+    os.symlink(secret.parent, door.home / "inbox/out")
+    got = door.folder / "got"
+    got.mkdir()
+    for path in ("inbox/etc/hostname", "inbox/out/key", "inbox/*/*", "inbox/etc/", "inbox/out/"):
+        door.rsync("-rL", f"lab:{path}", got)
+        door.rsync("-rLs", f"lab:{path}", got)
+        door.scp("-r", f"lab:{path}", got)
+        door.scp("-O", "-r", f"lab:{path}", got)
+    assert {content for content in tree(got).values() if content} <= open_to_all
+
+
+def test_nothing_is_written_through_a_link(door: Door, project: Path) -> None:
+    door.give("secret/key", "secret")
+    os.symlink(door.home / "secret", door.home / "inbox/out")
+    before = tree(door.home / "secret")
+    for target in ("inbox/out/", "inbox/out/x/", "inbox/out/x/y/"):
+        assert door.rsync("-r", f"{project}/", f"lab:{target}").returncode
+        assert door.rsync("-rK", "--delete", f"{project}/", f"lab:{target}").returncode
+        assert door.rsync("-rs", "--inplace", f"{project}/", f"lab:{target}").returncode
+        assert door.scp("-r", project, f"lab:{target}").returncode
+        assert door.scp("-O", "-r", project, f"lab:{target}").returncode
+    assert tree(door.home / "secret") == before
+
+
+@pytest.mark.parametrize(
+    "command", ["get /etc/hostname {got}", "get inbox/../secret/key {got}", "get secret/key {got}"]
+)
+def test_sftp_reads_nothing_outside(door: Door, command: str) -> None:
+    door.give("secret/key", "secret")
+    got = door.folder / "got"
+    door.sftp(command.format(got=got))
+    assert not got.exists() or got.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("put {app} .ssh/authorized_keys", "mkdir .ssh", "put {app} .labd/sessions/x", "put {app} x", "rm README"),
+        *("rmdir outbox", "put {app} outbox/x", "rename README inbox/README", "ln README inbox/README", "rm .labd/x"),
+        *(
+            "put {app} inbox/out/x",
+            "mkdir inbox/out/y",
+            "rm inbox/out/key",
+            "rename inbox/here there",
+            "put {app} /tmp/x",
+        ),
+    ],
+)
+def test_sftp_writes_nothing_outside(door: Door, project: Path, command: str) -> None:
+    door.give("secret/key", "secret")
+    door.give("README", "read me")
+    door.give("inbox/here", "here")
+    door.give(".labd/x", "x")
+    os.symlink(door.home / "secret", door.home / "inbox/out")
+    before = tree(door.home)
+    door.sftp(command.format(app=project / "code/app.py"))
+    after = tree(door.home)
+    assert {path: content for path, content in after.items() if b"sessions" not in path} == before
+    assert not Path("/tmp/x").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("rsync --server --sender -r . /etc/passwd", "rsync --server -r . .ssh/", "rsync --server --daemon ."),
+        *("bash", "ls -la", "sh -c id", "rsync --server --log-file=x -r . inbox/", "scp -t .ssh/authorized_keys"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_in_words_and_told(door: Door, command: str) -> None:
+    done = door.ask(command)
+    assert (done.returncode, done.stdout) == (77, "")
+    assert done.stderr.startswith("labd: ")
+    assert len(done.stderr.splitlines()) == 2
+    (note,) = door.notes("refused")
+    assert note["address"] == ADDRESS
+    assert note["text"].startswith(command)
+
+
+def test_secluded_arguments_are_held_to_the_same_rules(door: Door) -> None:
+    for words in (
+        b"rsync\0.\0/etc/\0\0",
+        b"rsync\0--config=x\0.\0inbox/\0\0",
+        b"rsync\0--sender\0.\0inbox/../.ssh\0\0",
+    ):
+        assert door.ask("rsync --server -se.LsfxC", stdin=None, input=words.decode()).returncode == 77
+    assert door.ask("rsync --server -se.LsfxC", stdin=None, input="rsync\0.\0inbox").returncode == 77
+    assert tree(door.home) == {b"inbox": None, b"outbox": None}
+
+
+# Questions
+
+
+def job(number: int, state: str = "running", cause: str = "") -> dict[str, object]:
+    sentence = f"{state} for 2 minutes"
+    return {
+        "job": number,
+        "project": "galaxies",
+        "user": "ana-silva",
+        "state": state,
+        "sentence": sentence,
+        "cause": cause,
+    }
+
+
+def overview(jobs: int = 2) -> dict[str, object]:
+    line = {"state": "queued", "since": time.time(), "cpus": 2.0, "memory": 4 << 30, "gpus": 0, "mine": False}
+    return {
+        "user": "ana-silva",
+        "active": [job(number) for number in range(jobs)],
+        "recent": [job(99, "failed", "It needs \x1b[2Jwords" * 9)],
+        "uploads": [{"project": "nile", "text": "receiving: 3 files"}],
+        "queue": [{**line, "place": place, "job": None, "project": None, "user": None} for place in range(1, jobs)],
+        "running": jobs,
+        "queued": jobs,
+        "machine": {
+            "cpus": 8.0,
+            "cpus_used": 2.0,
+            "memory": 1 << 36,
+            "memory_used": 1 << 33,
+            "gpus": 1,
+            "gpus_used": 0,
+            "load": 1.5,
+        },
+    }
+
+
+@pytest.mark.parametrize("jobs", [0, 2, 40])
+@pytest.mark.parametrize("command", ["", "top"])
+def test_the_screen_fits_a_small_terminal(door: Door, jobs: int, command: str) -> None:
+    door.give("inbox/nile/data", "x" * 100_000)
+    door.answers["overview"] = [overview(jobs)]
+    done = door.ask(command)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 23
+    assert all(len(line) <= 80 for line in lines)
+    for part in ("ana-silva", "CPUs 2 of 8", "inbox ", "Your jobs", "nile: receiving", "rsync -a", "help"):
+        assert part in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_help_fits_a_small_terminal_and_names_the_host(door: Door) -> None:
+    done = door.ask("help")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert len(lines) <= 23
+    assert all(len(line) <= 80 for line in lines)
+    assert "@192.0.2.1:inbox/" in done.stdout
+
+
+def test_questions_reach_the_daemon_and_take_no_socket(door: Door) -> None:
+    door.answers["submit"] = [{"text": "galaxies is job 12.", "job": 12}]
+    assert door.ask("submit galaxies").stdout == "galaxies is job 12.\n"
+    assert door.ask("status --json").stdout == "{}\n"
+    asked = len(door.asked)
+    for command in ("status --socket=/x", "logs", "logs ../x", "cancel", "queue x", "check /etc", "jobs -n", "help me"):
+        done = door.ask(command)
+        assert (done.returncode, done.stdout) == (2, "")
+    assert len(door.asked) == asked
+
+
+def test_a_daemon_that_is_down_is_said_in_one_sentence(door: Door) -> None:
+    door.socket.unlink()
+    for command in ("", "queue", "status", "top", "logs -f galaxies"):
+        done = door.ask(command)
+        assert (done.returncode, done.stdout) == (69, "")
+        assert "not running" in done.stderr
+        assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03"])
+def test_top_is_live_and_leaves_the_terminal_as_it_was(door: Door, key: bytes) -> None:
+    door.answers["overview"] = [overview()]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [door.stub, "lab", "top"], stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_own_terminal
+    )
+    os.close(theirs)
+    seen = b""
+
+    def count() -> int:
+        nonlocal seen
+        if select.select([ours], [], [], 0)[0]:
+            seen += os.read(ours, 65536)
+        return seen.count(b"\x1b[H")
+
+    wait_for("it to be drawn twice", lambda: count() >= 2, DEADLINE)
+    os.write(ours, key)
+    assert process.wait(DEADLINE) == 0
+    count()
+    os.close(ours)
+    assert seen.startswith(b"\x1b[?1049h\x1b[?25l")
+    assert seen.endswith(b"\x1b[?25h\x1b[?1049l")
+    assert b"\x1b[2J" not in seen
+
+
+def _own_terminal() -> None:
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_logs_that_are_followed_end_with_the_client(door: Door) -> None:
+    over = threading.Event()
+
+    def lines() -> Iterator[dict[str, str]]:
+        yield {"text": "first\n"}
+        over.wait(DEADLINE)
+
+    door.answers["logs"] = lines()
+    process = subprocess.Popen([door.stub, "lab", "logs -f galaxies"], stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == b"first\n"
+    process.stdout.close()
+    assert process.wait(DEADLINE) == 0
+    over.set()

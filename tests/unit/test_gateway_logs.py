@@ -1,0 +1,202 @@
+"""What the logs of rsync, scp and sftp mean. The lines are those of real sessions (rsync 3.5, OpenSSH 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labd.rsync_log import RsyncLog
+from labd.scp_log import ScpLog
+from labd.sftp_log import SftpLog
+from labd.transfer_log import decoded
+
+HOME = "/home/ana-silva"
+
+SCP = """\
+session opened for local user ana-silva from [192.0.2.7]
+received client version 3
+stat name "inbox/"
+realpath "inbox/galaxies"
+mkdir name "/home/ana-silva/inbox/galaxies" mode 0755
+mkdir name "/home/ana-silva/inbox/galaxies/code" mode 0755
+open "/home/ana-silva/inbox/galaxies/code/app.py" flags WRITE,CREATE mode 0644
+set "/home/ana-silva/inbox/galaxies/code/app.py" size 9
+close "/home/ana-silva/inbox/galaxies/code/app.py" bytes read 0 written 9
+set "/home/ana-silva/inbox/galaxies/code" mode 0755
+mkdir name "/home/ana-silva/inbox/galaxies/input" mode 0755
+open "/home/ana-silva/inbox/galaxies/input/a b"q'\\303\\251.txt" flags WRITE,CREATE mode 0600
+set "/home/ana-silva/inbox/galaxies/input/a b"q'\\303\\251.txt" size 300000
+close "/home/ana-silva/inbox/galaxies/input/a b"q'\\303\\251.txt" bytes read 0 written 300000
+set "/home/ana-silva/inbox/galaxies/input" mode 0755
+set "/home/ana-silva/inbox/galaxies" mode 0755
+session closed for local user ana-silva from [192.0.2.7]""".splitlines()
+
+
+def read(log: Any, lines: Iterable[str]) -> Any:
+    for line in lines:
+        log.read(line)
+    return log
+
+
+def sftp(lines: Iterable[str], code: int = 0) -> dict[str, Any]:
+    return read(SftpLog([HOME]), lines).results(code)
+
+
+def rsync(lines: Iterable[str], code: int = 0, destination: str = "") -> dict[str, Any]:
+    stamped = [f"2026/11/23 22:11:12 [18928] {line}" for line in lines]
+    return read(RsyncLog(destination), stamped).results(code)
+
+
+def test_a_whole_scp_is_complete() -> None:
+    assert sftp(SCP) == {"galaxies": {"result": "complete", "why": "", "files": 2}}
+
+
+@pytest.mark.parametrize("lines", range(4, len(SCP) - 2))
+def test_scp_cut_after_any_line_is_not_complete(lines: int) -> None:
+    for end in ([], ["read: Connection reset by peer"], [SCP[-1]]):
+        assert all(ended["result"] != "complete" for ended in sftp([*SCP[:lines], *end]).values())
+
+
+def test_scp_over_a_tree_that_is_there_is_complete_too() -> None:
+    lines = []
+    for line in SCP:
+        lines.append(line)
+        if line.startswith("mkdir"):
+            lines += ["sent status Failure", line.replace("mkdir", "stat").partition(" mode")[0]]
+    assert sftp(lines)["galaxies"]["result"] == "complete"
+
+
+def test_scp_into_the_project_folder_of_a_project_is_about_all_of_it() -> None:
+    log = read(SftpLog([HOME]), [line.replace("inbox/galaxies", "inbox/galaxies/project") for line in SCP])
+    assert log.news == [("galaxies", "")]
+    assert log.results(0)["galaxies"]["result"] == "complete"
+
+
+def test_scp_of_a_part_proves_nothing_about_the_whole() -> None:
+    log = read(SftpLog([HOME]), SCP[:3] + SCP[5:10] + SCP[-1:])
+    assert log.news == [("galaxies", "code")]
+    assert log.results(0)["galaxies"]["result"] == "clean"
+
+
+def test_a_folder_that_could_not_be_made_is_a_cut() -> None:
+    stat = 'stat name "/home/ana-silva/inbox/galaxies/input"'
+    lines = [*SCP[:11], "sent status Failure", stat, "sent status No such file", SCP[-2]]
+    assert sftp(lines)["galaxies"] == {"result": "cut", "why": "could not make input", "files": 1}
+
+
+def test_a_forced_close_is_a_cut() -> None:
+    lines = [
+        *SCP[:12],
+        'forced close "/home/ana-silva/inbox/galaxies/input/a b"q\'\\303\\251.txt" bytes read 0 written 7',
+    ]
+    assert sftp(lines)["galaxies"]["why"] == "the connection broke in input/a b\"q'é.txt"
+
+
+def test_less_than_was_announced_is_a_cut() -> None:
+    lines = [line.replace("written 300000", "written 299999") for line in SCP]
+    assert sftp(lines)["galaxies"]["result"] == "cut"
+
+
+def test_a_full_disk_is_a_cut_that_says_so() -> None:
+    failed = 'process_write: write "/home/ana-silva/inbox/galaxies/inp": No space left on device'
+    lines = [*SCP[:12], failed, "sent status Failure", *SCP[12:]]
+    assert sftp(lines)["galaxies"]["why"].startswith("the disk is full at input/a b")
+
+
+def test_a_file_that_could_not_be_opened_is_a_cut_until_it_is_sent_again() -> None:
+    lines = [*SCP[:7], "sent status Permission denied", *SCP[9:]]
+    assert sftp(lines)["galaxies"]["result"] == "cut"
+    assert sftp([*lines[:-1], *SCP[6:9], *SCP[-2:]])["galaxies"]["result"] != "cut"
+
+
+def test_other_clients_are_clean_and_never_complete() -> None:
+    truncating = [line.replace("WRITE,CREATE", "WRITE,CREATE,TRUNCATE") for line in SCP if '" size ' not in line]
+    assert sftp(truncating)["galaxies"]["result"] == "clean"
+
+
+def test_a_file_under_a_temporary_name_counts_for_its_project() -> None:
+    lines = [
+        'open "/home/ana-silva/inbox/galaxies/input/a.csv.filepart" flags WRITE,CREATE,TRUNCATE mode 0644',
+        'close "/home/ana-silva/inbox/galaxies/input/a.csv.filepart" bytes read 0 written 5',
+        'rename old "/home/ana-silva/inbox/galaxies/input/a.csv.filepart" new "inbox/galaxies/input/a.csv"',
+        'open "/home/ana-silva/inbox/galaxies/code/app.py" flags WRITE,CREATE,TRUNCATE mode 0644',
+        'close "/home/ana-silva/inbox/galaxies/code/app.py" bytes read 0 written 5',
+    ]
+    log = read(SftpLog([HOME]), lines)
+    assert log.news == [("galaxies", "input"), ("galaxies", "")]
+    assert log.results(0) == {"galaxies": {"result": "clean", "why": "", "files": 2}}
+
+
+def test_reading_and_touching_leaves_no_trace() -> None:
+    lines = [
+        'open "/home/ana-silva/outbox/galaxies/run.log" flags READ mode 0666',
+        'close "/home/ana-silva/outbox/galaxies/run.log" bytes read 9 written 0',
+        'opendir "/home/ana-silva/inbox"',
+        'set "/home/ana-silva/inbox/galaxies" mode 0755',
+        'remove name "/home/ana-silva/outbox/galaxies/run.log"',
+        'open "/etc/passwd" flags WRITE mode 0666',
+        "sent status Permission denied",
+    ]
+    log = read(SftpLog([HOME]), lines)
+    assert (log.news, log.results(0)) == ([], {})
+
+
+@given(
+    st.lists(
+        st.sampled_from(SCP) | st.text('"\\ 0afoprs', max_size=30) | st.sampled_from(SCP).map(lambda line: line[:40])
+    )
+)
+@settings(derandomize=True, deadline=None, database=None)
+def test_no_line_breaks_a_reader(lines: list[str]) -> None:
+    for log in (SftpLog([HOME]), ScpLog(""), RsyncLog("")):
+        read(log, lines).results(0)
+
+
+def test_rsync_that_changed_something_and_ended_well_is_complete() -> None:
+    lines = [
+        "receiving file list",
+        "cd+++++++++ galaxies/",
+        ">f+++++++++ galaxies/code/app.py",
+        "hf+++++++++ galaxies/b",
+    ]
+    assert rsync(lines) == {"galaxies": {"result": "complete", "why": "", "files": 2}}
+
+
+@pytest.mark.parametrize(
+    "line", [".d..t...... input/", ".f...p..... input/data.bin", "sent 26 bytes  received 258 bytes"]
+)
+def test_rsync_that_changed_attributes_only_changed_nothing(line: str) -> None:
+    assert rsync([line], destination="galaxies/project/")["galaxies"]["result"] == "unchanged"
+
+
+def test_a_deleted_file_is_a_change() -> None:
+    assert rsync(["*deleting   input/nl\\#012name"], destination="galaxies")["galaxies"]["result"] == "complete"
+
+
+def test_rsync_with_any_other_code_is_a_cut() -> None:
+    lines = [">f+++++++++ galaxies/code/app.py"]
+    assert rsync(lines, 20)["galaxies"] == {"result": "cut", "why": "rsync code 20", "files": 1}
+    full = 'rsync: [receiver] write failed on "/home/ana-silva/inbox/galaxies/b": No space left on device (28)'
+    assert rsync([*lines, full], 11)["galaxies"]["why"] == "rsync code 11, the disk is full"
+
+
+def test_projects_are_known_from_the_destination_or_from_the_log() -> None:
+    assert RsyncLog("galaxies/project/input/").news == [("galaxies", "input")]
+    assert RsyncLog("galaxies/code").news == [("galaxies", "code")]
+    assert read(RsyncLog(""), ["2026/11/23 22:11:12 [1] cd+++++++++ my\\#040lab/"]).news == [("my lab", "")]
+
+
+def test_an_old_scp_is_clean_at_best() -> None:
+    lines = ["Sink: D0755 0 galaxies", "Sink: D0755 0 code", "Sink: C0644 9 app.py", "Sink: E", "Sink: E"]
+    assert read(ScpLog(""), lines).results(0) == {"galaxies": {"result": "clean", "why": "", "files": 1}}
+    assert read(ScpLog(""), lines[:-1]).results(0)["galaxies"]["result"] == "cut"
+    assert read(ScpLog("galaxies/"), lines[1:4]).results(1)["galaxies"]["why"] == "scp code 1"
+
+
+@pytest.mark.parametrize(("text", "name"), [(r"\303\251", "é"), (r"a\\b", "a\\b"), (r"\351", "\udce9"), (r"\9", r"\9")])
+def test_escaped_names_are_decoded(text: str, name: str) -> None:
+    assert decoded(text) == name
