@@ -22,7 +22,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-GATEWAY = Path(__file__).resolve().parent.parent / "daemon" / "labd" / "gateway.py"
+PACKAGE = Path(__file__).resolve().parent.parent / "daemon"
+# As `python -I -X utf8 -m labd.gateway`, for a Python that labd is not installed in.
+_START = f"import sys; sys.path.append({str(PACKAGE)!r}); from labd.gateway import main; sys.exit(main())"
 ADDRESS = "192.0.2.7"
 AS_ROOT = os.getuid() == 0
 DEADLINE = 60.0
@@ -69,7 +71,7 @@ class Door:
             "LABD_SOCKET": str(self.socket),
             "TERM": "xterm",
         }
-        self.gateway = [_python(), "-I", "-S", "-X", "utf8", str(GATEWAY)]
+        self.gateway = [_python(), "-I", "-S", "-X", "utf8", "-c", _START]
         self.stub = self.folder / "stub"
         self.stub.write_text(
             _STUB.format(

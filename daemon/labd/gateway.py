@@ -1,8 +1,8 @@
 """The SSH gateway: what sshd starts, as the researcher, for whatever the researcher asks (sshd_config(5), command=).
 
-This room owns the way in: from SSH_ORIGINAL_COMMAND to a transfer, an answer or a refusal, and the command line for
-authorized_keys. It starts with every transfer, so it imports nothing that it does not need; it has no shell, no rights
-of its own and no secrets.
+This room owns the way in: from SSH_ORIGINAL_COMMAND to a transfer, an answer or a refusal. It starts with every
+transfer, so nothing is imported that is not needed; it has no shell, no rights of its own and no secrets. It is started
+with -X utf8, because sshd takes over the client's locale and names of files are bytes in no locale.
 """
 
 from __future__ import annotations
@@ -10,18 +10,9 @@ from __future__ import annotations
 import os
 import sys
 
-if __name__ == "__main__":
-    # Started by its path and without site, which takes a third of the time: then labd is not on the path yet.
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from labd.errors import LabdError
-
-
-def command() -> list[str]:
-    """The command for authorized_keys, as a list of words."""
-    return [sys.executable, "-I", "-S", "-X", "utf8", os.path.abspath(__file__)]
 
 
 def main() -> int:

@@ -254,7 +254,7 @@ def test_a_gateway_that_is_killed_takes_its_program_along_and_the_lock_tells(doo
     client = door.start("rsync", "-a", "--bwlimit=60000", "-e", str(door.stub), str(project), "lab:inbox/")
     wait_for("something to arrive", lambda: (door.home / "inbox/galaxies/code").exists(), DEADLINE)
     assert door.is_locked()
-    (gateway,) = [pid for pid in _processes(door) if b"gateway.py" in _command(pid)]
+    (gateway,) = [pid for pid in _processes(door) if b"labd.gateway" in _command(pid)]
     os.kill(gateway, signal.SIGKILL)
     wait_for("all to be gone", lambda: not _processes(door), DEADLINE)
     client.wait(DEADLINE)
@@ -267,7 +267,7 @@ def test_a_gateway_that_is_asked_to_end_writes_the_end_first(door: Door, project
     big(project)
     client = door.start("rsync", "-a", "--bwlimit=60000", "-e", str(door.stub), str(project), "lab:inbox/")
     wait_for("something to arrive", lambda: (door.home / "inbox/galaxies/code").exists(), DEADLINE)
-    (gateway,) = [pid for pid in _processes(door) if b"gateway.py" in _command(pid)]
+    (gateway,) = [pid for pid in _processes(door) if b"labd.gateway" in _command(pid)]
     os.kill(gateway, number)
     client.wait(DEADLINE)
     wait_for("the end to be noted", lambda: not _processes(door), DEADLINE)
