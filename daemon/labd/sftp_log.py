@@ -156,7 +156,8 @@ class SftpLog(LineLog):
         start = self._inner(start)
         why = "the disk is full at" if "No space" in rest or "quota" in rest else "a write failed in"
         for project in self._projects.values():
-            for path in project.writing:
+            # The status before a disk's first full write is taken for that of the open: it has no line of its own.
+            for path in [*project.writing, *project.faults]:
                 if start and path.startswith(start):
                     project.faults[path] = why
 

@@ -105,6 +105,8 @@ def test_a_full_disk_is_a_cut_that_says_so() -> None:
     failed = 'process_write: write "/home/ana-silva/inbox/galaxies/inp": No space left on device'
     lines = [*SCP[:12], failed, "sent status Failure", *SCP[12:]]
     assert sftp(lines)["galaxies"]["why"].startswith("the disk is full at input/a b")
+    # The first block is written in part, of which the server says no more than that it failed.
+    assert sftp([*SCP[:12], "sent status Failure", *lines[12:]]) == sftp(lines)
 
 
 def test_a_file_that_could_not_be_opened_is_a_cut_until_it_is_sent_again() -> None:
