@@ -79,7 +79,7 @@ class _Connection(socketserver.StreamRequestHandler):
                     self._send(line)
             except LabdError as error:
                 self._send({"error": error.message, "hint": error.hint, "exit": int(error.exit_code)})
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 if isinstance(error, BrokenPipeError):
                     raise
                 get().warning("request not understood", uid=uid, reason=repr(error))
