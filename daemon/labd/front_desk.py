@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _JOB, _MAYBE_JOB, _PROJECT = "JOB", "[JOB]", "NAME"
 _FOLLOW, _JSON, _LIMIT = "[-f]", "[--json]", "[-n N]"
+_LAB = "lab"  # as the welcome of `labd adduser` has it for ~/.ssh/config
 _COUNTING = 0.3
 _DISK_AGE = 30.0
 _PATIENCE = 5.0
@@ -144,7 +145,7 @@ def _top(options: Options) -> int:
 def _lines(home: str, disk: screen.Disk, columns: int, rows: int, colours: bool) -> list[str]:
     for overview in ask(find_socket(), "overview", _PATIENCE):
         colours = colours and not os.environ.get("NO_COLOR")
-        return screen.screen(overview, disk, _place(), time.time(), columns, rows, colours)
+        return screen.screen(overview, disk, _LAB, time.time(), columns, rows, colours)
     raise UnavailableError
 
 
@@ -153,30 +154,17 @@ def _disk(home: str) -> screen.Disk:
     return screen.Disk(inbox, outbox, free(home), is_all)
 
 
-def _place() -> str:
-    """How the lab is reached: user@host, as far as the connection tells."""
-    import pwd
-
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = "YOU"
-    address = (os.environ.get("SSH_CONNECTION", "").split(" ") + [""] * 4)[2]
-    # An IPv6 address would need brackets for some clients and none for others.
-    return f"{user}@{address if address and ':' not in address else os.uname().nodename}"
-
-
 def _check(options: Options) -> int:
     os.execv(sys.executable, [sys.executable, "-I", "-m", "labd", "check", f"{options.home}/inbox/{options.project}"])
 
 
 def _help(options: Options) -> int:
-    print(help_text(_place()))
+    print(help_text(_LAB))
     return Exit.OK
 
 
 def help_text(place: str) -> str:
-    """What `ssh lab help` says: one screen of examples; `place` is user@host."""
+    """What `ssh lab help` says: one screen of examples; `place` is how the researcher calls the server."""
     return f"""\
 Send a folder, get a result. The folder has your program in code/ (code/app.py)
 and its data in input/; what the program writes to /output comes back.

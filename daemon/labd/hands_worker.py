@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labd.session_files import read_sessions
+from labd.session_files import read_sessions, remove_abandoned
 from labd.survey import scan
 
 Json = dict[str, Any]
@@ -32,6 +32,8 @@ def look(sessions: str, **inbox: Any) -> Json:
 
     The transfers come first: what they say was true before the look, so that a look never misses what they brought.
     """
+    if inbox["names"] is None:
+        remove_abandoned(sessions)
     transfers = read_sessions(sessions)
     return {"transfers": transfers, **scan(**inbox)}
 

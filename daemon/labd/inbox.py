@@ -208,6 +208,8 @@ class Inbox:
             findings.append(Finding(account, look, verdict))
             if known.live or isinstance(verdict, Wait):
                 self._look_again(watched, look.name, known, cost)
+        if idle := [transfer.id for transfer in watched.transfers if not transfer.alive and not transfer.projects]:
+            self._hands.do(account.identity, "remove", paths=[str(account.sessions / name) for name in idle])
         # A transfer's project may have been removed, or never made: then there is nothing to deal with.
         there = {look.name for look in looks}
         for project in {name for transfer in watched.transfers for name in transfer.projects} - there:

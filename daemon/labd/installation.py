@@ -41,7 +41,7 @@ def prefix() -> Path:
 
 def gateway_command() -> str:
     """What sshd runs for a researcher, whatever the researcher asked for."""
-    return f"{prefix()}/bin/python -I -m labd.gateway"
+    return f"{prefix()}/bin/python -I -X utf8 -m labd.gateway"
 
 
 def as_root(what: str) -> None:

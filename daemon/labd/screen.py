@@ -36,7 +36,7 @@ def screen(
 ) -> list[str]:
     """The lines of the screen, at most `rows` of at most `columns` characters.
 
-    `place` is how the lab is reached (for hints: user@host), `now` in seconds since the epoch.
+    `place` is how the researcher calls the server, `now` in seconds since the epoch.
     """
     top: list[Line] = [(f"{overview['user'] or 'all researchers'}   {human_time(now)}", BOLD)]
     top += [(_machine(overview["machine"]), ""), (_disk(disk), "")]

@@ -1,8 +1,9 @@
 """What the SSH gateway notes of its transfers, as it lies on the disk: one file of JSON lines for each.
 
-This room owns the reading of these files. A file is locked (flock(2)) as long as the gateway or its transfer lives, so
-that a gateway that was killed is known by its lock. It runs in the hands' process with the researcher's rights, imports
-the standard library only, and never says what a transfer means.
+This room owns the reading of these files, and the removal of what a killed gateway never finished. A file is locked
+(flock(2)) as long as the gateway or its transfer lives, so that a gateway that was killed is known by its lock. It runs
+in the hands' process with the researcher's rights, imports the standard library only, and never says what a transfer
+means.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import fcntl
 import json
 import os
 import stat
+import time
 from typing import Any
 
 _MOST = 500
+_ABANDONED = 3600.0
 _LARGEST = 1 << 20
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -31,6 +34,17 @@ def read_sessions(folder: str) -> list[dict[str, Any]]:
                 with contextlib.suppress(OSError):
                     found.append({"id": name, **_read(os.path.join(folder, name))})
     return found
+
+
+def remove_abandoned(folder: str) -> None:
+    """Remove what gateways left that were killed before their file had its name: hidden, unlocked and an hour old."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            with contextlib.suppress(OSError):
+                is_old = name.startswith(".") and time.time() - os.lstat(path).st_mtime > _ABANDONED
+                if is_old and not _read(path)["alive"]:
+                    os.unlink(path)
 
 
 def _read(path: str) -> dict[str, Any]:

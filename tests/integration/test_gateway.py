@@ -455,13 +455,13 @@ def test_the_screen_fits_a_small_terminal(door: Door, jobs: int, command: str) -
     assert "\x1b" not in done.stdout
 
 
-def test_help_fits_a_small_terminal_and_names_the_host(door: Door) -> None:
+def test_help_fits_a_small_terminal_and_calls_the_server_lab(door: Door) -> None:
     done = door.ask("help")
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert len(lines) <= 23
     assert all(len(line) <= 80 for line in lines)
-    assert "@192.0.2.1:inbox/" in done.stdout
+    assert " lab:inbox/" in done.stdout
 
 
 def test_questions_reach_the_daemon_and_take_no_socket(door: Door) -> None:

@@ -151,7 +151,7 @@ class TestWithSshd:
         machine.must("useradd", "--groups", "labd", "ana-silva")
         assert self.effective(machine, "ben-okoro") == before
         settings = self.effective(machine, "ana-silva")
-        assert settings["forcecommand"].endswith("-I -m labd.gateway")
+        assert settings["forcecommand"].endswith("-m labd.gateway")
         assert settings["authorizedkeysfile"] == "/etc/labd/keys/%u"
         assert settings["passwordauthentication"] == settings["permituserrc"] == settings["permittunnel"] == "no"
         assert settings["disableforwarding"] == settings["permittty"] == "yes"

@@ -55,14 +55,14 @@ ENGINE = Engine(
 ANA = Account("ana-silva", Identity(5001, 5001), Path("/home/ana-silva"))
 WITH_SHELL = replace(ANA, settings=AccountSettings(shell=True))
 KEYS = Path("/etc/labd/keys")
-GATEWAY = "/opt/labd/current/bin/python -I -m labd.gateway"
+GATEWAY = "/opt/labd/current/bin/python -I -X utf8 -m labd.gateway"
 EFFECTIVE = """port 22
 listenaddress 0.0.0.0:22
 clientaliveinterval 15
 clientalivecountmax 4
 pubkeyauthentication yes
 disableforwarding yes
-forcecommand /opt/labd/current/bin/python -I -m labd.gateway
+forcecommand /opt/labd/current/bin/python -I -X utf8 -m labd.gateway
 trustedusercakeys none
 authorizedkeyscommand none
 authorizedkeysfile /etc/labd/keys/%u

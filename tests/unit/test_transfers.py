@@ -14,7 +14,7 @@ import pytest
 from labd.config import Config
 from labd.jobs import Signal
 from labd.languages import load
-from labd.session_files import read_sessions
+from labd.session_files import read_sessions, remove_abandoned
 from labd.transfers import Result, Traffic, parse, traffic
 from labd.uploads import Complete, Look, Nothing, Verdict, Wait, judge
 
@@ -123,3 +123,15 @@ def test_a_session_file_is_alive_while_it_is_locked_and_its_last_half_line_is_no
         fcntl.flock(held, fcntl.LOCK_EX)
         assert read_sessions(str(tmp_path)) == [{**expected, "alive": True}]
     assert json.dumps(read_sessions(str(tmp_path / "missing"))) == "[]"
+
+
+def test_what_a_killed_gateway_never_finished_is_removed_after_an_hour(tmp_path: Path) -> None:
+    for name in (".old", ".held", ".new", "1"):
+        (tmp_path / name).write_text("{}\n")
+    for name in (".old", ".held", "1"):
+        os.utime(tmp_path / name, (0, 0))
+    with open(tmp_path / ".held") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        remove_abandoned(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == [".held", ".new", "1"]
+    remove_abandoned(str(tmp_path / "missing"))
