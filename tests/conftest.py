@@ -68,8 +68,12 @@ def shared_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def box() -> Iterator[Box]:
+def box(request: pytest.FixtureRequest) -> Iterator[Box]:
     """A server and PCs in containers, one for the whole run. Tests that use it carry the mark xdist_group("box")."""
+    grouped = all(
+        item.nodeid.endswith("@box") for item in request.session.items if item.get_closest_marker("xdist_group")
+    )
+    assert grouped or not hasattr(request.config, "workerinput"), "run it with --dist loadgroup, or with -n 0"
     made = Box()
     try:
         yield made
@@ -78,9 +82,11 @@ def box() -> Iterator[Box]:
 
 
 @pytest.fixture(scope="session")
-def installed(box: Box) -> InstalledLab:
-    """labd, installed on the server in the box."""
-    return InstalledLab(box)
+def installed(box: Box) -> Iterator[InstalledLab]:
+    """labd, installed on the server in the box. Whatever the tests do to it, it must not meet a defect of its own."""
+    made = InstalledLab(box)
+    yield made
+    assert [line for line in made.events() if "Traceback" in line or "a defect of labd" in line] == []
 
 
 @pytest.fixture(scope="session")
