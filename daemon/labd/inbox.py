@@ -203,13 +203,13 @@ class Inbox:
         for look in looks:
             if (account.name, look.name) in self._submitted:
                 look = replace(look, controls={**look.controls, "SUBMIT": 0})
-            known = traffic(look.name, watched.transfers)
+            known = traffic(look.name, watched.transfers, look.newest / 1e9)
             verdict = self._judge(watched, look, known)
             findings.append(Finding(account, look, verdict))
             if known.live or isinstance(verdict, Wait):
                 self._look_again(watched, look.name, known, cost)
-        if idle := [transfer.id for transfer in watched.transfers if not transfer.alive and not transfer.projects]:
-            self._hands.do(account.identity, "remove", paths=[str(account.sessions / name) for name in idle])
+        if projects is None and not any(isinstance(finding.verdict, Wait) for finding in findings):
+            self._remove_notes(account, [transfer for transfer in watched.transfers if transfer.is_idle])
         # A transfer's project may have been removed, or never made: then there is nothing to deal with.
         there = {look.name for look in looks}
         for project in {name for transfer in watched.transfers for name in transfer.projects} - there:
@@ -237,12 +237,15 @@ class Inbox:
         for transfer in over:
             dealt = watched.told.setdefault(transfer.id, set())
             dealt.add(project)
-        spent = [transfer.id for transfer in over if watched.told[transfer.id] >= set(transfer.projects)]
+        spent = [transfer for transfer in over if watched.told[transfer.id] >= set(transfer.projects)]
+        self._remove_notes(account, spent)
+        for transfer in spent:
+            del watched.told[transfer.id]
+
+    def _remove_notes(self, account: Account, spent: Sequence[Transfer]) -> None:
         if spent:
-            paths = [str(account.sessions / transfer) for transfer in spent]
+            paths = [str(account.sessions / transfer.id) for transfer in spent]
             self._hands.do(account.identity, "remove", paths=paths)
-            for transfer_id in spent:
-                del watched.told[transfer_id]
 
     def _scan(self, account: Account, projects: list[str] | None) -> tuple[list[Look], float, list[Transfer]]:
         """What is there, the CPU time that it took to see it, in seconds, and what the gateway has noted."""

@@ -33,6 +33,10 @@ class Part:
     files: int = 0
 
 
+_UNKNOWN = Part()
+CLOCKS = 1.0  # seconds by which the clocks of a file server and of this machine may differ
+
+
 @dataclass(frozen=True)
 class Transfer:
     """One session of a client that sends. Times are seconds since the epoch."""
@@ -44,9 +48,24 @@ class Transfer:
     ended: float | None = None  # None while it goes on, and for one that was killed with its gateway
     projects: Mapping[str, Part] = field(default_factory=dict)
 
-    def concerns(self, project: str) -> bool:
-        """Whether it is, or may yet turn out to be, about `project`."""
-        return project in self.projects or (self.alive and not self.projects)
+    def concerns(self, project: str, newest: float) -> bool:
+        """Whether it is, or may be, about `project`, in which something changed last at `newest`.
+
+        One that sends to the inbox itself does not know its project before the first file is whole: while it goes on
+        it may be any, and when it was cut before that, it was the one that changed meanwhile.
+        """
+        if self.projects:
+            return project in self.projects
+        return self.alive or self.began - CLOCKS <= newest <= (self.ended or float("inf")) + CLOCKS
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is over without ever having been about a project that is known."""
+        return not self.alive and not self.projects
+
+    def part(self, project: str) -> Part:
+        """What it did to `project`."""
+        return self.projects.get(project, _UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -94,9 +113,9 @@ def _parse(report: Mapping[str, Any]) -> Transfer:
     )
 
 
-def traffic(project: str, transfers: Sequence[Transfer]) -> Traffic:
-    """What `transfers` say about `project`."""
-    about = [transfer for transfer in transfers if transfer.concerns(project)]
+def traffic(project: str, transfers: Sequence[Transfer], newest: float) -> Traffic:
+    """What `transfers` say about `project`, in which something changed last at `newest` (seconds since the epoch)."""
+    about = [transfer for transfer in transfers if transfer.concerns(project, newest)]
     live = [transfer.kind for transfer in about if transfer.alive]
     over = [transfer for transfer in about if not transfer.alive]
     good = [transfer for transfer in over if not _is_cut(transfer, project)]
@@ -110,23 +129,23 @@ def traffic(project: str, transfers: Sequence[Transfer]) -> Traffic:
         live=live[0] if live else "",
         held=_words(held[-1], project) if held else "",
         kind=latest.kind if latest else "",
-        proof=latest.projects[project].result if latest else None,
+        proof=latest.part(project).result if latest else None,
         ended=(latest.ended or 0.0) if latest else 0.0,
     )
 
 
 def _is_cut(transfer: Transfer, project: str) -> bool:
-    return transfer.projects[project].result in (None, Result.CUT)
+    return transfer.part(project).result in (None, Result.CUT)
 
 
 def _makes_good(later: Transfer, cut: Transfer, project: str) -> bool:
     """Whether `later` sent again what `cut` left open: begun after its end, and about at least the same part."""
-    wide, narrow = later.projects[project].scope, cut.projects[project].scope
+    wide, narrow = later.part(project).scope, cut.part(project).scope
     return later.began >= (cut.ended or cut.began) and (wide in ("", narrow) or narrow.startswith(f"{wide}/"))
 
 
 def _words(cut: Transfer, project: str) -> str:
-    part = cut.projects[project]
+    part = cut.part(project)
     why = f" ({part.why})" if part.why else ""
     after = f" after {count(part.files, 'file')}" if part.files else ""
     return f"upload interrupted{why}{after}; send it again to continue"

@@ -15,10 +15,9 @@ from labd.diagnosis import Diagnosis, no_program
 from labd.jobs import Signal
 from labd.languages import Language
 from labd.layout import NAME_HINT, is_junk, is_temporary, is_valid_name
-from labd.transfers import Result, Traffic
+from labd.transfers import CLOCKS, Result, Traffic
 from labd.units import count, human_size
 
-_CLOCKS = 1.0  # seconds by which the clocks of a file server and of this machine may differ
 _SCP = 2.0  # seconds after the end of an scp that was complete by its own signature
 _NO_TRAFFIC = Traffic()
 
@@ -118,7 +117,7 @@ def judge(
 
 def _signal(look: Look, traffic: Traffic) -> Signal:
     """What the end of the latest transfer says, unless something else has changed the project since."""
-    if traffic.proof is None or look.newest / 1e9 > traffic.ended + _CLOCKS:
+    if traffic.proof is None or look.newest / 1e9 > traffic.ended + CLOCKS:
         return Signal.SETTLED
     return Signal.KNOWN if traffic.kind == "rsync" else Signal.INFERRED
 

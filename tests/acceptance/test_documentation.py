@@ -10,6 +10,7 @@ import pytest
 from box_lab import CHECKOUT, InstalledLab, Person
 from docs_blocks import Step, differs, steps
 from lab import wait_for
+from labd.jobs import State
 
 TOP = Path(__file__).resolve().parents[2]
 READER = "doc-reader"  # in the place of ana-silva, who has an account on the server already
@@ -28,7 +29,7 @@ def reader(installed: InstalledLab) -> Person:
 def all_is_dealt_with(person: Person) -> bool:
     """Nothing of this researcher's is under way."""
     notes = person.lab.server.run(f"ls {person.home}/.labd/sessions", check=False).stdout
-    return not notes and not any(job["ended"] is None and job["state"] != "rejected" for job in person.jobs())
+    return not notes and all(State(job["state"]).is_outcome for job in person.jobs())
 
 
 def follow(step: Step, person: Person) -> None:
@@ -43,7 +44,7 @@ def follow(step: Step, person: Person) -> None:
     else:
         done = person.run(f"{command} 2>&1")
         if re.search(r"\blab:inbox", command):
-            wait_for(f"what {step.place} sent has been dealt with", lambda: all_is_dealt_with(person), 60.0)
+            wait_for(f"what {step.place} sent has been dealt with", lambda: all_is_dealt_with(person))
     expected = tuple(line.replace("ana-silva", READER) for line in step.expected)
     assert not (wrong := differs(expected, done.stdout)), f"{step.place}: {command}\n{wrong}"
 

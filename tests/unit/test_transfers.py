@@ -35,7 +35,7 @@ def session(number: int, *, alive: bool = False, scope: str = "", **end: Any) ->
 
 
 def known(*reports: dict[str, Any]) -> Traffic:
-    return traffic("galaxies", parse(reports))
+    return traffic("galaxies", parse(reports), 0.0)
 
 
 def verdict(look: Look, known: Traffic, accepted: str = "") -> Verdict:
@@ -51,7 +51,12 @@ def test_a_transfer_that_has_touched_no_project_yet_may_be_about_any() -> None:
     report = session(1, alive=True)
     report["lines"].pop()
     assert known(report).live == "rsync"
-    assert known({**report, "alive": False}) == Traffic()
+    over = parse([{**report, "alive": False}])
+    assert traffic("galaxies", over, -5.0) == Traffic()
+    assert traffic("galaxies", over, 5.0).held == "upload interrupted; send it again to continue"
+    report["lines"].append({"ended": 3.0, "code": 20, "files": 0, "projects": {}})
+    assert traffic("galaxies", parse([{**report, "alive": False}]), 2.5).held != ""
+    assert traffic("galaxies", parse([{**report, "alive": False}]), 5.0) == Traffic()
 
 
 def test_a_cut_transfer_holds_until_a_later_one_about_as_much_ends_well() -> None:
