@@ -155,10 +155,3 @@ def test_what_is_not_allowed_is_refused_in_words_and_noted(installed: InstalledL
     refused = [line for line in installed.events(logged) if line.startswith("command refused")]
     assert len(refused) == 4
     assert all("user=ana-silva" in line for line in refused)
-
-
-def test_a_port_cannot_be_forwarded_through_the_server(ana: Person) -> None:
-    done = ana.run("timeout 10 ssh -o ExitOnForwardFailure=yes -N -R 2222:localhost:22 lab", check=False)
-    assert done.returncode not in (0, 124), "the server listens for the PC"
-    done = ana.run("timeout 10 ssh -W localhost:22 lab </dev/null", check=False)
-    assert "SSH-2.0" not in done.stdout
