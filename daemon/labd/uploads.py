@@ -106,9 +106,9 @@ def judge(
     if signal in (Signal.INFERRED, Signal.SETTLED):
         is_scp = signal is Signal.INFERRED and traffic.proof is Result.COMPLETE
         settle = min(_SCP, limits.settle) if is_scp else limits.settle
-        changed = max(look.newest / 1e9, traffic.ended)
-        # A file server's clock may run ahead of ours: then only our own watch tells how long nothing changed.
-        if wait := _unsettled(look, settle, now - (changed if changed <= now else first_seen)):
+        if _quiet(look, traffic, now, first_seen) < settle:
+            return Wait(f"receiving: {_so_far(look)}")
+        if not is_scp and (wait := _unfinished(look)):
             return wait
     if refused := _refused(look, languages, limits):
         return Refuse(refused)
@@ -130,10 +130,16 @@ def _under_way(look: Look, traffic: Traffic) -> Wait | None:
     return Wait(traffic.held) if traffic.held else None
 
 
-def _unsettled(look: Look, settle: float, quiet: float) -> Wait | None:
+def _quiet(look: Look, traffic: Traffic, now: float, first_seen: float) -> float:
+    """Seconds since anything changed."""
+    changed = max(look.newest / 1e9, traffic.ended)
+    # A file server's clock may run ahead of ours: then only our own watch tells how long nothing changed.
+    return now - (changed if changed <= now else first_seen)
+
+
+def _unfinished(look: Look) -> Wait | None:
+    """Why a quiet upload may all the same be incomplete, when nothing proves the contrary."""
     so_far = _so_far(look)
-    if quiet < settle:
-        return Wait(f"receiving: {so_far}")
     if look.temporaries:
         return Wait(f"waiting for an unfinished transfer ({_shown(look.temporaries[0])}): {so_far}")
     if look.unfinished:

@@ -111,6 +111,13 @@ def test_scp_starts_two_seconds_after_its_end_and_sftp_when_it_has_settled() -> 
             assert isinstance(verdict(look, replace(known, ended=NOW - ago)), expected)
 
 
+def test_an_scp_that_is_proven_may_bring_files_without_a_date() -> None:
+    look = replace(JUST_NOW, newest=int((NOW - 3) * 1e9), unfinished=("code/app.py",))
+    scp = Traffic(kind="sftp", proof=Result.COMPLETE, ended=NOW - 3)
+    assert verdict(look, scp) == Complete(Signal.INFERRED)
+    assert isinstance(verdict(replace(look, newest=int((NOW - 9) * 1e9)), replace(scp, proof=Result.CLEAN)), Wait)
+
+
 def test_what_changes_after_the_transfer_by_other_means_has_to_settle() -> None:
     assert isinstance(verdict(JUST_NOW, replace(RSYNC, ended=NOW - 10)), Wait)
 
