@@ -26,7 +26,8 @@ class _Project:
         self.files = 0
         self.writing: dict[str, int | None] = {}  # open for writing → the size that was set
         self.faults: dict[str, str] = {}  # what is not there as it was sent → why
-        self.made: set[str] = set()  # folders that the client made, or tried to
+        self.made: dict[str, bool] = {}  # folders that the client made, or tried to → whether they are new
+        self.finished: set[str] = set()  # those whose attributes were set
         self.unclosed: set[str] = set()  # what no folder's closing attributes cover yet
         self.closed = ""  # the folder whose attributes were set last, "" when something was done since
         self.is_scp = True  # nothing was done in another way than scp's
@@ -38,6 +39,14 @@ class _Project:
     def close_folder(self, folder: str) -> None:
         self.unclosed = {path for path in self.unclosed if path != folder and not path.startswith(f"{folder}/")}
         self.closed = folder
+        self.finished.add(folder)
+
+    @property
+    def is_half_an_scp(self) -> bool:
+        """Whether a folder that scp began is not finished. Newer ones only finish those that they made themselves."""
+        finishes_all = any(not self.made[folder] for folder in self.finished)
+        begun = {folder for folder, is_new in self.made.items() if is_new or finishes_all}
+        return self.is_scp and self.files > 0 and not begun <= self.finished
 
     def result(self, code: int, is_broken: bool) -> dict[str, object]:
         for path, why in self.faults.items():
@@ -46,6 +55,8 @@ class _Project:
             return result("cut", self.files, f"the connection broke in {locate(path)[1]}")
         if self.is_scp and self.closed in self.roots and not self.unclosed:
             return result("complete", self.files)
+        if self.is_half_an_scp:
+            return result("cut", self.files, "the connection broke between two files")
         if code or is_broken:
             return result("cut", self.files, "the connection broke")
         return result("clean", self.files)
@@ -134,12 +145,14 @@ class SftpLog(LineLog):
         path, _ = _name(line)
         project = self._act(path, is_folder=True)
         if project:
-            project.made.add(self._inner(path))
+            project.made[self._inner(path)] = True
+            project.finished.discard(self._inner(path))
 
     def _looked(self, line: str) -> None:
         # scp takes a folder that cannot be made for one that is there, and looks.
         project, path = self._known(_name(line)[0])
         if project and path in project.made:
+            project.made[path] = False
             self._doubtful = (project, path, "could not make")
 
     def _changed(self, line: str) -> None:

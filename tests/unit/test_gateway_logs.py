@@ -61,13 +61,33 @@ def test_scp_cut_after_any_line_is_not_complete(lines: int) -> None:
         assert all(ended["result"] != "complete" for ended in sftp([*SCP[:lines], *end]).values())
 
 
-def test_scp_over_a_tree_that_is_there_is_complete_too() -> None:
-    lines = []
-    for line in SCP:
-        lines.append(line)
+def over_a_tree(lines: Iterable[str]) -> list[str]:
+    """The lines of an scp for which all folders are there."""
+    found = []
+    for line in lines:
+        found.append(line)
         if line.startswith("mkdir"):
-            lines += ["sent status Failure", line.replace("mkdir", "stat").partition(" mode")[0]]
-    assert sftp(lines)["galaxies"]["result"] == "complete"
+            found += ["sent status Failure", line.replace("mkdir", "stat").partition(" mode")[0]]
+    return found
+
+
+def test_scp_over_a_tree_that_is_there_is_complete_too() -> None:
+    assert sftp(over_a_tree(SCP))["galaxies"]["result"] == "complete"
+
+
+@pytest.mark.parametrize("lines", range(10, len(SCP) - 2))
+def test_scp_cut_between_two_files_is_a_cut_by_the_folders_that_it_left_open(lines: int) -> None:
+    assert sftp(SCP[:lines])["galaxies"]["result"] == "cut"
+    assert sftp(over_a_tree(SCP[:lines]))["galaxies"]["result"] == "cut"
+
+
+def test_scp_that_leaves_folders_alone_that_are_there_is_clean() -> None:
+    lines = [line for line in SCP if not (line.startswith("set") and "mode" in line)]
+    assert sftp(over_a_tree(lines))["galaxies"]["result"] == "clean"
+    # All but one that is new.
+    folder = 'set "/home/ana-silva/inbox/galaxies/input" mode 0755'
+    assert sftp([*over_a_tree(lines[:-6]), *lines[-6:-1], folder])["galaxies"]["result"] == "clean"
+    assert sftp([*over_a_tree(lines[:-6]), *lines[-6:-1]])["galaxies"]["result"] == "cut"
 
 
 def test_scp_into_the_project_folder_of_a_project_is_about_all_of_it() -> None:
