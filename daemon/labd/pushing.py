@@ -27,12 +27,18 @@ _FIRST_WAIT, _LONGEST_WAIT = 60.0, 3600.0
 _GIVE_UP = 86400.0
 _TIMEOUT = 6 * 3600.0
 _AT_A_TIME = 4
+_FILE_ERROR = 11  # rsync(1), "error in file I/O"; what it was does not always arrive
 _REASONS = (
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed", "its host key is not the one known here"),
-    (r"Permission denied", "it does not accept the key of this account, or the folder there is not writable"),
+    (r"Permission denied \([a-z]", "it does not accept the key of this account"),
+    (r"Permission denied|Read-only file system", "the folder there is not writable"),
+    (r"No space left|Disk quota exceeded", "its disk is full"),
+    (r"mkdir .* failed: No such file", "the folder there cannot be made, because the one above it is missing"),
     (r"command not found|rsync: not found", "it has no rsync"),
     (r"Could not resolve hostname", "its name is not known"),
     (r"Connection refused|timed out|No route to host|Network is unreachable", "it does not answer; it may be off"),
+    # Last: rsync says so, too, when ssh has said why.
+    (r"[Cc]onnection (closed|reset|unexpectedly closed)|Broken pipe|io timeout", "the connection to it broke"),
 )
 
 
@@ -79,7 +85,8 @@ class Pushing:
             except Exception:
                 get().exception("results not sent on", job=push.job)
                 self._failed(push, "labd met an error of its own")
-        self._busy.discard(push.job)
+            finally:
+                self._busy.discard(push.job)
         self.wake()
 
     def _send(self, push: Push) -> None:
@@ -92,6 +99,10 @@ class Pushing:
             self._lab.store.update_push(push.job, None, "newer results are on their way")
             return
         done = _rsync(account, target, job.project, self._closing)
+        if done.code == _FILE_ERROR:
+            # Perhaps folders are missing. Not at once with this option: rsync before 3.2.3 does not know it.
+            again = _rsync(account, target, job.project, self._closing, "--mkpath")
+            done = done if re.search("(unknown|unrecognized) option", again.output) else again
         if done.cancelled:
             return
         if done.code == 0:
@@ -111,7 +122,7 @@ class Pushing:
         self._announce(job)
 
 
-def _rsync(account: Account, target: Target, project: str, closing: threading.Event) -> Result:
+def _rsync(account: Account, target: Target, project: str, closing: threading.Event, *options: str) -> Result:
     ssh = [
         *("ssh", "-F", "none", "-p", str(target.port), "-i", str(account.home / KEY)),
         *("-o", f"UserKnownHostsFile={account.home / HOSTS}", "-o", "StrictHostKeyChecking=accept-new"),
@@ -120,7 +131,7 @@ def _rsync(account: Account, target: Target, project: str, closing: threading.Ev
     host = f"[{target.host}]" if ":" in target.host else target.host
     command = [
         *("rsync", "--archive", "--relative", "--no-implied-dirs", "--no-devices", "--no-specials", "--safe-links"),
-        *("--timeout=120", f"--rsh={shlex.join(ssh)}"),
+        *("--timeout=120", f"--rsh={shlex.join(ssh)}", *options),
         # What stands after /./ is made below the target, with every rsync since 2.6.7 (rsync(1), --relative).
         f"{account.outbox}/./{project}/output/",
         f"{target.user}@{host}:{target.path}/",
@@ -132,5 +143,5 @@ def _reason(done: Result) -> str:
     for pattern, words in _REASONS:
         if re.search(pattern, done.output):
             return words
-    lines = [line for line in done.output.splitlines() if line.strip()]
-    return f"rsync ended with code {done.code}" + (f": {lines[0][:120]}" if lines else "")
+    lines = [line for line in done.output.splitlines() if line.startswith("rsync: ")]
+    return f"rsync ended with code {done.code}" + (f" ({lines[0][7:127]})" if lines else "")
