@@ -30,6 +30,8 @@ def deluser(options: Options) -> int:
         _ask(name, home, options)
     if unix_accounts.exists(name):
         account_admin.close(name, file)
+        # A daemon that sees an upload change would write STATUS into a home that is on its way out.
+        account_files.tell_daemon()
         _require_no_programs(name)
         if options.archive:
             _archive(name, home, Path(options.archive))
