@@ -61,10 +61,13 @@ class Notices:
 
     def _write(self, key: Key) -> None:
         user, project = key
+        account = self._accounts.get(user)
+        if account is None:
+            return  # it was removed meanwhile
         try:
             page = self._page(key)
             if page is not None:
-                Outbox(self._hands, self._accounts[user], project).show(page)
+                Outbox(self._hands, account, project).show(page)
         except LabdError as error:
             get().warning("STATUS not written", user=user, project=project, reason=error.message)
         except Exception:
