@@ -329,6 +329,8 @@ def test_a_full_disk_starts_nothing_and_status_says_so(installed: InstalledLab, 
                 f"mount -t tmpfs -o size=1m,mode=755,uid={owner},gid={owner} tmpfs {folder}"
             )
             sender.make(f"full-{client}")
+        # The service has mounts of its own, made when it starts.
+        installed.server.run("systemctl restart labd")
         going = [sender.background(f"full-{client}", script) for client, script in CLIENTS.items()]
         assert 0 not in [transfer.wait() for transfer in going]
         for client in CLIENTS:
@@ -339,6 +341,7 @@ def test_a_full_disk_starts_nothing_and_status_says_so(installed: InstalledLab, 
     finally:
         for folder in folders.values():
             installed.server.run(f"umount {folder}; rmdir {folder}", check=False)
+        installed.server.run("systemctl restart labd")
 
 
 @pytest.fixture
