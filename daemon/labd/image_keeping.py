@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 from collections.abc import Collection
 from typing import Any
 
 _PREFIX = "labd/"
+_TURNS, _TURN = 60, 0.5  # seconds
 
 
 def in_use(docker: Any) -> set[str]:
@@ -40,7 +42,20 @@ def sweep(docker: Any, busy: Collection[str], before: float) -> None:
 
 def _steps(docker: Any, shared: bool) -> set[str]:
     """Ids of what the builder keeps, and is `shared` with an image."""
-    return {one["ID"] for one in docker.df()["BuildCache"] or [] if one["Shared"] is shared and not one["InUse"]}
+    cache = _disk_usage(docker)["BuildCache"] or []
+    return {one["ID"] for one in cache if one["Shared"] is shared and not one["InUse"]}
+
+
+def _disk_usage(docker: Any) -> Any:
+    """What Docker says of its disk. It counts for one at a time, and refuses who asks meanwhile."""
+    for _ in range(_TURNS):
+        try:
+            return docker.df()
+        except Exception as error:
+            if "already running" not in str(error):
+                raise
+            time.sleep(_TURN)
+    return docker.df()
 
 
 def read_file(docker: Any, image: str, path: str, name: str) -> str:

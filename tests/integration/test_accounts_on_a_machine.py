@@ -91,7 +91,7 @@ def test_the_account_file_says_what_was_asked_for(machine: Machine, key: Path, t
 def test_a_key_opens_the_gateway_and_nothing_else(machine: Machine, key: Path) -> None:
     add(machine, key)
     assert re.fullmatch(
-        rf'restrict,pty,command="\S+/bin/python -I -m labd\.gateway" {re.escape(key.read_text().strip())}\n',
+        rf'restrict,pty,command="\S+/bin/python -I -X utf8 -m labd\.gateway" {re.escape(key.read_text().strip())}\n',
         machine.read(KEYS),
     )
 
