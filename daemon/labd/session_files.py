@@ -29,7 +29,7 @@ def read_sessions(folder: str) -> list[dict[str, Any]]:
     """
     found = []
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for name in sorted(os.listdir(folder))[:_MOST]:
+        for name in sorted(os.listdir(folder))[-_MOST:]:
             if not name.startswith("."):
                 with contextlib.suppress(OSError):
                     found.append({"id": name, **_read(os.path.join(folder, name))})
