@@ -15,6 +15,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\
 _FRAME = re.compile(r'(?P<indent>\s*)File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in .*)?\s*')
 _DUMPED_FRAME = re.compile(r'\s*File "(?P<file>[^"]+)", line (?P<line>\d+) in ')
 _ERROR = re.compile(r"(?P<type>[A-Za-z_][\w.]*)(?::\s*(?P<message>.*)|:?)")
+_NAMED = re.compile(r"[\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Timeout)")
 _HEADER = "Traceback (most recent call last)"
 _GROUP_HEADER = "Exception Group " + _HEADER
 _GROUP_MARGIN = re.compile(r"\s+(?:\+ |\| ?)")
@@ -154,12 +155,20 @@ def _tracebacks(shown: Sequence[str]) -> list[Raised]:
             line.strip()
             and len(line) - len(line.lstrip()) < max(indent, 1)
             and (error := _ERROR.fullmatch(line.strip()))
+            and not _is_in_between(error, shown[number + 1 : number + 4])
         ):
             side = _is_side_event(shown, began, errors)
             message = error["message"] or (_continued(shown, number) if ":" in line else "")
             errors.append(Raised(error["type"].rsplit(".", 1)[-1], message[:1000], tuple(frames), number, side))
             frames = []
     return errors
+
+
+def _is_in_between(error: re.Match[str], below: Sequence[str]) -> bool:
+    """Whether what looks like an error is output that came in between: what follows looks like one much more."""
+    if _NAMED.fullmatch(error["type"]):
+        return False
+    return any((later := _ERROR.fullmatch(line)) and _NAMED.fullmatch(later["type"]) for line in below)
 
 
 def _is_side_event(shown: Sequence[str], began: int, errors: Sequence[Raised]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 _PREFIX = "labd/"
 _TURNS, _TURN = 60, 0.5  # seconds
+_TRIES = 4
 
 
 def in_use(docker: Any) -> set[str]:
@@ -24,13 +25,19 @@ def in_use(docker: Any) -> set[str]:
 
 def take_off(docker: Any, image: Any) -> None:
     """Remove labd's names of `image`, as Docker describes it; with its last name go the image and its room on disk."""
-    shared = _steps(docker, shared=True)
+    steps = _steps(docker, shared=True)
     for name in image["RepoTags"] or []:
         if name.startswith(_PREFIX):
             docker.remove_image(name)
-    # The builder holds on to the steps that the image was made in, which until now it shared with the image.
-    for step in shared & _steps(docker, shared=False):
-        docker.prune_builds(filters={"id": step}, all=True)
+    # The builder holds on to the steps that the image was made in, which until now it shared with the image. While it
+    # builds something else it may refuse to let go of one.
+    for _ in range(_TRIES):
+        left = steps & _steps(docker, shared=False)
+        if not left:
+            return
+        for step in left:
+            docker.prune_builds(filters={"id": step}, all=True)
+        time.sleep(_TURN)
 
 
 def sweep(docker: Any, busy: Collection[str], before: float) -> None:
@@ -42,8 +49,7 @@ def sweep(docker: Any, busy: Collection[str], before: float) -> None:
 
 def _steps(docker: Any, shared: bool) -> set[str]:
     """Ids of what the builder keeps, and is `shared` with an image."""
-    cache = _disk_usage(docker)["BuildCache"] or []
-    return {one["ID"] for one in cache if one["Shared"] is shared and not one["InUse"]}
+    return {one["ID"] for one in _disk_usage(docker)["BuildCache"] or [] if one["Shared"] is shared}
 
 
 def _disk_usage(docker: Any) -> Any:

@@ -268,7 +268,8 @@ def test_a_gateway_that_is_killed_takes_its_program_along_and_the_lock_tells(doo
 def test_a_gateway_that_is_asked_to_end_writes_the_end_first(door: Door, project: Path, number: int) -> None:
     big(project)
     client = door.start("rsync", "-a", "--bwlimit=60000", "-e", str(door.stub), str(project), "lab:inbox/")
-    wait_for("something to arrive", lambda: (door.home / "inbox/galaxies/code").exists(), DEADLINE)
+    # Its first note of the project shows that it watches the program; until then, to end it is to kill it.
+    wait_for("the project to be noted", lambda: door.sessions() and len(door.sessions()[-1]) > 1, DEADLINE)
     (gateway,) = [pid for pid in _processes(door) if b"labd.gateway" in _command(pid)]
     os.kill(gateway, number)
     client.wait(DEADLINE)

@@ -402,6 +402,11 @@ def test_a_well_known_error_is_explained(error: str, cause: str, hint: str) -> N
     assert hint in found.hint
 
 
+def test_output_that_comes_in_between_is_not_taken_for_the_error() -> None:
+    log = traceback("ZeroDivisionError: division by zero").replace("ZeroDivisionError", "stars: 0\nZeroDivisionError")
+    assert "ZeroDivisionError: division by zero" in verdict(log).cause
+
+
 def test_a_module_of_the_researcher_is_not_called_an_installed_version() -> None:
     found = verdict(traceback("AttributeError: module 'stars' has no attribute 'fit'"))
     assert "installed" not in found.cause
