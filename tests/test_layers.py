@@ -27,7 +27,7 @@ LAYERS = [
     ["rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
     ["ssh_commands"],
     ["jobs", "config", "languages", "engine", "known_errors", "requirement_errors", "requirements"],
-    ["python_errors", "environments", "scheduling", "build_settings"],
+    ["python_errors", "environments", "scheduling", "build_settings", "choosing", "project_files"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
     ["transfers", "gateway_notes", "screen"],
     ["database", "transfer_run"],

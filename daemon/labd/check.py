@@ -12,7 +12,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from labd import accounts, languages, snapshot
+from labd import accounts, choosing, project_files, snapshot
+from labd.choosing import open_languages
 from labd.commands import run
 from labd.config import Config
 from labd.errors import ConfigError, NotFoundError, ProjectError
@@ -39,12 +40,17 @@ def check(project: Path, config: Config) -> Iterator[str]:
     # Not `resolve`: the name is that of the folder that was given, also when it is a link.
     folder = Path(os.path.abspath(project))
     look = _look(folder, config)
-    offered = languages.load(config.paths.templates)
+    config, offered = open_languages(config)
     _refuse_unfit(look, offered, config)
     root = folder / look.root
-    language = languages.choose(offered, look.code)
-    given = grant(_options(root), language, config, capacity(config.machine))
+    options = _options(root, offered)
+    language = choosing.choose(offered, config, options, look.code)
+    version = choosing.version(
+        language, config, options, project_files.read(root / "code", language.template.version_files)
+    )
+    given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given)
+    yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
     yield from _libraries(root / "code", look, language)
     yield from _left_out(root, config)
     yield from _warnings(root, look)
@@ -52,7 +58,7 @@ def check(project: Path, config: Config) -> Iterator[str]:
 
 def check_config(config: Config, name: str) -> Iterator[str]:
     """Lines about `config`, read from the file `name`. Raises ConfigError for what the daemon would stumble over."""
-    offered = languages.load(config.paths.templates)
+    config, offered = open_languages(config)
     for language in config.languages:
         if language not in offered:
             raise ConfigError(
@@ -87,13 +93,14 @@ def _refuse_unfit(look: Look, offered: Mapping[str, Language], config: Config) -
         raise ProjectError(verdict.diagnosis.cause, verdict.diagnosis.hint)
 
 
-def _options(root: Path) -> Options:
+def _options(root: Path, offered: Mapping[str, Language]) -> Options:
     file = root / "job.toml"
-    if not os.path.lexists(file):
-        return Options()
-    if file.is_symlink() or not file.is_file():
+    content = project_files.read_file(file)
+    if content is not None:
+        return read_options(content, choosing.keys(offered))
+    if os.path.lexists(file):
         raise ProjectError("job.toml is not a file.", "Make it a plain text file.")
-    return read_options(file.read_bytes())
+    return Options()
 
 
 def _summary(look: Look, language: Language, given: Grant) -> Iterator[str]:

@@ -34,6 +34,7 @@ class Paths:
     socket: Path = Path("/run/labd/labd.sock")
     accounts: Path = Path("/etc/labd/accounts")  # one file for each researcher
     templates: Path = field(default_factory=lambda: bundled("templates"))
+    own_templates: Path = Path("/etc/labd/templates")  # languages that the administrator adds
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class Versions:
 
     default: str
     versions: Mapping[str, str]
+    runs: tuple[str, ...] = ()  # programs that this language runs though it only stands in for another: ["app.m"]
 
     def __post_init__(self) -> None:
         if self.default not in self.versions:
@@ -191,6 +193,13 @@ class AccountEntry(AccountSettings):
     name: str
 
 
+_PYTHON = {
+    "3.8": "python:3.8-slim-buster",
+    "3.11": "python:3.11-slim-bookworm",
+    "3.13": "python:3.13-slim-trixie",
+}
+
+
 @dataclass(frozen=True)
 class Config:
     """All of it."""
@@ -201,9 +210,7 @@ class Config:
     job: JobDefaults = field(default_factory=JobDefaults)
     user: PerUser = field(default_factory=PerUser)
     ssh: Door = field(default_factory=Door)
-    languages: Mapping[str, Versions] = field(
-        default_factory=lambda: {"python": Versions("3.11", {"3.11": "python:3.11-slim-bookworm"})}
-    )
+    languages: Mapping[str, Versions] = field(default_factory=lambda: {"python": Versions("3.11", dict(_PYTHON))})
     build: Build = field(default_factory=Build)
     output: Output = field(default_factory=Output)
     retention: Retention = field(default_factory=Retention)

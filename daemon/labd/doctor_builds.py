@@ -52,9 +52,8 @@ def _bases(ground: Ground) -> Iterator[Finding]:
         present = {name for image in docker.images() for name in image["RepoTags"] or ()}
     yield from judge_bases(
         {
-            f"{language} {version}": base
+            f"{language} {offered.default}": offered.versions[offered.default]
             for language, offered in ground.config.languages.items()
-            for version, base in offered.versions.items()
         },
         present,
     )

@@ -17,7 +17,7 @@ from labd.scheduling import Capacity
 from labd.units import human_duration, human_size
 
 
-def grant(options: Options, language: Language, config: Config, machine: Capacity) -> Grant:
+def grant(options: Options, language: Language, version: str, config: Config, machine: Capacity) -> Grant:
     """The resources for a job with these `options`. Raises ProjectError when it asks for what it cannot have."""
     default, most = config.job, config.job.max
     cpus = _limited("cpus", options.cpus, default.cpus, most.cpus or machine.cpus, "{:g}".format)
@@ -32,7 +32,7 @@ def grant(options: Options, language: Language, config: Config, machine: Capacit
         )
     return Grant(
         language=language.name,
-        version=_version(options, language, config),
+        version=version,
         cpus=cpus,
         memory=int(memory),
         gpus=int(gpus),
@@ -53,19 +53,3 @@ def _limited(name: str, asked: float | None, default: float, most: float, show: 
             f"Ask for less in job.toml: `{name}` at most {show(most)}.",
         )
     return asked
-
-
-def _version(options: Options, language: Language, config: Config) -> str:
-    offered = config.languages.get(language.name)
-    if offered is None:
-        raise ProjectError(
-            f"This server does not run {language.template.title} programs.",
-            f"Here are {', '.join(config.languages)}; ask the administrator for more.",
-        )
-    asked = getattr(options, language.name, None)
-    if asked is not None and asked not in offered.versions:
-        raise ProjectError(
-            f"This server does not have {language.template.title} {asked}.",
-            f"It has {', '.join(offered.versions)}: write one of these in job.toml, or leave the line out.",
-        )
-    return asked or offered.default

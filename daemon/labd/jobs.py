@@ -6,9 +6,10 @@ This room owns the vocabulary that all others share. It never touches a disk, a 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, make_dataclass
 from enum import StrEnum
+from typing import cast
 
 from labd.errors import ProjectError, TransitionError
 from labd.schema import Duration, SchemaError, Size, read_text
@@ -73,7 +74,7 @@ class Signal(StrEnum):
 class Options:
     """What a job asks for: the table [job] of job.toml, or the administrator's default where a key is None."""
 
-    python: str | None = None
+    language: str | None = None
     cpus: float | None = None
     memory: Size | None = None  # bytes
     gpus: int | None = None
@@ -94,22 +95,28 @@ class Options:
         if self.gpus is not None and self.gpus < 0:
             raise ValueError("gpus must not be negative.")
 
-
-@dataclass(frozen=True)
-class JobFile:
-    """The whole of job.toml."""
-
-    job: Options = field(default_factory=Options)
+    def version(self, language: str) -> str | None:
+        """The version of `language` that is asked for."""
+        asked: str | None = getattr(self, language, None)
+        return asked
 
 
-def read_options(content: bytes) -> Options:
-    """The options in a job.toml of this `content`. Raises ProjectError with the key, what was found and expected."""
+def read_options(content: bytes, languages: Iterable[str] = ("python",)) -> Options:
+    """The options in a job.toml of this `content`, which can ask for versions of `languages`.
+
+    Raises ProjectError with the key, what was found and expected.
+    """
+    versions = [(name, str | None, field(default=None, kw_only=True)) for name in languages]
+    table = make_dataclass("Table", versions, bases=(Options,), frozen=True)
+    whole = make_dataclass("JobFile", [("job", table, field(default_factory=table))], frozen=True)
     try:
-        return read_text(JobFile, content, "job.toml").job
+        return cast(Options, read_text(whole, content, "job.toml").job)
     except SchemaError as error:
         hint = error.hint
         if error.message.startswith("job.toml: there is no option `") and "." not in error.message.split("`")[1]:
-            near = difflib.get_close_matches(error.message.split("`")[1], Options.__dataclass_fields__, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(
+                error.message.split("`")[1], [one.name for one in fields(table)], n=1, cutoff=0.5
+            )
             hint = f"Write `{near[0]}` below a line [job]." if near else "Options stand below a line [job]."
         raise ProjectError(error.message, hint) from None
 

@@ -1,17 +1,17 @@
 """Languages as data: what a template folder says of itself.
 
-This room owns `templates/<language>/template.toml` and the choice of language for a project. It reads its own files
-and nothing else; it never builds or runs anything.
+This room owns `templates/<language>/template.toml`. It reads its own files and nothing else; it never builds or runs
+anything.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labd.errors import ConfigError, ProjectError
+from labd.errors import ConfigError
 from labd.schema import read_file
 
 
@@ -28,6 +28,20 @@ class Template:
     distributions: Mapping[str, str] = field(default_factory=dict)  # import name → requirement that provides it
     debian: Mapping[str, str] = field(default_factory=dict)  # version → Debian release that has it
     debian_packages: tuple[str, ...] = ()  # for a base image made from Debian's packages
+    versions: Mapping[str, str] = field(default_factory=dict)  # version → base image, where the config says nothing
+    default: str = ""  # one of versions
+    family: str = ""  # the language whose versions, base images and key in job.toml are also this one's
+    on_request: bool = False  # offered only where the config names it
+    stands_in_for: str = ""  # title of the language whose programs it can run; only when it is asked to
+    version_files: tuple[str, ...] = ()  # files that say which version a project needs
+    ended: Mapping[str, str] = field(default_factory=dict)  # version → the day its support ended
+    reader: str = ""  # how the files of `environment` are read: "python", "names" (one package a line) or "" (not)
+
+    def __post_init__(self) -> None:
+        if self.versions and self.default not in self.versions:
+            raise ValueError(
+                f"the default version {self.default!r} is not among versions ({', '.join(self.versions)})."
+            )
 
 
 @dataclass(frozen=True)
@@ -44,29 +58,18 @@ class Language:
         return hashlib.sha256((self.folder / "Dockerfile").read_bytes()).hexdigest()
 
 
-def load(folder: Path) -> dict[str, Language]:
-    """All languages below `folder`, by name. Raises ConfigError when there is none, SchemaError for a bad one."""
+def load(folder: Path, own: Path | None = None) -> dict[str, Language]:
+    """All languages below `folder`, and below `own`, which come first, by name.
+
+    Raises ConfigError when there is none in `folder`, SchemaError for a bad one.
+    """
     files = sorted(folder.glob("*/template.toml"))
     if not files:
         raise ConfigError(f"There are no templates in {folder}.", "Check `templates` under [paths] in the config.")
+    files += sorted(own.glob("*/template.toml")) if own else []
     return {
         file.parent.name: Language(
             file.parent.name, file.parent, read_file(Template, file, f"{file.parent.name}/template.toml")
         )
         for file in files
     }
-
-
-def choose(languages: Mapping[str, Language], code: Collection[str]) -> Language:
-    """The language of a project whose code/ holds the files `code`.
-
-    Raises ProjectError when no program is there, or programs of two languages are.
-    """
-    found = [language for language in languages.values() if language.template.program in code]
-    if len(found) > 1:
-        programs = " and ".join(f"code/{language.template.program}" for language in found)
-        raise ProjectError(f"There are two programs, {programs}.", "Keep the one that should run.")
-    if not found:
-        wanted = " or ".join(f"code/{language.template.program}" for language in languages.values())
-        raise ProjectError("There is no program to run.", f"labd runs {wanted}.")
-    return found[0]

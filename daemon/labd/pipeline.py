@@ -14,7 +14,7 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
-from labd import job_folder, run_log, snapshot
+from labd import choosing, job_folder, project_files, run_log, snapshot
 from labd.build_diagnosis import build_failed, build_timed_out
 from labd.delivery import deliver, hash_inputs
 from labd.endings import understand
@@ -24,7 +24,6 @@ from labd.granting import grant
 from labd.images import BuildFailed, Environment
 from labd.jobs import Job, Options, Signal, State, read_options
 from labd.lab import Lab, despite_docker, end, fault, move, occupy, request_stop, stop_event, stopped
-from labd.languages import choose
 from labd.log import get
 from labd.run_plan import plan
 from labd.supervision import Supervision
@@ -64,14 +63,17 @@ def receive(lab: Lab, job: Job) -> Job | None:
         fault("snapshot-taken")
         job = replace(job, notes=taken.notes)
     try:
-        code = lab.folder(job.snapshot) / "snapshot" / "code"
-        language = choose(lab.languages, os.listdir(code))
-        granted = grant(_options(lab, job), language, lab.config_for(job.user), lab.machine)
+        options, code = _options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
+        language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
+        files = project_files.read(code, language.template.version_files)
+        version = choosing.version(language, lab.config, options, files)
+        granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
     except ProjectError as error:
         return end(lab, job, State.REJECTED, error.message, error.hint)
     fault("before-queued")
     _supersede(lab, job)
-    job = lab.store.queue(job, time.time(), grant=granted, notes=job.notes)
+    notes = (*job.notes, *choosing.warnings(language.template, version))
+    job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
     lab.announce(job)
     return stopped(lab, job) if job.stopping else job
 
@@ -108,15 +110,12 @@ def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
 
 def _options(lab: Lab, job: Job) -> Options:
     file = lab.folder(job.snapshot) / "snapshot" / "job.toml"
-    try:
-        # It is the researcher's: a link in its place would lead labd anywhere.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return Options()
-    except OSError:
-        raise ProjectError("job.toml is not a file.", "Make it a plain text file.") from None
-    with open(descriptor, "rb") as opened:
-        return read_options(opened.read(65536))
+    content = project_files.read_file(file)
+    if content is not None:
+        return read_options(content, choosing.keys(lab.languages))
+    if os.path.lexists(file):
+        raise ProjectError("job.toml is not a file.", "Make it a plain text file.")
+    return Options()
 
 
 # BUILDING → RUNNING: make or find the environment image
@@ -153,10 +152,7 @@ def build(lab: Lab, job: Job) -> Job:
 def _environment(lab: Lab, job: Job) -> Environment:
     assert job.grant is not None
     code = lab.folder(job.snapshot) / "snapshot" / "code"
-    files = {}
-    for name in lab.language(job).template.environment:
-        if (code / name).is_file() and not (code / name).is_symlink():
-            files[name] = (code / name).read_bytes()
+    files = project_files.read(code, lab.language(job).template.environment)
     return lab.images.describe(job.grant.language, job.grant.version, files)
 
 

@@ -16,6 +16,7 @@ from typing import IO
 
 from labd import pipeline
 from labd.accounts import Accounts
+from labd.choosing import open_languages
 from labd.config import Config
 from labd.control import Control
 from labd.docker_engine import DockerEngine
@@ -26,7 +27,6 @@ from labd.images import Images
 from labd.inbox import Inbox
 from labd.jobs import ADMITTED, Job, State
 from labd.lab import Lab
-from labd.languages import load
 from labd.log import get
 from labd.machine import capacity
 from labd.notices import Notices
@@ -57,7 +57,7 @@ class Service:
         for folder in (state, state / "jobs"):
             folder.chmod(0o711)
         self._lock_file = _lock(state / "lock")
-        languages = load(config.paths.templates)
+        config, languages = open_languages(config)
         store, hands = Store(state / "labd.db"), Hands()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._working: set[int] = set()

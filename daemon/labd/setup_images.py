@@ -55,10 +55,9 @@ def make_missing(config: Config, teller: Teller) -> None:
 def _wanted(config: Config) -> list[tuple[str, Language, str]]:
     known = languages.load(config.paths.templates)
     return [
-        (image, known[name], version)
+        (offered.versions[offered.default], known[name], offered.default)
         for name, offered in config.languages.items()
-        for version, image in offered.versions.items()
-        if name in known and version in known[name].template.debian
+        if name in known and offered.default in known[name].template.debian
     ]
 
 

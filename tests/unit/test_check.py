@@ -65,7 +65,7 @@ def test_the_folder_where_one_is_goes_by_its_own_name(make: Make, monkeypatch: p
     [
         ('[job]\nmemmory = "1g"', "no option `job.memmory`"),
         ('[job]\nmemory = "900t"', "the most on this server"),
-        ('[job]\npython = "2.7"', "does not have Python 2.7"),
+        ('[job]\npython = "2.7"', "asks for Python 2.7, which this server does not have"),
         ("[job]\nnetwork = true", "does not allow"),
         ("[job", "not valid TOML"),
     ],
@@ -164,7 +164,7 @@ def test_a_config_is_told_in_a_few_lines() -> None:
     lines = list(check_config(config, "config.toml"))
     assert lines[0] == "config.toml is right."
     assert lines[1] == "Accounts: ana-silva"
-    assert "Python: 3.11" in lines[2]
+    assert "Python: 3.8, 3.11, 3.13 (default 3.11)" in lines[2]
 
 
 def test_a_language_without_a_template_is_found() -> None:

@@ -54,15 +54,19 @@ def test_all_options_of_job_toml_are_read() -> None:
         env = { SEED = "7" }
         network = true
     """
-    assert read_options(text) == Options(
-        python="3.11",
-        cpus=4.0,
-        memory=8 * 1024**3,
-        gpus=1,
-        timeout=43200.0,
-        args=("--epochs", "20"),
-        env={"SEED": "7"},
-        network=True,
+    options = read_options(text, ["matlab", "python"])
+    assert options.version("python") == "3.11"
+    assert options.version("matlab") is None
+    assert {name: getattr(options, name) for name in Options.__dataclass_fields__} == vars(
+        Options(
+            cpus=4.0,
+            memory=8 * 1024**3,
+            gpus=1,
+            timeout=43200.0,
+            args=("--epochs", "20"),
+            env={"SEED": "7"},
+            network=True,
+        )
     )
 
 
