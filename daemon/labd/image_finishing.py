@@ -99,7 +99,8 @@ class Finisher:
             finished = docker.commit(name, conf=config)["Id"]
         finally:
             self._remove(docker, name)
-        # Asked again, because a project may have taken the image meanwhile.
+        # First the name by which projects take it: who has taken the other one until now is in the list then.
+        docker.tag(finished, *tag.rsplit(":", 1), force=True)
         for reference in docker.inspect_image(image["Id"])["RepoTags"] or []:
             repository, _, version = reference.rpartition(":")
             if repository.startswith("labd/"):

@@ -80,7 +80,8 @@ class Images:
         self._note_use(environment)
         if project and self._named.get(project) != image["Id"]:
             with self._asking() as docker:
-                docker.tag(image["Id"], reference(project), "latest", force=True)
+                # By name and not by id: the finished image may have taken the place of this one a moment ago.
+                docker.tag(environment.tag, reference(project), "latest", force=True)
             self._named[project] = image["Id"]
         return str(image["Id"])
 
