@@ -58,7 +58,7 @@ _NOT_BUILT = re.compile(
 def build_failed(log_tail: str, exit_code: int, distributions: Mapping[str, str]) -> Diagnosis:
     """Why a build that printed `log_tail` ended with `exit_code`; `distributions`: import name → requirement."""
     log = BuildLog.read(log_tail, distributions)
-    for judge in (_server, misread, _not_built, _elsewhere, _no_index, unresolved):
+    for judge in (_said_by_template, _server, misread, _not_built, _elsewhere, _no_index, unresolved):
         if diagnosis := judge(log):
             return Diagnosis(sentence(diagnosis.cause), diagnosis.hint)
     if exit_code == 137 or log.find("exit code: 137"):
@@ -79,6 +79,12 @@ def build_timed_out(limit_seconds: float) -> Diagnosis:
         f"Installing your libraries took longer than {human_duration(limit_seconds)} and was stopped.",
         f"Leave out version numbers in {FILE}, so that less must be compiled, or ask the administrator for more time.",
     )
+
+
+def _said_by_template(log: BuildLog) -> Diagnosis | None:
+    """What the template's own instructions say of the failure, in the words of STATUS."""
+    found = re.search(r"(?m)^Cause: (.+)\nWhat to do: (.+)$", "\n".join(log.lines))
+    return Diagnosis(shorten(found[1], 150), shorten(found[2], 200)) if found else None
 
 
 def _server(log: BuildLog) -> Diagnosis | None:
