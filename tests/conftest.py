@@ -16,6 +16,8 @@ from lab import Lab
 
 MakeLab = Callable[..., Lab]
 
+_EXPLAINED = "::test_a_broken_project_is_explained_in_status["
+
 
 def temporary_folder() -> Path:
     # /tmp may be memory, which overlayfs takes for no upper layer, and pytest's folders are closed to researchers.
@@ -32,6 +34,17 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not take: {report.longrepr}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The explanation score: of how many broken projects STATUS names cause and remedy."""
+    ended = {
+        outcome: [report for report in terminalreporter.getreports(outcome) if _EXPLAINED in report.nodeid]
+        for outcome in ("passed", "failed")
+    }
+    tried = sum(map(len, ended.values()))
+    if tried:
+        terminalreporter.write_line(f"explained {len(ended['passed'])} of {tried}")
 
 
 @pytest.fixture

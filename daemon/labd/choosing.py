@@ -33,7 +33,9 @@ def open_languages(config: Config) -> tuple[Config, dict[str, Language]]:
     for name, language in known.items():
         if language.template.family in offered:
             offered[name] = offered[language.template.family]
-    return replace(config, languages=offered), known
+    # In the order of the config, so that messages name first what the administrator did.
+    ordered = {name: known[name] for name in offered if name in known}
+    return replace(config, languages=offered), ordered | known
 
 
 def keys(known: Mapping[str, Language]) -> list[str]:

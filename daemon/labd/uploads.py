@@ -152,7 +152,7 @@ def _so_far(look: Look) -> str:
 
 
 def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Diagnosis | None:
-    programs = [language.template.program for language in languages.values()]
+    programs = list(dict.fromkeys(language.template.program for language in languages.values()))
     if not is_valid_name(look.name):
         return Diagnosis(f"{_shown(look.name)} cannot be the name of a project.", NAME_HINT)
     if not look.folder:

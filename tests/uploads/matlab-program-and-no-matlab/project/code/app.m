@@ -1,0 +1,1 @@
+disp(magic(4));
