@@ -134,6 +134,30 @@ class Build:
     debian_mirror: str = ""  # "" means: as the machine's own apt has it
 
 
+_SERVER = re.compile(r"(\d{1,5})@([\w.-]+)")
+
+
+@dataclass(frozen=True)
+class Matlab:
+    """Where MATLAB programs find their licence when they run. It becomes no part of an image."""
+
+    licence: str = ""  # the licence server as port@host; several are separated by "," or ":"
+    licence_file: Path | None = None  # a licence file on this machine, instead of a server
+    retry: Duration = Duration(3600.0)  # how long a job is tried again while all licences are in use
+
+    def __post_init__(self) -> None:
+        if self.licence and self.licence_file:
+            raise ValueError("matlab: give either `licence` or `licence_file`.")
+        for server in re.split("[,:]", self.licence) if self.licence else ():
+            if not _SERVER.fullmatch(server):
+                raise ValueError(f"matlab.licence: {server!r} is not of the form port@host, such as 27000@lic.")
+
+    @property
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each licence server."""
+        return tuple((host, int(port)) for port, host in _SERVER.findall(self.licence))
+
+
 @dataclass(frozen=True)
 class Output:
     """What comes back, and how often."""
@@ -212,6 +236,7 @@ class Config:
     ssh: Door = field(default_factory=Door)
     languages: Mapping[str, Versions] = field(default_factory=lambda: {"python": Versions("3.11", dict(_PYTHON))})
     build: Build = field(default_factory=Build)
+    matlab: Matlab = field(default_factory=Matlab)
     output: Output = field(default_factory=Output)
     retention: Retention = field(default_factory=Retention)
     accounts: tuple[AccountEntry, ...] = ()

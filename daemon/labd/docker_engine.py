@@ -156,6 +156,7 @@ class DockerEngine:
                 Mount(run.env["HOME"], str(run.home), type="bind"),
                 Mount("/etc/passwd", str(run.passwd), type="bind", read_only=True),
                 Mount("/etc/group", str(run.group), type="bind", read_only=True),
+                *(Mount(str(at), str(file), type="bind", read_only=True) for at, file in run.further.items()),
             ],
             network_mode=f"container:{self._holders.join(self._docker, run.job, run.network, run.image)}",
             init=True,

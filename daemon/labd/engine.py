@@ -42,6 +42,7 @@ class Run:
     home: Path  # the program's HOME
     passwd: Path  # /etc/passwd
     group: Path  # /etc/group
+    further: Mapping[Path, Path]  # more files that it can read: place in the container → file
     cpus: float
     memory: int  # bytes
     gpu_ids: tuple[str, ...]

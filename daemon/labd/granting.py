@@ -25,6 +25,8 @@ def grant(options: Options, language: Language, version: str, config: Config, ma
     gpus = _limited("gpus", options.gpus, default.gpus, min(most.gpus, len(machine.gpus)), str)
     timeout = _limited("timeout", options.timeout, default.timeout, most.timeout, human_duration)
     network = default.network if options.network is None else options.network
+    # Not asked for by the project, so not refused either: without it, the program could not ask for its licence.
+    reaches_licence = bool(language.template.licence and config.matlab.servers)
     if network and not (most.network or default.network):
         raise ProjectError(
             "job.toml asks for the network, which the administrator of this server does not allow.",
@@ -37,7 +39,7 @@ def grant(options: Options, language: Language, version: str, config: Config, ma
         memory=int(memory),
         gpus=int(gpus),
         timeout=timeout,
-        network=network,
+        network=network or reaches_licence,
         args=options.args,
         env=options.env,
     )

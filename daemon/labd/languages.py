@@ -33,6 +33,7 @@ class Template:
     family: str = ""  # the language whose versions, base images and key in job.toml are also this one's
     on_request: bool = False  # offered only where the config names it
     stands_in_for: str = ""  # title of the language whose programs it can run; only when it is asked to
+    licence: str = ""  # variable that tells its programs where their licence is; "" for none needed
     version_files: tuple[str, ...] = ()  # files that say which version a project needs
     ended: Mapping[str, str] = field(default_factory=dict)  # version → the day its support ended
     reader: str = ""  # how the files of `environment` are read: "python", "names" (one package a line) or "" (not)

@@ -5,10 +5,11 @@ This room owns the environment variables and the places that a program finds. It
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from labd.accounts import Account
-from labd.config import Config
+from labd.config import Config, Matlab
 from labd.engine import Run
 from labd.job_folder import home
 from labd.jobs import Job
@@ -23,11 +24,14 @@ _THREAD_COUNTS = (
     "NUMBA_NUM_THREADS",
 )
 
+_LICENCE_FILE = Path("/etc/licence.lic")  # in the container
+
 
 def plan(job: Job, account: Account, template: Template, frozen: Path, folder: Path, config: Config) -> Run:
     """How to run `job` of `account`, whose snapshot is `frozen` and whose own folder is `folder`."""
     assert job.grant is not None
     threads = str(max(1, int(job.grant.cpus)))
+    licence = _licence(template, config.matlab)
     own = {"HOME": home(account), "USER": account.name, "LABD_JOB": str(job.id)}
     return Run(
         job=job.id,
@@ -37,7 +41,7 @@ def plan(job: Job, account: Account, template: Template, frozen: Path, folder: P
         groups=account.identity.groups,
         image=job.image,
         command=(*template.command, *job.grant.args),
-        env={**dict.fromkeys(_THREAD_COUNTS, threads), **template.defaults, **job.grant.env, **own},
+        env={**dict.fromkeys(_THREAD_COUNTS, threads), **template.defaults, **job.grant.env, **licence, **own},
         code=frozen / "code",
         input=frozen / "input",
         scratch=folder / "scratch",
@@ -45,6 +49,7 @@ def plan(job: Job, account: Account, template: Template, frozen: Path, folder: P
         home=folder / "home",
         passwd=folder / "passwd",
         group=folder / "group",
+        further={_LICENCE_FILE: config.matlab.licence_file} if template.licence and config.matlab.licence_file else {},
         cpus=job.grant.cpus,
         memory=job.grant.memory,
         gpu_ids=job.gpu_ids,
@@ -54,3 +59,9 @@ def plan(job: Job, account: Account, template: Template, frozen: Path, folder: P
         shm=config.job.shm,
         log=config.output.log,
     )
+
+
+def _licence(template: Template, settings: Matlab) -> Mapping[str, str]:
+    """The variable that says where a licence is, for programs that need one and where there is one."""
+    where = str(_LICENCE_FILE) if settings.licence_file else settings.licence
+    return {template.licence: where} if template.licence and where else {}
