@@ -8,9 +8,9 @@ BIN := .venv/bin
 demo: bootstrap
 	@tools/demo
 
-# The base image and its installer are made here once, if they are missing, and not by each test at the same time.
+# The base images and the installer are made here once, if they are missing, and not by each test at the same time.
 test: bootstrap lint
-	$(BIN)/labd try examples/nile --output .cache/try
+	for example in nile pendulum; do $(BIN)/labd try examples/$$example --output .cache/try-$$example || exit 1; done
 	$(BIN)/pytest
 
 lint: bootstrap
