@@ -66,9 +66,9 @@ def choose(known: Mapping[str, Language], config: Config, options: Options, code
         )
     if named:
         return named[0]
-    likely = _likely(found, config)
-    if likely[0].name in config.languages and _runs(likely[0], config):
-        return likely[0]
+    (likely,) = _likely(found, config)
+    if _runs(likely, config):
+        return likely
     raise _offer(likely, config)
 
 
@@ -91,7 +91,7 @@ def _asked(known: Mapping[str, Language], found: Collection[Language], asked: st
 def _likely(found: Collection[Language], config: Config) -> list[Language]:
     """`found`, those that run their program without being asked first; of those for the same program only one."""
     first: dict[str, Language] = {}
-    for language in sorted(found, key=lambda one: (not _runs(one, config), bool(one.template.stands_in_for))):
+    for language in sorted(found, key=lambda one: (not _runs(one, config), one.name not in config.languages)):
         first.setdefault(language.template.program, language)
     return list(first.values())
 
@@ -102,9 +102,8 @@ def _runs(language: Language, config: Config) -> bool:
     return offered is not None and (not language.template.stands_in_for or language.template.program in offered.runs)
 
 
-def _offer(likely: Collection[Language], config: Config) -> ProjectError:
-    """The question to ask where only a language that stands in for another could run the program."""
-    (language,) = likely
+def _offer(language: Language, config: Config) -> ProjectError:
+    """The question to ask where `language` could run the program, but stands in for another; or is not offered."""
     template = language.template
     if language.name in config.languages and template.stands_in_for:
         return ProjectError(
