@@ -27,7 +27,7 @@ LAYERS = [
     ["rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
     ["ssh_commands"],
     ["jobs", "config", "languages", "engine", "known_errors", "requirement_errors", "requirements"],
-    ["python_errors", "environments", "scheduling", "build_settings", "choosing", "project_files"],
+    ["python_errors", "matlab_errors", "environments", "scheduling", "build_settings", "choosing", "project_files"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
     ["transfers", "gateway_notes", "screen"],
     ["database", "transfer_run"],
@@ -44,7 +44,7 @@ LAYERS = [
         "setup_manifest",
         "account_files",
     ],
-    ["hands", "hands_worker", "holders", "image_builder", "systemd", "setup_files", "ssh_keys"],
+    ["hands", "hands_worker", "licence", "holders", "image_builder", "systemd", "setup_files", "ssh_keys"],
     [
         "accounts",
         "base_images",

@@ -48,7 +48,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.RECEIVED: frozenset({State.QUEUED, State.DELIVERING}),
     State.QUEUED: frozenset({State.BUILDING, State.DELIVERING}),
     State.BUILDING: frozenset({State.RUNNING, State.DELIVERING}),
-    State.RUNNING: frozenset({State.DELIVERING}),
+    # Back to the queue only when the program could not begin its work, for want of a licence.
+    State.RUNNING: frozenset({State.QUEUED, State.DELIVERING}),
     State.DELIVERING: OUTCOMES,
     **{outcome: frozenset() for outcome in OUTCOMES},
 }

@@ -23,9 +23,9 @@ class Pages:
         self,
         lab: Lab,
         upload: Callable[[Key], str | Diagnosis | None],
-        place: Callable[[Job | None], tuple[int, int]],
+        place: Callable[[Job | None], tuple[int, int, str]],
     ) -> None:
-        """`upload` is what there is to say of an upload that is no job yet; `place` a job's place in the queue."""
+        """`upload` is what there is to say of an upload that is no job yet; `place` is that of `Service`."""
         self._lab, self._upload, self._place = lab, upload, place
 
     def page(self, key: Key) -> Mapping[str, str] | None:

@@ -24,7 +24,9 @@ from labd.granting import grant
 from labd.images import BuildFailed, Environment
 from labd.jobs import Job, Options, Signal, State, read_options
 from labd.lab import Lab, despite_docker, end, fault, move, occupy, request_stop, stop_event, stopped
+from labd.licence import may_try_again
 from labd.log import get
+from labd.matlab_errors import seats_taken
 from labd.run_plan import plan
 from labd.supervision import Supervision
 
@@ -202,12 +204,27 @@ def run_program(lab: Lab, job: Job) -> Job:
     job, usage = lab.store.job(job.id), lab.engine.usage(job.id)
     log = run_log.tail(folder / "delivery" / "run.log")
     outcome, told = understand(job, condition, usage, log, lab.language(job).template.distributions)
+    if outcome is State.FAILED and lab.language(job).template.licence and seats_taken(log.splitlines()):
+        retry = lab.config.matlab.retry
+        if may_try_again(lab.store.events(job.id), retry, time.time()):
+            return _wait_for_seat(lab, job)
     facts: dict[str, Any] = {"exit_code": condition.exit_code, "ended": condition.ended or time.time()}
     if condition.started:
         facts["started"] = condition.started
     if usage:
         facts |= {"peak_memory": usage.peak_memory or None, "cpu_seconds": round(usage.cpu_seconds, 3)}
     return end(lab, job, outcome, told.cause, told.hint, **facts)
+
+
+def _wait_for_seat(lab: Lab, job: Job) -> Job:
+    """Back to the queue, as if the program had never started: all licences were in use."""
+    lab.watched.pop(job.id).finish()
+    # First of all: a container that is left when labd is killed here only makes for one more try.
+    job = move(lab, job, State.QUEUED, started=None, gpu_ids=())
+    get().info("all licences are in use, trying again later", job=job.id, user=job.user, state="queued")
+    lab.engine.remove(job.id)
+    job_folder.remove_run(lab.hands, lab.folder(job.id))
+    return stopped(lab, job) if lab.store.job(job.id).stopping else job
 
 
 def _supervision(lab: Lab, job: Job) -> Supervision:

@@ -27,6 +27,7 @@ from labd.images import Images
 from labd.inbox import Inbox
 from labd.jobs import ADMITTED, Job, State
 from labd.lab import Lab
+from labd.licence import Licences
 from labd.log import get
 from labd.machine import capacity
 from labd.notices import Notices
@@ -80,6 +81,7 @@ class Service:
             fingerprint=self._inbox.fingerprint,
             announce=self._announce,
         )
+        self._licences = Licences(config.matlab, languages, store.events, self._wake.set, self._announce)
         self._pages = Pages(self.lab, lambda key: self._reception.upload(key), self.place)
         self._pushing = Pushing(self.lab, self._announce)
         self._reception = Reception(self.lab, self._inbox, self._start, self._notices.announce)
@@ -142,12 +144,13 @@ class Service:
         with self._admission:
             active = self.lab.store.active()
             queued = [job for job in active if job.state is State.QUEUED and job.user in self.lab.accounts]
+            held = self._licences.held(queued)
             if not queued:
                 return
             admissions = admit(
                 queued,
                 [job for job in active if job.state in ADMITTED],
-                {(job.user, job.project) for job in active if job.state is State.DELIVERING},
+                held | {(job.user, job.project) for job in active if job.state is State.DELIVERING},
                 self.lab.machine,
                 self._recent_usage(),
                 lambda user: self.lab.config_for(user).user.running,
@@ -207,19 +210,20 @@ class Service:
     def _announce(self, job: Job) -> None:
         self._notices.announce((job.user, job.project))
 
-    def place(self, job: Job | None) -> tuple[int, int]:
-        """The place of `job` in the queue (1 is next, 0: it is not in it), and how many jobs run now."""
+    def place(self, job: Job | None) -> tuple[int, int, str]:
+        """The place of `job` in the queue (1 is next, 0: it is not in it), how many jobs run now, what it waits for."""
         if job is None or job.state is not State.QUEUED:
-            return 0, 0
+            return 0, 0, ""
         ids = [queued.id for queued in self.queue()]
         running = sum(other.state in ADMITTED for other in self.lab.store.active())
-        return (ids.index(job.id) + 1 if job.id in ids else 0), running
+        return (ids.index(job.id) + 1 if job.id in ids else 0), running, self._licences.reason(job.id)
 
     def _close(self) -> None:
         tell("STOPPING=1")
         get().info("labd stopped")
         self._control.close()
         self._pushing.close()
+        self._licences.close()
         self._inbox.close()
         self._notices.close()
         with contextlib.suppress(LabdError):

@@ -32,10 +32,11 @@ _WORDS = {
 }
 
 
-def told(job: Job, place: int = 0, ahead: int = 0) -> dict[str, Any]:
+def told(job: Job, place: int = 0, ahead: int = 0, waiting: str = "") -> dict[str, Any]:
     """`job` as a JSON object: what status.json and the socket say. Times are seconds since the epoch.
 
-    `place` is its place in the queue (1 is next, 0: not queued), `ahead` the number of jobs running now.
+    `place` is its place in the queue (1 is next, 0: not queued), `ahead` the number of jobs running now,
+    `waiting` what else it waits for.
     """
     return {
         "job": job.id,
@@ -48,6 +49,7 @@ def told(job: Job, place: int = 0, ahead: int = 0) -> dict[str, Any]:
         "ended": job.ended,
         "place": place,
         "running": ahead,
+        "waiting": waiting or None,
         "exit_code": job.exit_code,
         "cause": job.cause,
         "hint": job.hint,
@@ -61,11 +63,13 @@ def told(job: Job, place: int = 0, ahead: int = 0) -> dict[str, Any]:
     }
 
 
-def sentence(job: Job, now: float, place: int = 0, ahead: int = 0) -> str:
+def sentence(job: Job, now: float, place: int = 0, ahead: int = 0, waiting: str = "") -> str:
     """The state of `job` in one line, as of `now`: "running for 2 minutes", "queued, place 3; 2 jobs are running"."""
     words = _WORDS[job.state]
     if job.stopping and not job.state.is_outcome and job.state is not State.DELIVERING:
         return f"stopping: {job.stop_reason}"
+    if job.state is State.QUEUED and waiting:
+        return waiting
     if job.state is State.QUEUED and place:
         return f"{words}, place {place}; {ahead} running"
     if job.state is State.RUNNING and job.started:
@@ -82,6 +86,7 @@ def page(
     now: float,
     place: int = 0,
     ahead: int = 0,
+    waiting: str = "",
     sending: str = "",
 ) -> dict[str, str]:
     """The files STATUS and status.json for a `project`: its latest `job`, and what there is to say of an `upload`.
@@ -90,11 +95,14 @@ def page(
     """
     lines, data = [], {"project": project, "updated": now, "state": None}
     if job:
-        lines += [f"{project}: {sentence(job, now, place, ahead)} (job {job.id})", f"Since: {human_time(job.changed)}"]
+        lines += [
+            f"{project}: {sentence(job, now, place, ahead, waiting)} (job {job.id})",
+            f"Since: {human_time(job.changed)}",
+        ]
         lines += [f"{name}: {text}" for name, text in (("Cause", job.cause), ("What to do", job.hint)) if text]
         lines += [f"Note: {note}" for note in job.notes]
         lines += [sending] if sending else []
-        data |= {**told(job, place, ahead), "sending": sending or None}
+        data |= {**told(job, place, ahead, waiting), "sending": sending or None}
     if isinstance(upload, Diagnosis):
         lines += [f"{'New upload' if job else project}: not started. {upload.cause}", f"What to do: {upload.hint}"]
         data["upload"] = {"state": "refused", "cause": upload.cause, "hint": upload.hint}

@@ -40,7 +40,7 @@ class Verbs:
         inbox: Inbox,
         reception: Reception,
         queue: Callable[[], list[Job]],
-        place: Callable[[Job], tuple[int, int]],
+        place: Callable[[Job], tuple[int, int, str]],
         wake: Callable[[], None],
     ) -> None:
         """`queue` is the jobs that wait; `place` a job's place there and the number of running jobs; `wake` has the
@@ -217,8 +217,8 @@ class Verbs:
         raise NotFoundError(f"There is no project {wanted!r} that had a job.", "`labd jobs` lists the jobs there are.")
 
     def _told(self, job: Job) -> Json:
-        place, running = self._place(job)
-        return {**told(job, place, running), "sentence": sentence(job, time.time(), place, running)}
+        where = self._place(job)
+        return {**told(job, *where), "sentence": sentence(job, time.time(), *where)}
 
 
 def _read(file: Path, offset: int) -> bytes:
