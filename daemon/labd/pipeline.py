@@ -224,7 +224,7 @@ def _wait_for_seat(lab: Lab, job: Job) -> Job:
     get().info("all licences are in use, trying again later", job=job.id, user=job.user, state="queued")
     lab.engine.remove(job.id)
     job_folder.remove_run(lab.hands, lab.folder(job.id))
-    return stopped(lab, job) if lab.store.job(job.id).stopping else job
+    return stopped(lab, job) if job.stopping else job
 
 
 def _supervision(lab: Lab, job: Job) -> Supervision:

@@ -122,6 +122,9 @@ def test_a_job_waits_for_a_licence_server_that_is_away_and_others_pass_it(
     assert len(lab.ana.text("waits").splitlines()) <= 5
     upload(lab, "passes", "disp(1)\n", "language = 'octave'")
     assert lab.wait_complete("passes", 2)["state"] == "succeeded"
+    lab.kill()
+    lab.start()
+    wait_for("STATUS", lambda: "waiting for the licence server" in lab.ana.text("waits"))
     assert lab.ana.status("waits")["state"] == "queued"
 
     server.start()
