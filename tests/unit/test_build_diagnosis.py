@@ -49,6 +49,11 @@ NOT_TO_BE_MET = "we can conclude that your requirements are unsatisfiable."
 
 # What uv prints for the requirements of each sample upload that cannot be built.
 SAID_OF_UPLOADS = {
+    "octave-no-such-package": (
+        "==> Installing the Octave packages of packages.txt\n"
+        "Cause: There is no Octave package `statistcs`, which code/packages.txt asks for.\n"
+        "What to do: Correct the name in code/packages.txt (there is statistics), or leave the line out."
+    ),
     "no-such-library": unsolved(
         "no-such-library-for-galaxies was not found in the package registry and you require "
         f"no-such-library-for-galaxies, {NOT_TO_BE_MET}"
