@@ -150,22 +150,21 @@ def explain(shown: Sequence[str]) -> Diagnosis | None:
             licence[1], ("MATLAB got no licence", f"{_ADMINISTRATOR}; run.log has what the licence server said.")
         )
         return Diagnosis(f"{cause} (License Manager Error {licence[1]}).", hint)
+    # Many programs print "error: …"; only these two tell the line in their own way.
     place, ended = _place(text), list(_OCTAVE.finditer(text))
-    if not place and not ended:
+    if not place:
         return None
     text = text[ended[-1].start() :] if ended else text
     for pattern, cause, hint in _ERRORS:
         if found := re.search(pattern, text):
             names = [shorten(name, 60) for name in found.groups() if name] or [""]
-            words = {"all": shorten(found[0], 80), "place": f"in {place}" if place else "in your program"}
+            words = {"all": shorten(found[0], 80), "place": f"in {place}"}
             told = cause.format(*names, *names, **words)
-            where = f" ({place})" if place else ""
-            return Diagnosis(sentence(told + where), hint.format(*names, *names, **words))
+            return Diagnosis(sentence(f"{told} ({place})"), hint.format(*names, *names, **words))
     said = ended[-1][1] if ended else _before_place(text)
-    where = f" at {place}" if place else ""
     return Diagnosis(
-        sentence(f"Your program stopped{where}: {shorten(said, 120)}"),
-        f"Correct {place or 'your program'} and upload again; run.log has the whole message.",
+        sentence(f"Your program stopped at {place}: {shorten(said, 120)}"),
+        f"Correct {place} and upload again; run.log has the whole message.",
     )
 
 

@@ -110,3 +110,4 @@ def test_only_error_4_means_that_all_seats_are_taken() -> None:
 
 def test_what_another_program_prints_is_not_taken_for_matlab() -> None:
     assert explain(["reading", "Out of memory", "index 4 is out of bound 3"]) is None
+    assert explain(["error: no data", "error: 'x' undefined"]) is None
