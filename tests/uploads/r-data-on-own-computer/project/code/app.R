@@ -1,0 +1,2 @@
+rates <- read.csv("C:/Users/ana/Desktop/rates.csv")
+print(summary(rates))

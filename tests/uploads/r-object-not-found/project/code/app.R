@@ -1,0 +1,2 @@
+total <- sum(1:3)
+print(mean(masses))
