@@ -7,24 +7,27 @@ researcher gets where there is a choice; labd never guesses. It is pure: names a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from labd import languages
 from labd.config import Config, Versions
-from labd.errors import ProjectError
+from labd.errors import LabdError, ProjectError
 from labd.jobs import Options
 from labd.languages import Language, Template
 
 _VERSION_FILE = re.compile(r"(?:[a-z]+[ -]?)?v?(\d+(?:\.\d+)*[a-z]?)")
 
 
-def open_languages(config: Config) -> tuple[Config, dict[str, Language]]:
+def open_languages(
+    config: Config, broken: Callable[[str, LabdError], None] | None = None
+) -> tuple[Config, dict[str, Language]]:
     """The languages of `config`'s templates, and `config` with all versions that are offered.
 
-    What the config says of a language takes the place of what its template does. Raises ConfigError, SchemaError.
+    What the config says of a language takes the place of what its template does. An own template that is not right is
+    left out and handed to `broken`. Raises ConfigError, SchemaError.
     """
-    known = languages.load(config.paths.templates, config.paths.own_templates)
+    known = languages.load(config.paths.templates, config.paths.own_templates, broken)
     offered = dict(config.languages)
     for name, language in known.items():
         template = language.template

@@ -71,6 +71,7 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
     "archive": (["--archive"], {"metavar": "FILE.tar.gz", "help": "put all of the home into FILE.tar.gz first"}),
     "remove-home": (["--remove-home"], {"action": "store_true", "help": "remove the home with all that is in it"}),
     "key-action": (["action"], {"choices": ["add", "list", "remove"], "help": "what to do"}),
+    "templates-action": (["action"], {"choices": ["check"], "help": "what to do"}),
     "keys*": (
         ["keys"],
         {"metavar": "KEY", "nargs": "*", "help": "add: as for adduser; remove: number or fingerprint"},
@@ -154,6 +155,13 @@ _MACHINE = {
         "Say whether a config file is right",
         ["file?"],
         "labd check-config /etc/labd/config.toml",
+    ),
+    "templates": Command(
+        lab_commands.templates,
+        "Say whether the templates of languages are right",
+        ["templates-action", "config"],
+        "labd templates check",
+        "Those of labd and those in /etc/labd/templates. The exit code is 0 only\nif all are right.",
     ),
     "images": Command(
         questions.images,

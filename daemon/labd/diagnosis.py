@@ -14,7 +14,9 @@ from dataclasses import replace
 from labd.evidence import Diagnosis, dumped_place, last_raised, last_words, lines, sentence, shorten
 from labd.known_errors import more_memory
 from labd.matlab_errors import explain as explain_matlab
+from labd.notebook_errors import explain as explain_notebook
 from labd.python_errors import explain, explain_words
+from labd.r_errors import explain as explain_r
 from labd.units import human_duration, human_size
 
 __all__ = [
@@ -62,7 +64,9 @@ def program_failed(log_tail: str, exit_code: int, distributions: Mapping[str, st
     # Said by a process that the program started; the program itself fails later, in words that do not tell why.
     if unguarded := next((line for line in shown if _UNGUARDED in line), ""):
         raised = replace(raised, type="RuntimeError", message=unguarded.strip()) if raised else None
-    if not raised and (told := explain_matlab(shown)):
+    if told := explain_notebook(shown, distributions):
+        return told
+    if not raised and (told := explain_r(shown) or explain_matlab(shown)):
         return told
     if raised and below <= (20 if exit_code == 1 else 3):
         return explain(raised, distributions)

@@ -78,6 +78,13 @@ def check_config(options: Options) -> int:
     return Exit.OK
 
 
+def templates(options: Options) -> int:
+    """Say whether the templates of languages are right."""
+    from labd import template_check
+
+    return template_check.run(config_of(options.config))
+
+
 def config_of(file: str | None) -> Config:
     """The config in `file`, else the machine's, else the defaults. Raises ConfigError."""
     from pathlib import Path

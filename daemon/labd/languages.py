@@ -7,11 +7,12 @@ anything.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from labd.errors import ConfigError
+from labd.errors import ConfigError, LabdError
 from labd.schema import read_file
 
 
@@ -59,18 +60,47 @@ class Language:
         return hashlib.sha256((self.folder / "Dockerfile").read_bytes()).hexdigest()
 
 
-def load(folder: Path, own: Path | None = None) -> dict[str, Language]:
+# What a language of a family takes from that family's own template where it says nothing itself.
+_OF_FAMILY = ("distributions", "debian", "debian_packages", "version_files", "ended")
+
+
+def load(
+    folder: Path, own: Path | None = None, broken: Callable[[str, LabdError], None] | None = None
+) -> dict[str, Language]:
     """All languages below `folder`, and below `own`, which come first, by name.
 
-    Raises ConfigError when there is none in `folder`, SchemaError for a bad one.
+    A bad one in `own` is left out and handed to `broken` with its name. Raises ConfigError when there is none in
+    `folder`, SchemaError for a bad one there.
     """
     files = sorted(folder.glob("*/template.toml"))
     if not files:
         raise ConfigError(f"There are no templates in {folder}.", "Check `templates` under [paths] in the config.")
-    files += sorted(own.glob("*/template.toml")) if own else []
-    return {
-        file.parent.name: Language(
-            file.parent.name, file.parent, read_file(Template, file, f"{file.parent.name}/template.toml")
-        )
-        for file in files
-    }
+    found = {file.parent.name: read(file) for file in files}
+    for file in sorted(own.glob("*/template.toml")) if own else []:
+        try:
+            found[file.parent.name] = read(file)
+        except LabdError as error:
+            if broken:
+                broken(file.parent.name, error)
+    return {name: _completed(language, found) for name, language in found.items()}
+
+
+def read(file: Path) -> Language:
+    """The language of one template.toml. Raises SchemaError for a bad one, ConfigError without a Dockerfile."""
+    name = file.parent.name
+    try:
+        language = Language(name, file.parent, read_file(Template, file, f"{name}/template.toml"))
+    except OSError as error:
+        raise ConfigError(f"{name}/template.toml cannot be read: {error.strerror}.", "Make it a file.") from None
+    if not (file.parent / "Dockerfile").is_file():
+        raise ConfigError(f"{name}: there is no Dockerfile.", f"Put one beside {name}/template.toml.")
+    return language
+
+
+def _completed(language: Language, known: Mapping[str, Language]) -> Language:
+    family = known.get(language.template.family)
+    if family is None or family is language:
+        return language
+    own, common = language.template, family.template
+    taken: dict[str, Any] = {key: getattr(own, key) or getattr(common, key) for key in _OF_FAMILY}
+    return replace(language, template=replace(own, **taken))

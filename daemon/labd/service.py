@@ -58,7 +58,7 @@ class Service:
         for folder in (state, state / "jobs"):
             folder.chmod(0o711)
         self._lock_file = _lock(state / "lock")
-        config, languages = open_languages(config)
+        config, languages = open_languages(config, _left_out)
         store, hands = Store(state / "labd.db"), Hands()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._working: set[int] = set()
@@ -249,3 +249,7 @@ def _lock(file: Path) -> IO[str]:
         opened.close()
         raise ConfigError(f"Another labd is running on {file.parent}.", "Stop it first: systemctl stop labd") from None
     return opened
+
+
+def _left_out(name: str, error: LabdError) -> None:
+    get().warning(f"the language {name} is left out: {error.message}", hint="labd templates check")
