@@ -86,7 +86,7 @@ def test_arguments_and_variables_of_job_toml_reach_the_program(shared_lab: Lab) 
         ("gpus = 1", "gpus = 1"),
         ("timeout = '99d'", "timeout = 99 days"),
         ("network = true", "asks for the network"),
-        ("python = '2.7'", "does not have Python 2.7"),
+        ("python = '2.7'", "asks for Python 2.7, which this server does not have"),
         ("pyhton = '3.11'", "no option `job.pyhton`"),
     ],
 )

@@ -54,6 +54,11 @@ SAID_OF_UPLOADS = {
         "Cause: There is no Octave package `statistcs`, which code/packages.txt asks for.\n"
         "What to do: Correct the name in code/packages.txt (there is statistics), or leave the line out."
     ),
+    "r-no-such-package": (
+        "==> Installing the R packages of packages.txt\n"
+        "Cause: Debian has no R package `ggplot3`, which code/packages.txt asks for, and CRAN does not answer.\n"
+        "What to do: Check its spelling in code/packages.txt, capital letters too; if it is right, tell"
+    ),
     "no-such-library": unsolved(
         "no-such-library-for-galaxies was not found in the package registry and you require "
         f"no-such-library-for-galaxies, {NOT_TO_BE_MET}"

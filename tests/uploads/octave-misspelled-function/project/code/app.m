@@ -1,0 +1,3 @@
+disp("reading");
+rates = readtabel("/input/rates.csv");
+disp(rates);

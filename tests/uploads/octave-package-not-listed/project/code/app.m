@@ -1,0 +1,3 @@
+pkg load statistics
+x = normrnd(0, 1, 10, 1);
+csvwrite("/output/x.csv", x);
