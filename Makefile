@@ -10,7 +10,7 @@ demo: bootstrap
 
 # The base images and the installer are made here once, if they are missing, and not by each test at the same time.
 test: bootstrap lint
-	for example in nile pendulum; do $(BIN)/labd try examples/$$example --output .cache/try-$$example || exit 1; done
+	for example in nile pendulum geyser; do $(BIN)/labd try examples/$$example --output .cache/try-$$example || exit 1; done
 	$(BIN)/pytest
 
 lint: bootstrap
