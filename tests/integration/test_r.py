@@ -42,8 +42,6 @@ def test_an_error_is_told_with_the_line_of_the_program(shared_lab: Lab) -> None:
     status = run(shared_lab, "object", "x <- 1\nprint(y + x)\n")
     assert (status["state"], status["exit_code"]) == ("failed", 1)
     assert "`y`" in status["cause"] and "code/app.R, line 2" in status["cause"]
-    status = run(shared_lab, "stops", 'f <- function() {\n  stop("too cold")\n}\nf()\n')
-    assert status["cause"] == "Your program stopped at code/app.R, line 2: too cold."
     status = run(shared_lab, "library", "library(ggplot2)\n")
     assert "`ggplot2` to code/packages.txt" in status["hint"]
 
