@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from labd import accounts, choosing, project_files, snapshot
+from labd import accounts, choosing, imports, project_files, snapshot, wishes
 from labd.choosing import open_languages
 from labd.commands import run
 from labd.config import Config
@@ -23,10 +23,10 @@ from labd.languages import Language
 from labd.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.machine import capacity
 from labd.rendering import granted, one_line
-from labd.requirements import normalise, requirements
 from labd.survey import scan
 from labd.units import count, human_size
 from labd.uploads import Look, Refuse, judge
+from labd.wishes import Wishes
 
 _SHOWN = 8
 _PATIENCE = 600.0
@@ -48,10 +48,12 @@ def check(project: Path, config: Config) -> Iterator[str]:
     version = choosing.version(
         language, config, options, project_files.read(root / "code", language.template.version_files)
     )
+    files = project_files.read(root / "code", language.template.environment)
+    asked = wishes.read(language, version, files, config.build)
     given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given)
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
-    yield from _libraries(root / "code", look, language)
+    yield from _libraries(root / "code", look, language, asked)
     yield from _left_out(root, config)
     yield from _warnings(root, look)
 
@@ -110,11 +112,17 @@ def _summary(look: Look, language: Language, given: Grant) -> Iterator[str]:
     )
 
 
-def _libraries(code: Path, look: Look, language: Language) -> Iterator[str]:
+def _libraries(code: Path, look: Look, language: Language, asked: Wishes) -> Iterator[str]:
+    if asked.source:
+        yield f"Libraries: {_few(asked.libraries) if asked.libraries else f'none (code/{asked.source} names none)'}"
+    if listed := asked.files.get("apt.txt"):
+        yield f"System libraries: {_few(listed.decode().split())}"
+    yield from (f"Note: {note}" for note in (*asked.notes, *asked.log))
+    if language.template.reader == "python":
+        found = imports.scan(code, language.template.program, None)
+        if missing := imports.unprovided(found, asked.libraries, language.template.distributions):
+            yield f"Note: {imports.warning(missing, found, asked.source)}"
     for name in language.template.environment:
-        if name in look.code and name.endswith(".txt"):
-            listed = requirements(normalise(name, (code / name).read_bytes()).decode().splitlines())
-            yield f"Libraries: {_few(listed) if listed else f'none (code/{name} is empty)'}"
         for other in look.code:
             if other != name and other.lower() == name.lower():
                 yield f"Note: code/{other} is not read; labd reads code/{name}."

@@ -132,6 +132,8 @@ class Build:
     proxy: str = ""  # proxy URL for builds; never part of an image
     debian: bool = True  # make a missing base image from Debian's packages
     debian_mirror: str = ""  # "" means: as the machine's own apt has it
+    system_packages: bool = True  # whether projects can name Debian packages in code/apt.txt
+    local_versions: Mapping[str, str] = field(default_factory=dict)  # such as "cu118" → URL of the index that has them
 
 
 _SERVER = re.compile(r"(\d{1,5})@([\w.-]+)")

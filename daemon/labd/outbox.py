@@ -17,6 +17,7 @@ from labd.hands import Hands, HandsError
 _TIMEOUT = 6 * 3600.0
 CONTENTS = (
     *("COMPLETE", "output", "run.log", "build.log", "receipt.json", "report.html", "stray"),
+    "requirements.proposed.txt",
     *("STATUS", "status.json"),
 )
 """What belongs to one job. COMPLETE goes first, so that it never stands beside half of the rest."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
 from labd import choosing, job_folder, project_files, run_log, snapshot
+from labd.advice import tell_forgotten, wished
 from labd.build_diagnosis import build_failed, build_timed_out
 from labd.delivery import deliver, hash_inputs
 from labd.endings import understand
@@ -69,12 +71,13 @@ def receive(lab: Lab, job: Job) -> Job | None:
         language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
         files = project_files.read(code, language.template.version_files)
         version = choosing.version(language, lab.config, options, files)
+        asked = wished(lab, job, language, version)
         granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
     except ProjectError as error:
         return end(lab, job, State.REJECTED, error.message, error.hint)
     fault("before-queued")
     _supersede(lab, job)
-    notes = (*job.notes, *choosing.warnings(language.template, version))
+    notes = (*job.notes, *choosing.warnings(language.template, version), *asked.told)
     job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
     lab.announce(job)
     return stopped(lab, job) if job.stopping else job
@@ -131,13 +134,15 @@ def build(lab: Lab, job: Job) -> Job:
     if stop.is_set():
         return stopped(lab, job)
     try:
-        environment = _environment(lab, job)
+        asked = wished(lab, job, lab.language(job), job.grant.version)
+        environment = lab.images.describe(job.grant.language, job.grant.version, asked.files)
         image = lab.images.ready(environment, f"{job.user}/{job.project}")
         if image is None:
-            image = _make_image(lab, job, environment, stop)
+            image = _make_image(lab, job, environment, asked.log, stop)
         else:
             with _build_log(lab, job) as log:
-                log.write(f"Nothing to build: the environment {environment.tag} is there already.\n".encode())
+                said = [*asked.log, f"Nothing to build: the environment {environment.tag} is there already."]
+                log.write("".join(f"{line}\n" for line in said).encode())
     except BuildFailed as error:
         if error.cancelled:
             return stopped(lab, lab.store.job(job.id))
@@ -151,23 +156,19 @@ def build(lab: Lab, job: Job) -> Job:
     return move(lab, job, State.RUNNING, image=image)
 
 
-def _environment(lab: Lab, job: Job) -> Environment:
-    assert job.grant is not None
-    code = lab.folder(job.snapshot) / "snapshot" / "code"
-    files = project_files.read(code, lab.language(job).template.environment)
-    return lab.images.describe(job.grant.language, job.grant.version, files)
-
-
-def _make_image(lab: Lab, job: Job, environment: Environment, stop: threading.Event) -> str:
+def _make_image(lab: Lab, job: Job, environment: Environment, changes: Iterable[str], stop: threading.Event) -> str:
     get().info("building the environment", job=job.id, user=job.user, state="building", tag=environment.tag)
     with _build_log(lab, job) as file:
         occupy(lab, job)
         lab.outbox(job).place_logs(lab.folder(job.id) / "delivery")
+        lab.announce(tell_forgotten(lab, job))
 
         def report(line: str) -> None:
             file.write(line.rstrip("\n").encode("utf-8", "replace") + b"\n")
             file.flush()
 
+        for change in changes:
+            report(change)
         return lab.images.ensure(environment, f"{job.user}/{job.project}", report, stop)
 
 
@@ -208,6 +209,8 @@ def run_program(lab: Lab, job: Job) -> Job:
         retry = lab.config.matlab.retry
         if may_try_again(lab.store.events(job.id), retry, time.time()):
             return _wait_for_seat(lab, job)
+    if outcome is State.FAILED:
+        job = tell_forgotten(lab, job)
     facts: dict[str, Any] = {"exit_code": condition.exit_code, "ended": condition.ended or time.time()}
     if condition.started:
         facts["started"] = condition.started

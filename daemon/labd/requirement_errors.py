@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -163,10 +162,6 @@ def _no_package(log: BuildLog) -> Diagnosis | None:
     if not found:
         return None
     name = _name(found[1])
-    if name in sys.stdlib_module_names:
-        return Diagnosis(
-            f"`{name}` is a part of Python and no library to install", f"Remove the line `{name}` from {FILE}."
-        )
     cause = f"The package index has no library named `{shorten(name, 60)}`"
     if "from versions" in log.words:
         cause += ", or none for this version of Python"

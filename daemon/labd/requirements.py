@@ -6,18 +6,11 @@ same get the same environment. It is pure: it reads no file and installs nothing
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable
 
-# PowerShell 5 writes UTF-16 when output is sent into a file, such as that of `pip freeze`.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+from labd.plain_text import decode
+
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _PLAIN = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*) ?(?P<extras>\[[\w .,-]*\])? ?(?P<version>[<>=!~(][\w .,<>=!~*+()-]*)?"
@@ -36,7 +29,7 @@ def normalise(name: str, content: bytes) -> bytes:
     In a list of requirements, comments, blank lines, white space, the order of the requirements and the spelling of
     names make no difference. In other files only the encoding and the line ends do not.
     """
-    text = _decode(content).replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
+    text = decode(content)
     if not is_list(name):
         return text.encode()
     # pip joins lines first and then looks for comments, but never continues a comment.
@@ -50,16 +43,6 @@ def normalise(name: str, content: bytes) -> bytes:
 def requirements(lines: Iterable[str]) -> list[str]:
     """Those of `lines`, in normal form, that are requirements and not options."""
     return [line for line in lines if not line.startswith("-")]
-
-
-def _decode(content: bytes) -> str:
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return content.decode(encoding, "replace")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
 
 
 def _line(raw: str) -> str:

@@ -7,12 +7,15 @@ is told is handed in.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from labd.diagnosis import Diagnosis
 from labd.jobs import Job, State
-from labd.units import human_duration, human_time
+from labd.units import count, human_duration, human_time
+
+_MOST_LINES = 5  # of one message; more is not read
 
 _WORDS = {
     State.RECEIVED: "received; its snapshot is being taken",
@@ -79,6 +82,14 @@ def sentence(job: Job, now: float, place: int = 0, ahead: int = 0, waiting: str 
     return words
 
 
+def _notes(notes: Sequence[str], room: int) -> list[str]:
+    """`notes` in as many lines as there is `room` for, and at least one."""
+    shown = [f"Note: {note}" for note in notes[: max(room, 1)]]
+    if len(notes) > len(shown):
+        shown[-1] += f" ({count(len(notes) - len(shown), 'more note')} in status.json)"
+    return shown
+
+
 def page(
     project: str,
     job: Job | None,
@@ -100,7 +111,7 @@ def page(
             f"Since: {human_time(job.changed)}",
         ]
         lines += [f"{name}: {text}" for name, text in (("Cause", job.cause), ("What to do", job.hint)) if text]
-        lines += [f"Note: {note}" for note in job.notes]
+        lines += _notes(job.notes, _MOST_LINES - len(lines))
         lines += [sending] if sending else []
         data |= {**told(job, place, ahead, waiting), "sending": sending or None}
     if isinstance(upload, Diagnosis):

@@ -63,14 +63,7 @@ SAID_OF_UPLOADS = {
         "no-such-library-for-galaxies was not found in the package registry and you require "
         f"no-such-library-for-galaxies, {NOT_TO_BE_MET}"
     ),
-    "library-under-another-name": unsolved(
-        f"cv2 was not found in the package registry and you require cv2, {NOT_TO_BE_MET}"
-    ),
-    "part-of-python-as-library": unsolved(
-        f"json was not found in the package registry and you require json, {NOT_TO_BE_MET}"
-    ),
     "no-such-version": unsolved(f"there is no version of six==99.9 and you require six==99.9, {NOT_TO_BE_MET}"),
-    "two-versions-of-one-library": unsolved(f"you require six==1.15.0 and six==1.16.0, {NOT_TO_BE_MET}"),
     "libraries-that-do-not-fit": unsolved(
         "pandas==2.2.2 depends on numpy{python_full_version < '3.12'}>=1.23.2 and you require numpy==1.21.0, we can "
         "conclude that your requirements and pandas==2.2.2 are incompatible.\n         And because you require "
@@ -80,17 +73,20 @@ SAID_OF_UPLOADS = {
         "the current Python version (3.11.7) does not satisfy Python>=3.12 and numpy==2.5.0 depends on Python>=3.12, "
         f"we can conclude that numpy==2.5.0 cannot be used.\n     And because you require numpy==2.5.0, {NOT_TO_BE_MET}"
     ),
-    "library-for-windows": unsolved(
-        "pywin32==306 has no wheels with a matching platform tag (e.g., `manylinux_2_36_x86_64`) and you require "
-        f"pywin32==306, {NOT_TO_BE_MET}\n\nhint: Wheels are available for `pywin32` (v306) on the following platforms: "
-        "`win32`, `win_amd64`, `win_arm64`"
-    ),
     "misspelled-requirement": """
         error: Couldn't parse requirement in `requirements.txt` at position 0
-          cause: no such comparison operator "=", must be one of ~= == != <= >= < > ===
-                 numpy=1.26
-                      ^^^^^
+          cause: no such comparison operator "=>", must be one of ~= == != <= >= < > ===
+                 six=>1.16
+                    ^^^^^^
         """,
+    "conda-environment": unsolved(
+        f"sixx-of-galaxies was not found in the package registry and you require sixx-of-galaxies, {NOT_TO_BE_MET}"
+    ),
+    "no-such-system-library": (
+        "==> Installing the system libraries of apt.txt\n"
+        "Cause: Debian has no package `libnosuchthing9` that can be installed, which code/apt.txt asks for.\n"
+        "What to do: Correct the name in code/apt.txt (there is libnosql), or leave the line out."
+    ),
 }
 
 

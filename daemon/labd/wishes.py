@@ -1,0 +1,108 @@
+"""What a project asks to have around its program, from whichever files it says it in.
+
+This room owns which file counts, and turns it into the files that a template's Dockerfile reads: requirements.txt or
+packages.txt, and apt.txt. It is pure, and quick enough to be asked more than once: nothing of it needs to be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from labd import project_metadata, requirement_lines, system_packages
+from labd.config import Build
+from labd.languages import Language
+from labd.plain_text import decode, is_wide
+from labd.project_metadata import Metadata
+from labd.requirements import normalise, requirements
+
+_SHOWN = 3
+_APT = "apt.txt"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What there should be."""
+
+    files: Mapping[str, bytes]  # for the build: content by name
+    source: str = ""  # the file in code/ that names the libraries; "" for none
+    libraries: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()  # what was read as something else than it says, each as half a sentence
+    notes: tuple[str, ...] = ()  # further sentences for the researcher
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Sentences for STATUS: the notes, and one on the changes."""
+        if not self.changes:
+            return self.notes
+        more = len(self.changes) - _SHOWN
+        rest = f"; and {more} more, see build.log" if more > 0 else ""
+        return (*self.notes, f"code/{self.source}: {'; '.join(self.changes[:_SHOWN])}{rest}.")
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """Lines for build.log: all of the changes."""
+        return tuple(f"code/{self.source}: {change}" for change in self.changes)
+
+
+def read(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Wishes:
+    """The wishes in `files`, the template's environment files of the project. Raises ProjectError."""
+    readers = {"python": _python, "names": _names}
+    reader = readers.get(language.template.reader)
+    if reader is None:
+        return Wishes(files)
+    wishes = reader(language, version, files, build)
+    system = system_packages.read(decode(files.get(_APT, b"")))
+    system_packages.allowed(system, build)
+    listed = {**wishes.files, _APT: _lines(system)}
+    return replace(wishes, files=listed)
+
+
+def _python(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Wishes:
+    formats = {
+        "requirements.txt": lambda text: Metadata(tuple(text.split("\n"))),
+        "pyproject.toml": project_metadata.pyproject,
+        "environment.yml": project_metadata.environment_yml,
+        "environment.yaml": project_metadata.environment_yml,
+    }
+    source = next((name for name in formats if name in files), "")
+    if not source:
+        return Wishes({"requirements.txt": b""})
+    said = formats[source](decode(files[source]))
+    lines = requirement_lines.read("\n".join(said.libraries), language.template.distributions, build.local_versions)
+    requirement_lines.refuse_contradictions(lines.kept, source)
+    wide = ["read as UTF-16, as PowerShell writes it"] if is_wide(files[source]) else []
+    notes = [f"code/{other} is not read, because there is a code/{source}." for other in formats if other in files]
+    notes = [*notes[1:], *_other_python(said.python, version, source)]
+    listed = normalise("requirements.txt", _lines(lines.kept))
+    if not lines.kept and not lines.changes:
+        notes.append(f"code/{source} names no library.")
+    changes = tuple(dict.fromkeys((*wide, *lines.changes)))
+    libraries = tuple(requirements(listed.decode().splitlines()))
+    return Wishes({"requirements.txt": listed}, source, libraries, changes, tuple(notes))
+
+
+def _names(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Wishes:
+    """A list of names as it is, for the template to judge; or what DESCRIPTION asks for."""
+    if "packages.txt" in files or "DESCRIPTION" not in files:
+        text = decode(files.get("packages.txt", b""))
+        names = tuple(filter(None, (line.partition("#")[0].strip() for line in text.split("\n"))))
+        return Wishes({"packages.txt": _lines(names)}, "packages.txt" if "packages.txt" in files else "", names)
+    names = project_metadata.description(decode(files["DESCRIPTION"])).libraries
+    return Wishes({"packages.txt": _lines(names)}, "DESCRIPTION", names)
+
+
+def _other_python(asked: str, version: str, source: str) -> list[str]:
+    """A note where `source` asks for other versions of Python than the job has."""
+    try:
+        # Any 3.11 will do where at least 3.11.4 is asked for.
+        fits = SpecifierSet(asked).contains(f"{version}.99") or SpecifierSet(asked).contains(version)
+    except InvalidSpecifier:
+        return []
+    return [] if fits else [f"code/{source} asks for Python {asked.removeprefix('==')}, and the job has {version}."]
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
