@@ -24,6 +24,7 @@ LAYERS = [
         "live_view",
         "plain_text",
         "conda_names",
+        "debian_names",
     ],
     ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
     ["rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from labd import debian_names
 from labd.evidence import Diagnosis, last_words, sentence, shorten
 from labd.requirement_errors import FILE, BuildLog, misread, similar, unresolved
 from labd.units import human_duration
@@ -122,12 +123,13 @@ def _not_built(log: BuildLog) -> Diagnosis | None:
         hint = f"Write `{instead}` instead of `{name}` in {FILE}."
         return Diagnosis(f"`{name}` cannot be installed; the library to use instead is `{instead}`", hint)
     cause = f"`{shorten(spec, 60)}` is not ready to use for this version of Python"
-    if log.find(_NO_COMPILER):
-        hint = f"Try another version of {name} (often a newer one), or ask the administrator for a compiler."
+    if compiler := log.find(_NO_COMPILER):
+        lines = debian_names.compilers_for(compiler[0])
+        hint = f"Write {lines} into code/apt.txt, or try another version of {name} (often a newer one)."
         return Diagnosis(f"{cause}, and there is no compiler to make it so", hint)
     if needs := log.find(_NEEDS):
         part = next(filter(None, needs.groups()))
-        hint = f"Ask the administrator to add what has `{part}`, or try another version of {name}."
+        hint = f"{debian_names.advice(part)[:-1]}, or try another version of {name}."
         return Diagnosis(f"{cause}, and `{part}`, which is needed to make it so, is missing", hint)
     errors = [line.strip() for line in log.lines if re.match(r"\s*[\w.]*(?:Error|Exception): ", line)]
     said = f": {shorten(errors[-1], 80)}" if errors else ""

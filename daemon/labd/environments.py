@@ -101,7 +101,8 @@ def describe(
     language: Language, version: str, base: str, base_id: str, settings: Sequence[str], files: Mapping[str, bytes]
 ) -> Environment:
     """The environment of `language` on `base` for `files`; `settings` are those that can change what is installed."""
-    normal = {name: normalise(name, content) for name, content in sorted(files.items())}
+    empty = dict.fromkeys(language.template.build_files, b"")
+    normal = {name: normalise(name, content) for name, content in sorted({**empty, **files}.items())}
     parts: set[str] = set()
     rest: list[list[str]] = []
     for name, content in normal.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from labd import debian_names
 from labd.evidence import Diagnosis, shorten
 
 SAME_VERSION = "Name the version that you use on your own computer in code/requirements.txt, such as `{0}==1.2.3`."
@@ -108,11 +109,6 @@ _KNOWN = (
         "Write `opencv-python-headless` instead of `opencv-python` in code/requirements.txt.",
     ),
     _known(
-        r"(?:Import|OS)Error: (lib[\w.+-]+): cannot open shared object file",
-        "One of your libraries needs the system library `\\g<1>`, which is not there",
-        "Ask the administrator to add it to the Python environment, or use another library.",
-    ),
-    _known(
         r"partially initialized module '([\w.]+)'|No module named '[\w.]+'; '([\w.]+)' is not a package",
         "Your program imports `\\g<1>\\g<2>` and gets the wrong file: two files import each other, or hide each other",
         "If a file in code/ is called `\\g<1>\\g<2>.py`, give it another name: it hides the library of that name.",
@@ -135,9 +131,15 @@ _KNOWN = (
 )
 
 
+_SHARED_OBJECT = re.compile(r"(?:Import|OS)Error: (lib[\w.+-]+): cannot open shared object file")
+
+
 def meaning_of(text: str) -> Diagnosis | None:
     """What the words of an error mean, if they are known; the cause has no full stop yet."""
     for known in _KNOWN:
         if match := known.pattern.search(text):
             return Diagnosis(shorten(match.expand(known.cause), 150), shorten(match.expand(known.hint), 200))
+    if missing := _SHARED_OBJECT.search(text):
+        cause = f"One of your libraries needs the system library `{missing[1]}`, which is not there"
+        return Diagnosis(shorten(cause, 150), debian_names.advice(missing[1]))
     return None

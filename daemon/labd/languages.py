@@ -15,6 +15,8 @@ from typing import Any
 from labd.errors import ConfigError, LabdError
 from labd.schema import read_file
 
+_READ_INTO = {"python": ("requirements.txt", "apt.txt"), "names": ("packages.txt", "apt.txt")}
+
 
 @dataclass(frozen=True)
 class Template:
@@ -38,6 +40,11 @@ class Template:
     version_files: tuple[str, ...] = ()  # files that say which version a project needs
     ended: Mapping[str, str] = field(default_factory=dict)  # version → the day its support ended
     reader: str = ""  # how the files of `environment` are read: "python", "names" (one package a line) or "" (not)
+
+    @property
+    def build_files(self) -> tuple[str, ...]:
+        """The files that the Dockerfile can count on, whichever the project says it in."""
+        return _READ_INTO.get(self.reader, ())
 
     def __post_init__(self) -> None:
         if self.versions and self.default not in self.versions:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 
+from labd import debian_names
 from labd.evidence import Diagnosis, Raised, sentence, shorten
 from labd.known_errors import SAME_VERSION, meaning_of
 
@@ -155,7 +156,7 @@ def _bad_path(raised: Raised) -> Diagnosis | None:
     if raised.is_in_subprocess:
         return Diagnosis(
             f"Your program calls the command `{shorten(path, 60)}`, which is not installed here",
-            "Use a Python library that does the same, or ask the administrator to add the command.",
+            f"{debian_names.advice(path)[:-1]}, or use a Python library that does the same.",
         )
     return _missing_file(path)
 

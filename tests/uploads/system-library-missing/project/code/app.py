@@ -1,0 +1,3 @@
+import ctypes
+
+audio = ctypes.CDLL("libsndfile.so.1")
