@@ -44,6 +44,7 @@ class Environment:
     files: Mapping[str, bytes]  # normalised content by name
     foundation: str  # digest of everything but the requirements
     parts: frozenset[str]  # digests of the requirements
+    others: tuple[str, ...] = ()  # the other versions of the language that are offered, in case this one will not do
 
     @property
     def labels(self) -> dict[str, str]:
@@ -63,16 +64,21 @@ class Environment:
     @property
     def can_extend(self) -> bool:
         """Whether the template has the stage `extended`."""
-        return _EXTENDED.search((self.language.folder / "Dockerfile").read_text()) is not None
+        return _EXTENDED.search(self.language.dockerfile.read_text()) is not None
 
     def recipe(self) -> Recipe:
         """How to make it from the base image."""
         return Recipe(
             tag=self.tag,
-            dockerfile=self.language.folder / "Dockerfile",
+            dockerfile=self.language.dockerfile,
             target="environment",
             # A step is done again when a file of its context changed, but not when a secret such as the index did.
-            files={**self.files, ".foundation": self.foundation.encode()},
+            files={
+                **self.files,
+                **{f".template/{name}": content for name, content in self.language.companions.items()},
+                ".foundation": self.foundation.encode(),
+                ".versions": " ".join(self.others).encode(),
+            },
             arguments={"BASE": self.base},
             labels=self.labels,
         )

@@ -80,6 +80,7 @@ class Builder:
             for name, content in recipe.files.items():
                 (context / name).parent.mkdir(parents=True, exist_ok=True)
                 (context / name).write_bytes(content)
+                (context / name).chmod(0o644)  # COPY takes it along, and programs run as anybody
             secrets = Path(folder, "settings")
             secrets.touch(0o600)
             secrets.write_text(self._settings.script)

@@ -15,7 +15,9 @@ from typing import Any
 from labd.errors import ConfigError, LabdError
 from labd.schema import read_file
 
-_READ_INTO = {"python": ("requirements.txt", "apt.txt"), "names": ("packages.txt", "apt.txt")}
+_READ_INTO = {"python": ("requirements.txt", "apt.txt"), "names": ("packages.txt",)}
+
+_ITS_OWN = ("template.toml", "Dockerfile")
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,24 @@ class Language:
     name: str
     folder: Path
     template: Template
+    family_folder: Path | None = None
+
+    @property
+    def dockerfile(self) -> Path:
+        return self.folder / "Dockerfile"
+
+    @property
+    def companions(self) -> Mapping[str, bytes]:
+        """The other files of the folder, and of that of the family, by name: the Dockerfile can use them."""
+        folders = [folder for folder in (self.family_folder, self.folder) if folder]
+        files = {file.name: file for folder in folders for file in sorted(folder.iterdir()) if file.is_file()}
+        return {name: file.read_bytes() for name, file in files.items() if name not in _ITS_OWN and name[0] != "."}
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the Dockerfile: what of the template changes the image."""
-        return hashlib.sha256((self.folder / "Dockerfile").read_bytes()).hexdigest()
+        """SHA-256 over what of the template changes the image."""
+        companions = (part for name, content in self.companions.items() for part in (name.encode(), content))
+        return hashlib.sha256(b"\0".join([self.dockerfile.read_bytes(), *companions])).hexdigest()
 
 
 # What a language of a family takes from that family's own template where it says nothing itself.
@@ -110,4 +125,4 @@ def _completed(language: Language, known: Mapping[str, Language]) -> Language:
         return language
     own, common = language.template, family.template
     taken: dict[str, Any] = {key: getattr(own, key) or getattr(common, key) for key in _OF_FAMILY}
-    return replace(language, template=replace(own, **taken))
+    return replace(language, template=replace(own, **taken), family_folder=family.folder)

@@ -102,7 +102,7 @@ def _same_program(language: Language, known: Mapping[str, Language]) -> Iterator
 
 
 def _dockerfile(language: Language) -> Iterator[Finding]:
-    text = (language.folder / "Dockerfile").read_text("utf-8", "replace")
+    text = language.dockerfile.read_text("utf-8", "replace")
     if any(_SYNTAX.match(line) for line in text.splitlines()):
         yield Finding(
             language.name,

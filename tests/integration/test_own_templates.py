@@ -19,7 +19,7 @@ versions = {{ "5" = "{BASE}" }}
 # A language with an interpreter and packages of its own, in miniature.
 JULIA = f"""title = "Julia"
 program = "app.jl"
-command = ["julia", "/code/app.jl"]
+command = ["sh", "/opt/julia", "/code/app.jl"]
 environment = ["Project.toml"]
 default = "1.9"
 versions = {{ "1.9" = "{BASE}", "1.10" = "{BASE}" }}
@@ -27,12 +27,12 @@ versions = {{ "1.9" = "{BASE}", "1.10" = "{BASE}" }}
 JULIA_DOCKERFILE = (
     DOCKERFILE
     + r"""LABEL labd.packages="/opt/packages.txt"
+COPY .template/julia /opt/
 RUN --mount=type=bind,target=/dev/labd/project \
-    printf '#!/bin/sh\necho "julia runs $(cat "$1") with $(cat /opt/packages.txt)"\n' > /usr/local/bin/julia \
- && chmod 755 /usr/local/bin/julia \
- && sed 's/ = /==/; s/"//g' /dev/labd/project/Project.toml > /opt/packages.txt
+    sed 's/ = /==/; s/"//g' /dev/labd/project/Project.toml > /opt/packages.txt
 """
 )
+INTERPRETER = 'echo "julia runs $(cat "$1") with $(cat /opt/packages.txt)"\n'
 
 
 def add(folder: Path, name: str, template: str, dockerfile: str) -> None:
@@ -56,6 +56,7 @@ def test_own_languages_run_and_a_broken_one_is_left_out_with_a_warning(make_lab:
     own.mkdir()
     add(own, "shell", SHELL, DOCKERFILE)
     add(own, "julia", JULIA, JULIA_DOCKERFILE)
+    (own / "julia" / "julia").write_text(INTERPRETER)
     add(own, "broken", "title = 5\n", DOCKERFILE)
     text = lab.config_file.read_text()
     line = f"own_templates = '{own}'\n"
@@ -74,5 +75,9 @@ def test_own_languages_run_and_a_broken_one_is_left_out_with_a_warning(make_lab:
     assert lab.ana.text("fast", "run.log") == "julia runs println(1) with Plots==1.2\n"
     environment = lab.ana.receipt("fast")["environment"]
     assert environment["packages"] == ["Plots==1.2"]
+
+    (own / "julia" / "julia").write_text(INTERPRETER.replace("runs", "still runs"))
+    assert run(lab, "fast", code__app_jl="println(2)")["state"] == "succeeded"
+    assert lab.ana.text("fast", "run.log") == "julia still runs println(2) with Plots==1.2\n"
 
     assert run(lab, "python", code__app_py="print(1)\n")["state"] == "succeeded"
