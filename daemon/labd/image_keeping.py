@@ -6,6 +6,7 @@ is to go, and touches nothing that labd did not make.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import time
@@ -19,17 +20,23 @@ _TRIES = 4
 
 def in_use(docker: Any) -> set[str]:
     """Ids of the images that containers use, and of those they were made from."""
+    from docker.errors import ImageNotFound
+
     used = {entry["ImageID"] for entry in docker.containers(all=True)}
-    return used | {layer["Id"] for image in used for layer in docker.history(image)}
+    for image in tuple(used):
+        # An administrator can remove an image by force and leave its container.
+        with contextlib.suppress(ImageNotFound):
+            used.update(layer["Id"] for layer in docker.history(image))
+    return used
 
 
-def take_off(docker: Any, image: Any) -> None:
-    """Remove labd's names of `image`, as Docker describes it; with its last name go the image and its room on disk."""
+def take_off(docker: Any, *images: Any) -> None:
+    """Remove labd's names of `images`, as Docker has them; one's last name takes it and its room on disk along."""
     steps = _steps(docker, shared=True)
-    for name in image["RepoTags"] or []:
+    for name in (name for image in images for name in image["RepoTags"] or []):
         if name.startswith(_PREFIX):
             docker.remove_image(name)
-    # The builder holds on to the steps that the image was made in, which until now it shared with the image. While it
+    # The builder holds on to the steps that an image was made in, which until now it shared with the image. While it
     # builds something else it may refuse to let go of one.
     for _ in range(_TRIES):
         left = steps & _steps(docker, shared=False)
