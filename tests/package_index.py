@@ -26,10 +26,11 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 """
 
 
-def _described(name: str, version: str) -> dict[str, str]:
+def _described(name: str, version: str, python: str = "") -> dict[str, str]:
     """The files that say what a wheel is."""
+    needs = f"Requires-Python: {python}\n" if python else ""
     return {
-        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
         "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         "RECORD": "",
     }
@@ -72,14 +73,14 @@ class PackageIndex:
         login = f"{self.credentials}@" if self.credentials else ""
         return f"http://{login}{self.address}/simple"
 
-    def add(self, name: str, version: str) -> None:
-        """Have a pure Python package that is ready to use."""
+    def add(self, name: str, version: str, python: str = "", tag: str = "py3-none-any") -> None:
+        """Have a package that is ready to use, for the systems of `tag`; `python`: what it needs, such as ">=3.12"."""
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as wheel:
             wheel.writestr(f"{name}.py", f"__version__ = {version!r}\n")
-            for file, text in _described(name, version).items():
+            for file, text in _described(name, version, python).items():
                 wheel.writestr(f"{name}-{version}.dist-info/{file}", text)
-        self._files[f"{name}-{version}-py3-none-any.whl"] = content.getvalue()
+        self._files[f"{name}-{version}-{tag}.whl"] = content.getvalue()
 
     def add_source(self, name: str, version: str, fails: bool = False) -> None:
         """Have a package that must run code of its own to be installed; if it `fails`, it shows its surroundings."""

@@ -27,7 +27,7 @@ LAYERS = [
         "debian_names",
     ],
     ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
-    ["rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
+    ["build_log", "rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
     ["ssh_commands"],
     [
         "jobs",
@@ -136,7 +136,7 @@ ORDER = {room: number for number, layer in enumerate(LAYERS) for room in layer}
 ROOMS = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 ONLY_THERE = {
-    "docker": {"docker_engine", "holders", "images", "base_images", "docker_facts"},
+    "docker": {"docker_engine", "holders", "images", "image_keeping", "base_images", "docker_facts"},
     "watchdog": {"file_events"},
     "sh": {"commands"},
     "sqlite3": {"database", "store"},

@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 
 from labd import debian_names
+from labd.build_log import BuildLog
 from labd.evidence import Diagnosis, last_words, sentence, shorten
-from labd.requirement_errors import FILE, BuildLog, misread, similar, unresolved
+from labd.requirement_errors import FILE, misread, similar, unresolved, with_another_python
 from labd.units import human_duration
 
 _NOISE = re.compile(
@@ -123,6 +124,8 @@ def _not_built(log: BuildLog) -> Diagnosis | None:
         hint = f"Write `{instead}` instead of `{name}` in {FILE}."
         return Diagnosis(f"`{name}` cannot be installed; the library to use instead is `{instead}`", hint)
     cause = f"`{shorten(spec, 60)}` is not ready to use for this version of Python"
+    if hint := with_another_python(log):
+        return Diagnosis(cause, hint)
     if compiler := log.find(_NO_COMPILER):
         lines = debian_names.compilers_for(compiler[0])
         hint = f"Write {lines} into code/apt.txt, or try another version of {name} (often a newer one)."
@@ -133,7 +136,8 @@ def _not_built(log: BuildLog) -> Diagnosis | None:
         return Diagnosis(f"{cause}, and `{part}`, which is needed to make it so, is missing", hint)
     errors = [line.strip() for line in log.lines if re.match(r"\s*[\w.]*(?:Error|Exception): ", line)]
     said = f": {shorten(errors[-1], 80)}" if errors else ""
-    hint = f"Try another version of {name} (often a newer one), or an older Python in job.toml."
+    older = ", or an older Python in job.toml" if log.other_pythons is None else ""
+    hint = f"Try another version of {name} (often a newer one){older}."
     return Diagnosis(f"{cause}, and could not be made so{said}", hint)
 
 

@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,12 @@ class Images:
 
         Raises UnavailableError when Docker does not answer, ConfigError when the build settings cannot be read.
         """
-        base = self._config.languages[language].versions[version]
-        return environments.describe(
+        offered = self._config.languages[language].versions
+        base = offered[version]
+        described = environments.describe(
             self._languages[language], version, base, self._base_id(base), self._settings.key, files
         )
+        return replace(described, others=tuple(other for other in offered if other != version))
 
     def ready(self, environment: Environment, project: str = "") -> str | None:
         """Id of the environment's image if it is there, in one question to Docker (2 ms).
@@ -128,12 +130,10 @@ class Images:
             return
         with self._asking() as docker:
             busy = image_keeping.in_use(docker)
-            for tag in unused:
-                image = self._inspect(tag)
-                if image is not None and image["Id"] in busy:
-                    continue
-                if image is not None:
-                    image_keeping.take_off(docker, image)
+            found = {tag: self._inspect(tag) for tag in unused}
+            gone = {tag: image for tag, image in found.items() if image is None or image["Id"] not in busy}
+            image_keeping.take_off(docker, *filter(None, gone.values()))
+            for tag in gone:
                 self._store.forget_environment(tag)
                 self._noted.pop(tag, None)
                 log.get().info("environment removed", environment=tag)

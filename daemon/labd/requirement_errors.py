@@ -9,35 +9,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from labd.evidence import Diagnosis, lines, shorten
+from labd.build_log import BuildLog
+from labd.evidence import Diagnosis, shorten
 
 FILE = "code/requirements.txt"
 
-_PREFIX = re.compile(r"^(?:#\d+ )?(?:\d+\.\d+ )?")  # the builder's: number of the step, seconds since it began
-_DRAWING = re.compile(r"^[\s×│├╰─▶]*(?:> )?")  # uv's and pip's drawings before a message
-_MARKER = re.compile(r"\{[^{}\s][^{}]{0,200}\}")  # uv writes numpy{python_full_version < '3.12'}>=1.23
 _SPEC = r"[\w.<>=!~,*+\[\]-]{1,120}"  # a requirement as uv writes it: numpy>=1.19.5,<1.27.0
-
-
-@dataclass(frozen=True)
-class BuildLog:
-    """A build's output, without what the builder and the installers draw around their words."""
-
-    lines: list[str]
-    words: str  # all of it as one line, so that what uv wrapped is whole again
-    distributions: Mapping[str, str]  # import name → requirement that provides it
-
-    @classmethod
-    def read(cls, log_tail: str, distributions: Mapping[str, str]) -> BuildLog:
-        """The output whose last part is `log_tail`."""
-        shown = [_PREFIX.sub("", line, count=1) for line in lines(log_tail)]
-        words = " ".join(" ".join(_DRAWING.sub("", line, count=1).split()) for line in shown)
-        return cls(shown, _MARKER.sub("", words), distributions)
-
-    def find(self, pattern: str | re.Pattern[str]) -> re.Match[str] | None:
-        return re.search(pattern, self.words)
 
 
 def misread(log: BuildLog) -> Diagnosis | None:
@@ -47,7 +25,14 @@ def misread(log: BuildLog) -> Diagnosis | None:
 
 def unresolved(log: BuildLog) -> Diagnosis | None:
     """Why requirements that were understood cannot be met."""
-    return _wrong_python(log) or _no_package(log) or _no_wheel(log) or _no_version(log) or _conflict(log)
+    found = _wrong_python(log) or _no_package(log) or _no_wheel(log) or _no_version(log) or _conflict(log)
+    return Diagnosis(found.cause, with_another_python(log) or found.hint) if found else None
+
+
+def with_another_python(log: BuildLog) -> str:
+    """The way out when only the version of Python is in the way; otherwise ""."""
+    fitting = log.other_pythons
+    return f'Write `python = "{fitting[0]}"` in job.toml: all of {FILE} can be installed with it.' if fitting else ""
 
 
 def _bad_line(log: BuildLog) -> Diagnosis | None:
@@ -141,16 +126,21 @@ def _wrong_python(log: BuildLog) -> Diagnosis | None:
     """The only library in question is there, but not for this version of Python."""
     found = log.find(rf"Python version \((\d+\.\d+)[\w.+]*\) does not satisfy Python({_SPEC}) and ({_SPEC}) depends on")
     if found and len({_name(spec) for spec in _required(log)}) <= 1:
-        return _needs_python(found[3], found[2], f", and your job has Python {found[1]}")
+        return _needs_python(log, found[3], found[2], f", and your job has Python {found[1]}")
+    needs = log.find(rf"Because ({_SPEC}) requires Python ({_SPEC})")
+    if needs and len({_name(spec) for spec in _required(log)}) <= 1:
+        return _needs_python(log, needs[1], needs[2], "")
     # pip lists, before its error, the versions that it left out because of Python.
     asked = log.find(r"No matching distribution found for ([\w.-]{1,80})[=><~]=(\d[\w.]{0,30})")
     left_out = asked and log.find(rf"(?<=[\s;]){re.escape(asked[2])}(?:\.\d+)* Requires-Python ({_SPEC})(?:;|\s)")
-    return _needs_python(f"{asked[1]}=={asked[2]}", left_out[1], "") if asked and left_out else None
+    return _needs_python(log, f"{asked[1]}=={asked[2]}", left_out[1], "") if asked and left_out else None
 
 
-def _needs_python(spec: str, python: str, has: str) -> Diagnosis:
+def _needs_python(log: BuildLog, spec: str, python: str, has: str) -> Diagnosis:
     lowest = re.match(r">=?(\d+\.\d+)", python)
     other = f'write `python = "{lowest[1]}"` in job.toml if that is offered' if lowest else "ask for an older Python"
+    if log.other_pythons is not None:
+        other = "ask the administrator for another Python: none that is offered here will do"
     hint = f"Leave out the version number of {_name(spec)} in {FILE}, or {other}."
     return Diagnosis(f"`{shorten(spec, 60)}` needs Python {shorten(python, 30)}{has}", hint)
 
@@ -188,6 +178,7 @@ def _no_wheel(log: BuildLog) -> Diagnosis | None:
         return Diagnosis(f"`{spec}` exists for {where} only, and labd runs on Linux", hint)
     tags = after[1] if (after := log.find(r"following Python (?:ABI|version) tags: ((?:`\w+`,? ?)+)")) else ""
     older = max(((int(major), int(minor)) for major, minor in re.findall(r"`cp(\d)(\d+)", tags)), default=None)
+    older = older if log.other_pythons is None else None
     python = f', or write `python = "{older[0]}.{older[1]}"` in job.toml if that is offered' if older else ""
     return Diagnosis(f"`{spec}` does not exist for this version of Python", f"Take a newer version of {name}{python}.")
 

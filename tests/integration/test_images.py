@@ -21,6 +21,7 @@ import docker as sdk
 import pytest
 
 from labd.base_images import BaseImageError
+from labd.build_diagnosis import build_failed
 from labd.config import Build, Config, Paths, Versions
 from labd.environments import reference
 from labd.errors import UnavailableError
@@ -188,7 +189,7 @@ def test_only_the_environment_is_new_in_an_image(workshop: Workshop) -> None:
 def test_what_an_image_was_made_of_can_be_told(workshop: Workshop) -> None:
     image, _ = workshop.ensure("alpha", "beta")
     told = workshop.images.provenance(image)
-    assert told["packages"] == ["alpha==1.0", "beta==1.0"]
+    assert told["packages"] == ["python==3.11.2", "alpha==1.0", "beta==1.0"]
     assert told["base"] == "python:3.11-slim-bookworm"
     assert told["base_id"] == workshop.docker.inspect_image(told["base"])["Id"]
 
@@ -224,7 +225,7 @@ def test_the_same_requirements_from_another_index_are_another_environment(
         other.add("alpha", "2.0")
         elsewhere = make_workshop(Build(network="host", index=other.url))
         image, _ = elsewhere.ensure("alpha")
-        assert elsewhere.images.provenance(image)["packages"] == ["alpha==2.0"]
+        assert elsewhere.images.provenance(image)["packages"] == ["python==3.11.2", "alpha==2.0"]
     finally:
         other.close()
 
@@ -298,13 +299,35 @@ def test_one_library_more_is_added_and_the_others_keep_their_versions(workshop: 
     index.add("alpha", "2.0")
     image, said = workshop.ensure("alpha", "beta", "gamma")
     assert "Adding to the environment that the project had before" in said
-    assert workshop.images.provenance(image)["packages"] == ["alpha==1.0", "beta==1.0", "gamma==1.0"]
+    assert workshop.images.provenance(image)["packages"] == ["python==3.11.2", "alpha==1.0", "beta==1.0", "gamma==1.0"]
     assert workshop.images.settle(DEADLINE)
     image = str(workshop.images.ready(workshop.describe("alpha", "beta", "gamma")))
     assert workshop.run(image, "import gamma; print(__import__('os').path.exists(gamma.__cached__))") == "True\n"
 
 
 # Builds that fail, hang or are not wanted any more
+
+
+def test_when_another_python_satisfies_the_whole_file_the_line_for_it_is_told(
+    workshop: Workshop, index: PackageIndex
+) -> None:
+    index.add("oldish", "1.0", tag="cp38-cp38-manylinux_2_17_x86_64")
+    with pytest.raises(BuildFailed) as caught:
+        workshop.ensure("alpha", "oldish==1.0")
+    told = build_failed(caught.value.log_tail, caught.value.exit_code, {})
+    assert told.cause == "`oldish==1.0` does not exist for this version of Python.", caught.value.log_tail
+    line = 'Write `python = "3.8"` in job.toml: all of code/requirements.txt can be installed with it.'
+    assert told.hint == line, caught.value.log_tail
+
+
+def test_when_no_python_that_is_offered_satisfies_the_whole_file_none_is_proposed(
+    workshop: Workshop, index: PackageIndex
+) -> None:
+    index.add("newish", "2.0", python=">=3.99")
+    with pytest.raises(BuildFailed) as caught:
+        workshop.ensure("newish==2.0")
+    told = build_failed(caught.value.log_tail, caught.value.exit_code, {})
+    assert "none that is offered here will do" in told.hint, caught.value.log_tail
 
 
 def test_a_failed_build_carries_the_words_of_the_resolver_and_nothing_else(workshop: Workshop) -> None:
@@ -452,10 +475,27 @@ def test_only_environments_that_nobody_uses_are_removed(workshop: Workshop) -> N
     workshop.docker.remove_container(container)
 
 
-def test_a_removed_environment_gives_its_room_back(workshop: Workshop) -> None:
+def test_an_image_removed_by_force_below_its_container_does_not_stop_the_others_from_being_removed(
+    workshop: Workshop,
+) -> None:
+    workshop.ensure("beta")
     workshop.ensure("alpha")
     assert workshop.images.settle(DEADLINE)
-    layer = workshop.docker.inspect_image(workshop.describe("alpha").tag)["GraphDriver"]["Data"]["LowerDir"].split(
+    container = workshop.docker.create_container(workshop.describe("beta").tag, ["true"])["Id"]
+    try:
+        workshop.docker.remove_image(workshop.docker.inspect_container(container)["Image"], force=True)
+        workshop.images.prune(time.time() + workshop.config.retention.images + 10)
+        assert workshop.images.ready(workshop.describe("alpha")) is None
+    finally:
+        workshop.docker.remove_container(container)
+
+
+def test_a_removed_environment_gives_its_room_back(workshop: Workshop, index: PackageIndex) -> None:
+    # Docker keeps equal layers once, and another test may just build one with the library that all of them use.
+    index.add("lonely", "1.0")
+    workshop.ensure("lonely")
+    assert workshop.images.settle(DEADLINE)
+    layer = workshop.docker.inspect_image(workshop.describe("lonely").tag)["GraphDriver"]["Data"]["LowerDir"].split(
         "/diff"
     )[0]
     assert Path(layer).exists()

@@ -72,6 +72,7 @@ SAID_OF_UPLOADS = {
     "library-for-newer-python": unsolved(
         "the current Python version (3.11.7) does not satisfy Python>=3.12 and numpy==2.5.0 depends on Python>=3.12, "
         f"we can conclude that numpy==2.5.0 cannot be used.\n     And because you require numpy==2.5.0, {NOT_TO_BE_MET}"
+        "\nOther versions of Python that satisfy the whole file: 3.13"
     ),
     "misspelled-requirement": """
         error: Couldn't parse requirement in `requirements.txt` at position 0
