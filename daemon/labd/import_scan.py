@@ -49,45 +49,44 @@ def main() -> None:
 
 def scan(program: str) -> dict[str, Place]:
     """The modules that `program` in the current folder needs from libraries, and the first place of each."""
-    own = _own_modules()
+    files = _files()
+    own = {part.partition(".")[0] for file in files for part in file.split("/")}
     wanted: dict[str, list[str]] = {}
     waiting, seen = [program], {program}
     while waiting and len(seen) < _MOST_FILES:
         file = waiting.pop()
         for module in _mentioned(_source(file)):
             top = module.partition(".")[0]
-            if top and top not in own and top not in sys.stdlib_module_names:
-                files = wanted.setdefault(top, [])
-                if len(files) < _TRIES and file not in files:
-                    files.append(file)
+            # __main__ and its like are Python's own, though no list has them.
+            if top and top not in own and top not in sys.stdlib_module_names and not top.startswith("__"):
+                importers = wanted.setdefault(top, [])
+                if len(importers) < _TRIES and file not in importers:
+                    importers.append(file)
             for found in _files_of(module, file):
-                if found not in seen and os.path.isfile(found):
+                if found in files and found not in seen:
                     seen.add(found)
                     waiting.append(found)
     places: dict[str, Place] = {}
-    for module, files in wanted.items():
-        for file in files:
+    for module, importers in wanted.items():
+        for file in importers:
             if line := _needed_in(_source(file), module):
                 places[module] = (file, line)
                 break
     return places
 
 
-def _own_modules() -> set[str]:
-    """Names of all modules and packages below the current folder: programs extend their path to any of them."""
+def _files() -> set[str]:
+    """All files below the current folder that can be imported: programs extend their path to any of its folders."""
     found: set[str] = set()
-    for _, folders, files in os.walk("."):
+    for folder, folders, files in os.walk("."):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found.update(folders)
-        found.update(name.partition(".")[0] for name in files if name.endswith((".py", ".so", ".pyx")))
+        found.update(os.path.join(folder, name)[2:] for name in files if name.endswith((".py", ".so", ".pyx")))
     return found
 
 
 def _mentioned(source: str) -> Iterator[str]:
     """Modules in what looks like imports; those of the project's own package begin with dots."""
-    if "import" not in source:
-        return
-    for origin, names, plain in _IMPORT.findall(source.replace("\\\n", " ")):
+    for origin, names, plain in _IMPORT.findall(_statements(source)):
         if plain:
             for name in plain.split(","):
                 if words := name.split():
@@ -97,6 +96,20 @@ def _mentioned(source: str) -> Iterator[str]:
             joint = "" if origin.endswith(".") else "."
             for name in re.findall(r"\w+", names):
                 yield f"{origin}{joint}{name}"
+
+
+def _statements(source: str) -> str:
+    """The lines with the word import, each with what its bracket has on the next ones; quicker than looking at all."""
+    source = source.replace("\\\n", " ")
+    found, end = [], 0
+    while (at := source.find("import", end)) >= 0:
+        start = source.rfind("\n", 0, at) + 1
+        line_end = source.find("\n", at)
+        end = line_end if line_end >= 0 else len(source)
+        if "(" in source[at:end] and ")" not in source[at:end]:
+            end = max(end, source.find(")", at) + 1)
+        found.append(source[start:end])
+    return "\n".join(found)
 
 
 def _files_of(module: str, importer: str) -> Iterator[str]:

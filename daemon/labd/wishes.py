@@ -54,6 +54,8 @@ def read(language: Language, version: str, files: Mapping[str, bytes], build: Bu
     if reader is None:
         return Wishes(files)
     wishes = reader(language, version, files, build)
+    if _APT not in language.template.build_files:
+        return wishes
     system = system_packages.read(decode(files.get(_APT, b"")))
     system_packages.allowed(system, build)
     listed = {**wishes.files, _APT: _lines(system)}

@@ -237,6 +237,17 @@ class TestImports:
             "torch": ("tools/colours.py", 1),
         }
 
+    def test_are_found_over_several_lines_at_the_very_end_and_never_among_what_is_pythons_own(
+        self, tmp_path: Path
+    ) -> None:
+        found = self.found(
+            tmp_path,
+            app_py="import __main__\nfrom parts import (\n    first,\n    second)\nimport os, \\\n    numpy",
+            parts__first_py="import yaml",
+            parts__second_py="x = 1; from PIL import Image",
+        )
+        assert found == {"numpy": ("app.py", 5), "yaml": ("parts/first.py", 1), "PIL": ("parts/second.py", 1)}
+
     def test_that_a_program_can_do_without_do_not_count(self, tmp_path: Path) -> None:
         code = "try:\n    import cupy\nexcept ImportError:\n    import other\nfrom typing import TYPE_CHECKING\n"
         code += "if TYPE_CHECKING:\n    import polars\n"
