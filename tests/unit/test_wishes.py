@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ from labd.errors import ProjectError
 from labd.languages import load
 from labd.wishes import Wishes
 
-LANGUAGES = load(Path(__file__).resolve().parents[2] / "templates")
+ROOT = Path(__file__).resolve().parents[2]
+LANGUAGES = load(ROOT / "templates")
 PYTHON = LANGUAGES["python"]
 
 
@@ -66,6 +68,21 @@ def test_a_line_is_read_as_it_is_meant_and_labd_says_so(line: str, meant: str) -
     # Marks of a list and quotes change nothing about the requirement itself.
     if not line.startswith(("-", '"')):
         assert " ".join(line.split())[:20] in " ".join(found.log)
+
+
+def documented() -> list[tuple[str, list[str]]]:
+    """The lines of the table in the documentation, and what it says that each is read as."""
+    table = re.findall(r"(?m)^\| `(.+?)` \| (.+) \|$", (ROOT / "docs" / "requirements.md").read_text())
+    return [(line, re.findall(r"`([^`]+)`", meant.partition(",")[0])) for line, meant in table]
+
+
+@pytest.mark.parametrize(("line", "meant"), documented())
+def test_a_line_is_read_as_the_documentation_says(line: str, meant: list[str]) -> None:
+    assert [name.lower() for name in read(requirements__txt=line).libraries] == [name.lower() for name in meant]
+
+
+def test_the_documentation_has_a_table_of_lines() -> None:
+    assert len(documented()) > 10
 
 
 @pytest.mark.parametrize(
