@@ -34,6 +34,8 @@ for mount in proc dev sys run tmp; do mount --rbind /$mount /disk/$mount; done
 : >/disk/etc/machine-id
 rm -f /disk/etc/ssh/ssh_host_*
 ssh-keygen -q -A -f /disk
+mkdir /disk/etc/systemd/system/systemd-journald.service.d
+printf '[Service]\\nDeviceAllow=\\n' >/disk/etc/systemd/system/systemd-journald.service.d/box.conf
 mkdir /disk/.image
 cd /disk
 pivot_root . .image
@@ -41,9 +43,11 @@ umount -l /.image
 rmdir /.image
 exec /sbin/init
 """
+# A server's journald has the kernel's log, too. What its unit says of devices does not work in a container.
 _SERVER_FLAGS = (
-    "--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined --cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup:rw "
+    "--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --cap-add SYSLOG --device /dev/kmsg "
+    "--security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup:rw "
     "--tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec"
 ).split()
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")

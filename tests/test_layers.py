@@ -74,6 +74,7 @@ LAYERS = [
         "import_scan",
         "licence",
         "holders",
+        "kernel_log",
         "image_builder",
         "systemd",
         "setup_files",

@@ -1,13 +1,12 @@
 """What a container used, from the kernel's own counters (cgroups(7), v1 and v2).
 
-This room owns the files below /sys/fs/cgroup and the kernel's log. The counters are gone with the container's cgroup a
+This room owns the files below /sys/fs/cgroup. The counters are gone with the container's cgroup a
 few milliseconds after its last process, so who wants the final figures reads them the moment the process ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,26 +66,6 @@ class Cgroup:
             peak_memory=peak,
             oom_kills=int(_table(self.memory / "memory.events").get("oom_kill", "0")),
         )
-
-
-def kernel_saw_oom_kill(container: str) -> bool:
-    """Whether the kernel's log tells of a kill at the memory limit of `container` (its full id).
-
-    The only evidence that is left when nobody watched the container end, or when it ended faster than anybody could
-    look. Needs root; False without.
-    """
-    with contextlib.suppress(OSError):
-        log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            while True:
-                # EPIPE: the ring buffer went past us; the next read goes on with the oldest record that is left.
-                with contextlib.suppress(BrokenPipeError):
-                    record = os.read(log, 8192)
-                    if b"oom-kill:" in record and container.encode() in record:
-                        return True
-        finally:
-            os.close(log)
-    return False
 
 
 def _number(file: Path) -> int:

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from labd.cgroups import Cgroup, kernel_saw_oom_kill
+from labd.cgroups import Cgroup
 from labd.engine import Condition, EngineError, Phase, Run, StartError, Usage
 from labd.holders import Holders, has_ended, timestamp
+from labd.kernel_log import saw_oom_kill
 from labd.log import get
 
 _LEAST_LOG = 1024**2
@@ -71,8 +72,10 @@ class DockerEngine:
                 return Condition(Phase.RUNNING, started)
             ended, code = timestamp(state["State"]["FinishedAt"]), state["State"]["ExitCode"]
             known = self._usage.get(job, Usage(0.0, 0, 0, 0))
-            if code and not known.oom_kills and kernel_saw_oom_kill(state["Id"]):
-                self._usage[job] = replace(known, oom_kills=1)
+            if code and not known.oom_kills and saw_oom_kill(state["Id"], started or 0.0):
+                # Its last measurement was long before: it was killed at its limit, so that is what it used most.
+                peak = max(known.peak_memory, state["HostConfig"]["Memory"])
+                self._usage[job] = replace(known, oom_kills=1, peak_memory=peak)
             interrupted = self._holders.stopped_with(self._docker, job, state["HostConfig"]["NetworkMode"], ended, code)
             return Condition(Phase.ENDED, started, ended, code, interrupted)
 

@@ -65,6 +65,22 @@ def test_what_arrives_while_the_service_is_down_becomes_one_job(installed: Insta
     assert len(ana.jobs("down")) == 1
 
 
+def test_a_kill_at_the_memory_limit_that_nobody_saw_is_in_the_journal(installed: InstalledLab, ana: Person) -> None:
+    source = "import time\nprint('begun', flush=True)\ntime.sleep(3)\nlist(map(bytes, [10**6] * 10**6))\n"
+    ana.project("greedy", source)
+    ana.pc.put("greedy/job.toml", "[job]\nmemory = '64m'\n")
+    ana.run("rsync -a greedy/ lab:inbox/greedy/")
+    ana.wait_text("greedy", "begun", "run.log")
+    container = f"labd-{ana.wait_job('greedy')}"
+    installed.server.run("systemctl stop labd")
+    try:
+        installed.server.run(f"docker wait {container}")
+    finally:
+        installed.server.run("systemctl start labd")
+    status = ana.wait_complete("greedy")
+    assert (status["state"], status["peak_memory"]) == ("out-of-memory", 64 * 1024**2)
+
+
 def test_an_upgrade_disturbs_neither_programs_nor_transfers(installed: InstalledLab, ana: Person) -> None:
     ana.pc.put("slow/code/app.py", "import os\nprint(os.path.getsize('/input/big'))\n")
     ana.pc.put("slow/input/big", bytes(12_000_000))

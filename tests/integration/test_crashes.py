@@ -131,7 +131,7 @@ def test_a_job_that_ended_while_the_daemon_was_down_is_delivered_with_its_true_e
     assert (lab.ana.outbox("p") / "output" / "x").exists()
 
 
-def test_out_of_memory_is_known_even_if_nobody_watched(lab: Lab) -> None:
+def test_out_of_memory_is_known_with_its_peak_even_if_nobody_watched(lab: Lab) -> None:
     lab.ana.program(
         "p",
         "import time\nprint('begun', flush=True)\ntime.sleep(2)\ndata = [bytes(10**6) for _ in range(10**6)]\n",
@@ -143,7 +143,8 @@ def test_out_of_memory_is_known_even_if_nobody_watched(lab: Lab) -> None:
     lab.kill()
     wait_for("the program ends", lambda: docker("inspect", "-f", "{{.State.Status}}", container) == "exited\n")
     lab.start()
-    assert lab.wait_complete("p")["state"] == "out-of-memory"
+    status = lab.wait_complete("p")
+    assert (status["state"], status["peak_memory"]) == ("out-of-memory", 64 * 1024**2)
 
 
 def test_a_time_limit_goes_on_while_the_daemon_is_down(lab: Lab) -> None:
