@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import tempfile
@@ -9,6 +10,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
 from lab import docker
@@ -47,7 +49,9 @@ def base_image() -> Iterator[str]:
 
 def bridge() -> str:
     """The address at which programs on Docker's bridge reach this machine."""
-    return docker("network", "inspect", "bridge", "--format", "{{range .IPAM.Config}}{{.Gateway}}{{end}}").strip()
+    (found,) = json.loads(docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
+    # Until Docker is first restarted it does not say which address it took: it is the first.
+    return found.get("Gateway") or str(next(ip_network(found["Subnet"]).hosts()))
 
 
 class LicenceServer:

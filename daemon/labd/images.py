@@ -104,6 +104,15 @@ class Images:
             raise UnavailableError("The environment vanished right after it was made.", "Run the project again.")
         return image
 
+    def kept(self, image: str) -> str | None:
+        """`image`, the id of one that a job ran in, if it is still there; its environment counts as used now."""
+        found = self._inspect(image)
+        labels = found["Config"]["Labels"] or {} if found else {}
+        if "labd.environment" in labels:
+            names = (labels["labd.environment"], labels["labd.language"], labels["labd.version"])
+            self._store.use_environment(*names, time.time())
+        return image if found else None
+
     def provenance(self, image: str) -> dict[str, Any]:
         """What is known of the image with this id: language, base, packages. Little when Docker does not answer."""
         known: dict[str, Any] = {"image": image}
@@ -113,6 +122,9 @@ class Images:
             for name in ("environment", "language", "version", "base", "base-id"):
                 if f"labd.{name}" in labels:
                     known[name.replace("-", "_")] = labels[f"labd.{name}"]
+            base = self._inspect(known["base_id"]) if known.get("base_id") else None
+            if base and base["RepoDigests"]:
+                known["base_digest"] = base["RepoDigests"][0]
             if "labd.packages" in labels:
                 known["packages"] = self._installed(image, labels["labd.packages"])
         return known
@@ -215,7 +227,7 @@ class Images:
             if image not in self._packages:
                 name = f"{self._config.instance}-read-{image.rpartition(':')[2][:12]}"
                 with self._asking() as docker:
-                    self._packages[image] = image_keeping.read_file(docker, image, file, name).split()
+                    self._packages[image] = image_keeping.read_file(docker, image, file, name).splitlines()
             return self._packages[image]
 
     def _inspect(self, image: str) -> Any:

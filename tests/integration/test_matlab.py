@@ -80,13 +80,20 @@ def test_a_program_draws_without_a_screen_and_its_exit_codes_arrive(matlab_lab: 
     assert lab.ana.text("sum", "run.log") == "it'sa $b\n"
 
 
-def test_the_licence_is_in_no_image_and_no_receipt(matlab_lab: Any, server: LicenceServer) -> None:
+def test_the_receipt_lists_the_toolboxes_and_the_licence_is_in_no_image_and_no_receipt(
+    matlab_lab: Any, server: LicenceServer
+) -> None:
     server.start()
     lab = matlab_lab(f"licence = '{server.address}'")
     run(lab, "secret", "disp(getenv('MLM_LICENSE_FILE'))\n", "env = { MLM_LICENSE_FILE = '1@elsewhere' }")
     assert lab.ana.text("secret", "run.log") == f"{server.address}\n"
     receipt = lab.ana.receipt("secret")
     assert server.address not in json.dumps(receipt)
+    assert receipt["environment"]["packages"] == [
+        "MATLAB==9.10.0.1602886",
+        "Simulink==10.3",
+        "Statistics and Machine Learning Toolbox==12.1",
+    ]
     assert lab.jobs()[-1]["grant"]["network"] is True
     image = receipt["environment"]["image"]
     assert str(server.port) not in docker("inspect", image) + docker("history", "--no-trunc", image)
