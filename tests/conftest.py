@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
+import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import pytest
 from box import Box
 from box_lab import InstalledLab, Person
 from lab import Lab
+from labd.config import Build
+from workshop import Workshop
 
 MakeLab = Callable[..., Lab]
 
@@ -78,6 +82,18 @@ def shared_lab() -> Iterator[Lab]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def prepared() -> None:
+    """The installer comes from the machine's own index, once; the indexes of tests have only a few packages."""
+    workshop = Workshop(Build(network="host"))
+    try:
+        # Unlike any other environment on this machine, so that it is built and can be removed.
+        environment = workshop.images.describe("python", "3.11", {"unique": uuid.uuid4().hex.encode()})
+        workshop.images.ensure(environment, f"{workshop.user}/x", print, threading.Event())
+    finally:
+        workshop.close()
 
 
 @pytest.fixture(scope="session")

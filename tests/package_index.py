@@ -82,6 +82,12 @@ class PackageIndex:
                 wheel.writestr(f"{name}-{version}.dist-info/{file}", text)
         self._files[f"{name}-{version}-{tag}.whl"] = content.getvalue()
 
+    def remove(self, name: str, version: str) -> None:
+        """Have a package no longer."""
+        self._files = {
+            file: content for file, content in self._files.items() if not file.startswith(f"{name}-{version}-")
+        }
+
     def add_source(self, name: str, version: str, fails: bool = False) -> None:
         """Have a package that must run code of its own to be installed; if it `fails`, it shows its surroundings."""
         files = {

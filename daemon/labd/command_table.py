@@ -50,6 +50,7 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
         {"metavar": "DIR", "default": "labd-output", "help": "results (default: labd-output)"},
     ),
     "follow": (["-f", "--follow"], {"action": "store_true", "help": "go on until the job ends"}),
+    "exact": (["--exact"], {"action": "store_true", "help": "in the very environment of that job"}),
     "json": (["--json"], {"action": "store_true", "help": "one JSON document a line"}),
     "limit": (["-n", "--limit"], {"metavar": "N", "type": int, "default": 50, "help": "how many (default: 50)"}),
     "socket": (
@@ -114,7 +115,9 @@ _JOBS = {
         "labd submit galaxies",
     ),
     "cancel": Command(questions.cancel, "Stop a job, and deliver what it has", ["job", "socket"], "labd cancel 42"),
-    "rerun": Command(questions.rerun, "Run the same upload once more", ["job", "socket"], "labd rerun galaxies"),
+    "rerun": Command(
+        questions.rerun, "Run the same upload once more", ["job", "exact", "socket"], "labd rerun galaxies"
+    ),
 }
 _PROJECTS = {
     "try": Command(

@@ -47,6 +47,7 @@ MIGRATIONS = (
         since REAL NOT NULL, due REAL, attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT ''
     );
     """,
+    "ALTER TABLE jobs ADD COLUMN exact INTEGER NOT NULL DEFAULT 0",
 )
 """Applied in order, each once; PRAGMA user_version counts them. Only ever appended to."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from labd import diagnosis, job_folder, receipt
+from labd import diagnosis, exact, job_folder, receipt
 from labd.jobs import Job, State
 from labd.lab import Lab, fault, move, occupy
 from labd.log import get
@@ -37,7 +37,10 @@ def deliver(lab: Lab, job: Job) -> Job:
     fault("mirrored")
     final = replace(job, state=outcome, changed=job.ended or job.changed, notes=notes)
     environment = lab.images.provenance(job.image) if job.image else {}
-    text = receipt.render(final, lab.store.events(job.id), environment, inputs, outputs)
+    if job.image:
+        exact.remember(lab, job, environment)
+    again = {"of": job.exact, "differences": exact.differences(lab, job, environment)} if job.exact else None
+    text = receipt.render(final, lab.store.events(job.id), environment, inputs, outputs, again)
     outbox.show({"receipt.json": text, **page(job.project, final, None, time.time())})
     fault("before-complete")
     outbox.show({"COMPLETE": f"{job.id} {outcome.value}\n"})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _JOB, _MAYBE_JOB, _PROJECT = "JOB", "[JOB]", "NAME"
-_FOLLOW, _JSON, _LIMIT = "[-f]", "[--json]", "[-n N]"
+_FOLLOW, _JSON, _LIMIT, _EXACT = "[-f]", "[--json]", "[-n N]", "[--exact]"
 _LAB = "lab"  # as the welcome of `labd adduser` has it for ~/.ssh/config
 _COUNTING = 0.3
 _DISK_AGE = 30.0
@@ -53,7 +53,7 @@ def answer(verb: str, arguments: Sequence[str], home: str) -> int:
 
 def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
     """The options in `arguments`. Raises UsageError."""
-    options = Options(job=None, project=None, json=False, follow=False, limit=50, socket=None)
+    options = Options(job=None, project=None, json=False, follow=False, exact=False, limit=50, socket=None)
     takes_name = {_JOB, _MAYBE_JOB, _PROJECT} & {*takes}
     rest = list(arguments)
     while rest:
@@ -62,6 +62,8 @@ def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
             options.follow = True
         elif argument == "--json" and _JSON in takes:
             options.json = True
+        elif argument == "--exact" and _EXACT in takes:
+            options.exact = True
         elif argument in ("-n", "--limit") and _LIMIT in takes and rest and rest[0].isdecimal():
             options.limit = min(int(rest.pop(0)[:6]), 10_000)
         elif argument.startswith("-") or options.job is not None or not takes_name:
@@ -182,7 +184,7 @@ and its data in input/; what the program writes to /output comes back.
    logs [-f] JOB    what the program printed; -f goes on until it ends
    submit NAME      everything has arrived: start
    cancel JOB       stop it; what it wrote so far comes back
-   rerun JOB        run the same upload once more
+   rerun JOB        once more; with --exact in the very environment of JOB
    check NAME       what labd thinks of inbox/NAME
    queue, jobs      who waits and runs; all jobs there were
 JOB is a number or the name of a project. status, jobs, queue take --json."""
@@ -194,7 +196,7 @@ _VERBS: dict[str, tuple[Callable[[Options], int], tuple[str, ...]]] = {
     "jobs": (questions.jobs, (_LIMIT, _JSON)),
     "logs": (_logs, (_FOLLOW, _JOB)),
     "cancel": (questions.cancel, (_JOB,)),
-    "rerun": (questions.rerun, (_JOB,)),
+    "rerun": (questions.rerun, (_EXACT, _JOB)),
     "submit": (questions.submit, (_PROJECT,)),
     "queue": (questions.queue, (_JSON,)),
     "check": (_check, (_PROJECT,)),

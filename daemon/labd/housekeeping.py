@@ -40,7 +40,7 @@ def _containers(lab: Lab, active: set[int]) -> None:
 
 def _folders(lab: Lab, active: set[int]) -> None:
     """Folders of jobs that were withdrawn, runs that were not cleaned up, snapshots that nobody asks for any more."""
-    kept = {lab.store.job(job_id).snapshot for job_id in active}
+    kept = {basis for job_id in active for job in [lab.store.job(job_id)] for basis in (job.snapshot, job.exact)}
     latest: dict[tuple[str, str], list[int]] = {}
     folders = {int(folder.name): folder for folder in (lab.config.paths.state / "jobs").iterdir()}
     for job_id in sorted(folders, reverse=True):

@@ -149,6 +149,7 @@ class Job:
     created: float  # when the upload was known to be complete
     changed: float  # when the state was entered
     snapshot: int  # the job whose folder holds the snapshot: this one, or an earlier one for a rerun
+    exact: int = 0  # the job whose very environment a rerun is to have; 0 for none
     grant: Grant | None = None  # None until the snapshot is taken and its job.toml read
     gpu_ids: tuple[str, ...] = ()  # devices held while admitted
     image: str = ""  # id of the environment image it runs in

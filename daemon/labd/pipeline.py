@@ -9,21 +9,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import replace
-from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
-from labd import choosing, job_folder, project_files, run_log, snapshot
+from labd import choosing, exact, job_folder, project_files, run_log, snapshot
 from labd.advice import tell_forgotten, wished
-from labd.build_diagnosis import build_failed, build_timed_out
+from labd.building import build
 from labd.delivery import deliver, hash_inputs
 from labd.endings import understand
 from labd.engine import Phase, Run, StartError
-from labd.errors import LabdError, ProjectError
+from labd.errors import ProjectError
 from labd.granting import grant
-from labd.images import BuildFailed, Environment
 from labd.jobs import Job, Options, Signal, State, read_options
 from labd.lab import Lab, despite_docker, end, fault, move, occupy, request_stop, stop_event, stopped
 from labd.licence import may_try_again
@@ -68,9 +65,12 @@ def receive(lab: Lab, job: Job) -> Job | None:
         job = replace(job, notes=taken.notes)
     try:
         options, code = _options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
-        language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
-        files = project_files.read(code, language.template.version_files)
-        version = choosing.version(language, lab.config, options, files)
+        if job.exact:
+            language, version = exact.chosen(lab, job)
+        else:
+            language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
+            files = project_files.read(code, language.template.version_files)
+            version = choosing.version(language, lab.config, options, files)
         asked = wished(lab, job, language, version)
         granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
     except ProjectError as error:
@@ -121,55 +121,6 @@ def _options(lab: Lab, job: Job) -> Options:
     if os.path.lexists(file):
         raise ProjectError("job.toml is not a file.", "Make it a plain text file.")
     return Options()
-
-
-# BUILDING → RUNNING: make or find the environment image
-
-
-def build(lab: Lab, job: Job) -> Job:
-    """Make the environment image, unless it is there."""
-    assert job.grant is not None
-    fault("building")
-    stop = stop_event(lab, job)
-    if stop.is_set():
-        return stopped(lab, job)
-    try:
-        asked = wished(lab, job, lab.language(job), job.grant.version)
-        environment = lab.images.describe(job.grant.language, job.grant.version, asked.files)
-        image = lab.images.ready(environment, f"{job.user}/{job.project}")
-        if image is None:
-            image = _make_image(lab, job, environment, asked.log, stop)
-        else:
-            with _build_log(lab, job) as log:
-                said = [*asked.log, f"Nothing to build: the environment {environment.tag} is there already."]
-                log.write("".join(f"{line}\n" for line in said).encode())
-    except BuildFailed as error:
-        if error.cancelled:
-            return stopped(lab, lab.store.job(job.id))
-        told = build_timed_out(lab.config.build.timeout)
-        if not error.timed_out:
-            told = build_failed(error.log_tail, error.exit_code, lab.language(job).template.distributions)
-        return end(lab, job, State.BUILD_FAILED, told.cause, told.hint)
-    except LabdError as error:
-        return end(lab, job, State.BUILD_FAILED, error.message, error.hint)
-    fault("built")
-    return move(lab, job, State.RUNNING, image=image)
-
-
-def _make_image(lab: Lab, job: Job, environment: Environment, changes: Iterable[str], stop: threading.Event) -> str:
-    get().info("building the environment", job=job.id, user=job.user, state="building", tag=environment.tag)
-    with _build_log(lab, job) as file:
-        occupy(lab, job)
-        lab.outbox(job).place_logs(lab.folder(job.id) / "delivery")
-        lab.announce(tell_forgotten(lab, job))
-
-        def report(line: str) -> None:
-            file.write(line.rstrip("\n").encode("utf-8", "replace") + b"\n")
-            file.flush()
-
-        for change in changes:
-            report(change)
-        return lab.images.ensure(environment, f"{job.user}/{job.project}", report, stop)
 
 
 # RUNNING → DELIVERING: start the program, watch over it, and understand its end
@@ -253,11 +204,6 @@ def _run(lab: Lab, job: Job) -> Run:
         folder=lab.folder(job.id),
         config=lab.config,
     )
-
-
-def _build_log(lab: Lab, job: Job) -> BufferedWriter:
-    identity = lab.accounts[job.user].identity
-    return run_log.create(lab.folder(job.id) / "delivery" / "build.log", identity.uid, identity.gid)
 
 
 def give_up(lab: Lab, job_id: int) -> None:

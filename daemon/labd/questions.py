@@ -63,7 +63,7 @@ def cancel(options: Options) -> int:
 
 def rerun(options: Options) -> int:
     """Run a snapshot once more."""
-    job = _ask_one(options, "rerun", job=options.job)
+    job = _ask_one(options, "rerun", job=options.job, exact=options.exact)
     print(f"{job['project']} runs again as job {job['job']}.")
     return Exit.OK
 

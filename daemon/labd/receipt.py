@@ -55,8 +55,12 @@ def render(
     environment: Mapping[str, Any],
     inputs: Manifest,
     outputs: Manifest,
+    exact: Mapping[str, Any] | None = None,
 ) -> str:
-    """The text of receipt.json. Times are ISO 8601 in UTC, sizes bytes, hashes SHA-256 in hex."""
+    """The text of receipt.json. Times are ISO 8601 in UTC, sizes bytes, hashes SHA-256 in hex.
+
+    `exact`: of which job this one was to have the very environment, and what differs.
+    """
     receipt = {
         "job": job.id,
         "user": job.user,
@@ -73,6 +77,7 @@ def render(
         "peak_memory_bytes": job.peak_memory,
         "cpu_seconds": job.cpu_seconds,
         "environment": dict(environment),
+        **({"exact": dict(exact)} if exact else {}),
         "inputs": _listed(inputs),
         "outputs": _listed(outputs),
     }

@@ -94,18 +94,25 @@ class Reception:
             raise NotFoundError(f"{project} has no job that is queued or running.")
         return [request_stop(self._lab, job, State.CANCELLED, reason) for job in active]
 
-    def rerun(self, user: str, project: str, job_id: int | None = None, mark: int = 0) -> Job | None:
-        """Run the project's latest snapshot, or that of one job, once more.
+    def rerun(
+        self, user: str, project: str, job_id: int | None = None, mark: int = 0, exact: bool = False
+    ) -> Job | None:
+        """Run the project's latest snapshot, or that of one job, once more; with `exact` in that job's environment.
 
         `mark` tells one RERUN file from another: None when the one with this mark has been obeyed already. Raises
-        NotFoundError when there is no snapshot.
+        NotFoundError when there is no snapshot, or no environment.
         """
         store = self._lab.store
         if mark and mark == store.project(user, project).rerun:
             return None
+        if exact and job_id and not store.job(job_id).image:
+            raise NotFoundError(
+                f"Job {job_id} never had an environment: its program did not run.",
+                "Name another job by its number (`labd jobs` lists them), or leave out --exact.",
+            )
         for job in [store.job(job_id)] if job_id else store.jobs(user, project):
             if (self._lab.folder(job.snapshot) / "snapshot").exists():
-                again = store.create_rerun(job, mark, time.time())
+                again = store.create_rerun(job, mark, time.time(), exact)
                 get().info("rerun", job=again.id, user=user, of=job.id)
                 self._start(again)
                 return again

@@ -60,13 +60,16 @@ class Store(Records):
             self._event(row["id"], State.RECEIVED, now)
             return self._refresh(row["id"])
 
-    def create_rerun(self, of: Job, mark: int, now: float) -> Job:
-        """A new job on the snapshot of job `of`; `mark` is that of the RERUN file that asked for it, 0 for none."""
+    def create_rerun(self, of: Job, mark: int, now: float, exact: bool = False) -> Job:
+        """A new job on the snapshot of job `of`; `mark` is that of the RERUN file that asked for it, 0 for none.
+
+        With `exact` it is to have the environment of `of`, too.
+        """
         with self._transaction(durable=True):
             job = self.create(of.user, of.project, Signal.RERUN, self.project(of.user, of.project).accepted, now)
             if mark:
                 self._set_project(of.user, of.project, rerun=mark)
-            return self.update(job, snapshot=of.snapshot)
+            return self.update(job, snapshot=of.snapshot, exact=of.id if exact else 0)
 
     def withdraw(self, job: Job, accepted: str) -> None:
         """Undo `create`: the upload was no job after all. `accepted` is its fingerprint, or "" to look again."""

@@ -139,7 +139,7 @@ class Verbs:
 
     def _rerun(self, request: Json, user: str | None) -> Iterator[Json]:
         job = self._find(request, user)
-        again = self._reception.rerun(job.user, job.project, job.id)
+        again = self._reception.rerun(job.user, job.project, job.id, exact=bool(request.get("exact")))
         assert again is not None
         yield self._told(again)
 

@@ -11,12 +11,12 @@ import pytest
 
 from conftest import MakeLab
 from lab import Lab, docker, wait_for
-from labd import delivery, pipeline
+from labd import building, delivery, pipeline
 from labd.errors import Exit
 
 POINTS = [
     point
-    for room in (pipeline, delivery)
+    for room in (pipeline, building, delivery)
     for point in re.findall(r'fault\("([a-z-]+)"\)', Path(room.__file__).read_text())
 ]
 

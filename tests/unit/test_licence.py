@@ -25,7 +25,7 @@ LANGUAGES = {
 
 def job(number: int, language: str, changed: float = 0.0) -> Job:
     grant = Grant(language, "1", 1.0, 1, 0, 60.0, False)
-    return Job(number, "ana-silva", f"p{number}", State.QUEUED, Signal.SUBMIT, 0.0, changed, number, grant)
+    return Job(number, "ana-silva", f"p{number}", State.QUEUED, Signal.SUBMIT, 0.0, changed, number, grant=grant)
 
 
 class Queue:
