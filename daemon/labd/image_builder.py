@@ -11,7 +11,8 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from labd.build_settings import BuildSettings
@@ -27,6 +28,7 @@ _PROBE_TIMEOUT = 30.0
 _ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd is no longer there to end it
 _NEEDS_CODE = 75  # EX_TEMPFAIL; see templates/python/Dockerfile
 _HEADING = "==> "
+_ATTEMPTS = 3  # at a build of which the builder does not tell why it failed
 
 
 class BuildFailed(LabdError):  # noqa: N818 - a sentence: except BuildFailed
@@ -41,13 +43,18 @@ class BuildFailed(LabdError):  # noqa: N818 - a sentence: except BuildFailed
         exit_code: int = 1,
         timed_out: bool = False,
         cancelled: bool = False,
+        is_cut: bool = False,
     ) -> None:
-        """`log_tail`: what the step that failed printed, 64 KiB at most; `exit_code`: its exit code."""
+        """`log_tail`: what the step that failed printed, 64 KiB at most; `exit_code`: its exit code.
+
+        `is_cut`: the beginning of what it printed may be missing, if its template has headings.
+        """
         super().__init__(message, hint)
         self.log_tail = log_tail
         self.exit_code = exit_code  # type: ignore[assignment] # the builder's: this never ends a labd command
         self.timed_out = timed_out
         self.cancelled = cancelled
+        self.is_cut = is_cut
 
     def copy(self) -> BuildFailed:
         """The same failure, to be raised in another thread."""
@@ -74,9 +81,9 @@ class Builder:
 
     def build(self, recipe: Recipe, report: Report, cancelled: threading.Event) -> None:
         """Make the image of `recipe`, telling `report` each line. Raises BuildFailed, UnavailableError, ConfigError."""
-        progress = _Progress(report, self._settings.redact)
         with tempfile.TemporaryDirectory(dir=self._work, prefix="build-") as folder:
             context = Path(folder, "context")
+            context.mkdir()
             for name, content in recipe.files.items():
                 (context / name).parent.mkdir(parents=True, exist_ok=True)
                 (context / name).write_bytes(content)
@@ -84,15 +91,29 @@ class Builder:
             secrets = Path(folder, "settings")
             secrets.touch(0o600)
             secrets.write_text(self._settings.script)
-            result = self.docker(
-                "build", *self._options(recipe, secrets), str(context), report=progress.feed, cancelled=cancelled
-            )
+            command = ["build", *self._options(recipe, secrets), str(context)]
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    self._build_once(command, report, cancelled)
+                    return
+                except BuildFailed as error:
+                    is_told = not error.is_cut or error.needs_code or not _has_headings(recipe)
+                    if is_told or attempt == _ATTEMPTS:
+                        raise
+                report("Building once more: the builder did not tell all that the step before said")
+                # Another context, so that the step is shared with nobody.
+                (context / ".again").write_text(uuid.uuid4().hex)
+
+    def _build_once(self, command: Sequence[str], report: Report, cancelled: threading.Event) -> None:
+        progress = _Progress(report, self._settings.redact)
+        result = self.docker(*command, report=progress.feed, cancelled=cancelled)
         if result.code != 0 or result.timed_out or result.cancelled:
             raise BuildFailed(
                 log_tail=progress.tail,
                 exit_code=progress.exit_code or result.code,
                 timed_out=result.timed_out,
                 cancelled=result.cancelled,
+                is_cut=progress.is_cut,
             )
 
     def docker(self, *arguments: str, report: Report, cancelled: threading.Event) -> Result:
@@ -131,6 +152,12 @@ class Builder:
         return options
 
 
+def _has_headings(recipe: Recipe) -> bool:
+    """Whether the steps of its template say what they do."""
+    files = [recipe.dockerfile.read_bytes(), *recipe.files.values()]
+    return any(_HEADING.encode() in content for content in files)
+
+
 def find_cli(wanted: str) -> str:
     """A docker command that can build with BuildKit: `wanted`, or the first that is found.
 
@@ -164,6 +191,8 @@ class _Progress:
     def __init__(self, report: Report, redact: Callable[[str], str]) -> None:
         self._report, self._redact = report, redact
         self._steps: dict[str, str] = {}  # those that have not printed yet
+        self._first: dict[str, str] = {}  # line that was heard of each step
+        self._failed = ""  # the step that did
         self._repeating = False
         self.tail = ""
         self.exit_code = 0
@@ -183,13 +212,25 @@ class _Progress:
         step, text = match.groups()
         if printed := re.fullmatch(r"\d+\.\d+ ?(.*)", text):
             self._announce(step, printed[1])
+            self._first.setdefault(step, printed[1])
             self._say(printed[1])
+        elif text.startswith("ERROR: "):
+            self._failed = step
+            if not self.exit_code:
+                self._say(text)
         elif text.startswith("["):
             self._steps[step] = text
-        elif text.startswith("ERROR: ") and not self.exit_code:
-            self._say(text)
         elif text == "exporting to image":
             self._say(f"{_HEADING}Saving the image")
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the beginning of what the failed step printed may be missing: it has no heading.
+
+        A client that begins to listen late, on a busy machine or because another one builds the same, does not hear
+        what a step has printed by then (seen with Docker 20.10).
+        """
+        return self.exit_code != 0 and not self._first.get(self._failed, "").startswith(_HEADING)
 
     def _announce(self, step: str, first: str) -> None:
         """Say which step begins, unless its own first line does."""

@@ -8,6 +8,12 @@ cat .template/octaverc >> "$start/octaverc"
 
 names=$(sed 's/#.*//; s/\r//g; s/^[[:space:]]*//; s/[[:space:]]*$//; /^$/d; s/^octave-//' packages.txt \
     | tr '[:upper:]' '[:lower:]')
+if [ -z "$names" ]; then
+    dpkg-query -W -f '${Package}==${Version}\n' octave > /opt/env/packages.txt
+    exit
+fi
+
+echo "==> Installing the Octave packages of packages.txt"
 IFS='
 '
 for name in $names; do
@@ -17,12 +23,6 @@ for name in $names; do
         exit 1
     fi
 done
-if [ -z "$names" ]; then
-    dpkg-query -W -f '${Package}==${Version}\n' octave > /opt/env/packages.txt
-    exit
-fi
-
-echo "==> Installing the Octave packages of packages.txt"
 if ! apt-get update -qq -o APT::Update::Error-Mode=any; then
     echo "Cause: The server that Octave's packages come from does not answer."
     echo "What to do: This is no fault of your project: tell the administrator, and run it again later."

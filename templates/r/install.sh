@@ -10,6 +10,12 @@ list() {
 }
 
 names=$(sed 's/#.*//; s/\r//g; s/^[[:space:]]*//; s/[[:space:]]*$//; /^$/d' packages.txt)
+if [ -z "$names" ]; then
+    list
+    exit
+fi
+
+echo "==> Installing the R packages of packages.txt"
 IFS='
 '
 for name in $names; do
@@ -19,12 +25,6 @@ for name in $names; do
         exit 1
     fi
 done
-if [ -z "$names" ]; then
-    list
-    exit
-fi
-
-echo "==> Installing the R packages of packages.txt"
 if ! apt-get update -qq -o APT::Update::Error-Mode=any; then
     echo "Cause: The server that R's packages come from does not answer."
     echo "What to do: This is no fault of your project: tell the administrator, and run it again later."
