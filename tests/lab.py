@@ -27,6 +27,7 @@ T = TypeVar("T")
 UIDS = {"ana-silva": 5001, "ben-okoro": 5002}
 DEADLINE = 120.0
 AS_ROOT = os.getuid() == 0
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def wait_for(what: str, condition: Callable[[], T], deadline: float = DEADLINE) -> T:
@@ -118,8 +119,10 @@ class Researcher:
 class Lab:
     """The daemon and what belongs to it."""
 
-    def __init__(self, folder: Path, users: tuple[str, ...] = ("ana-silva",), settings: str = "") -> None:
-        """A lab in `folder`; `settings` is more TOML for its config."""
+    def __init__(
+        self, folder: Path, users: tuple[str, ...] = ("ana-silva",), settings: str = "", rescan: float = 2.0
+    ) -> None:
+        """A lab in `folder`; `settings` is more TOML for its config, `rescan` its pace of looks in seconds."""
         self.folder = folder
         folder.chmod(0o755)
         self.users = {}
@@ -137,15 +140,15 @@ class Lab:
         config = Config()
         self.instance = replace(config, paths=replace(config.paths, state=self.state)).instance
         assert AS_ROOT or self.instance == for_user(config, self.ana.home).instance
-        self.config_file.write_text(self._config(settings))
+        self.config_file.write_text(self._config(settings, rescan))
         self.process: subprocess.Popen[bytes] | None = None
         self.command = [sys.executable, "-m", "labd", "daemon", "--config", str(self.config_file)]
         if not AS_ROOT:
             self.command += ["--home", str(self.ana.home)]
         self.log = folder / "daemon.log"
 
-    def _config(self, settings: str) -> str:
-        text = f"[output]\ninterval = '300ms'\n[inbox]\nsettle = '1s'\nrescan = '2s'\n{settings}\n"
+    def _config(self, settings: str, rescan: float) -> str:
+        text = f"[output]\ninterval = '300ms'\n[inbox]\nsettle = '1s'\nrescan = '{rescan:g}s'\n{settings}\n"
         if AS_ROOT:
             text += f"[paths]\nstate = '{self.state}'\nsocket = '{self.socket}'\n"
             text += f"accounts = '{self.folder / 'accounts'}'\n"
@@ -232,3 +235,21 @@ class Lab:
         subprocess.run(["chmod", "-R", "u+rwX", str(self.folder)], capture_output=True, check=False)
         subprocess.run(["rm", "-rf", "--", str(self.folder)], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def cpu_seconds(process: int) -> tuple[float, float]:
+    """CPU time of a process itself, and of all that it ever started, so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    own, children = (int(fields[11]) + int(fields[12])) / _TICKS, (int(fields[13]) + int(fields[14])) / _TICKS
+    return own, children + sum(sum(cpu_seconds(child)) for child in children_of(process))
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that a process has started and that are there now."""
+    found = []
+    for task in Path(f"/proc/{process}/task").iterdir():
+        try:
+            found += [int(child) for child in (task / "children").read_text().split()]
+        except OSError:
+            continue  # The thread has just ended.
+    return found

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
+from labd.layout import CONTROLS
+
 _EVENTS = Mask(
     InotifyConstants.IN_CREATE
     | InotifyConstants.IN_MOVED_TO
@@ -38,7 +40,7 @@ class FileEvents:
         self._lock = threading.Lock()
         self._paths: dict[WatchDescriptor, tuple[str, str | None]] = {}
         self._watched: dict[tuple[str, str | None], WatchDescriptor] = {}
-        self._due: set[tuple[str, str | None]] = set()
+        self._due: dict[tuple[str, str | None], bool] = {}
         self._inotify = InotifyFD()
         self._inotify.start()
 
@@ -57,11 +59,16 @@ class FileEvents:
 
     def on_event(self, event: InotifyEvent) -> None:
         """Called by watchdog: something in a watched folder moved."""
+        name = os.fsdecode(event.name)
         with self._lock:
             account, project = self._paths.get(event.wd, (None, None))
             if account is None:
                 return
-            self._due.add((account, project if project is not None else os.fsdecode(event.name) or None))
+            is_control = project is not None and name in CONTROLS
+            if is_control and event.is_delete:
+                return  # labd itself does that once it has obeyed
+            key = (account, project or name or None)
+            self._due[key] = self._due.get(key, False) or is_control
         self._wake()
 
     def on_watch_deleted(self, descriptor: WatchDescriptor) -> None:
@@ -71,19 +78,22 @@ class FileEvents:
             if key is None:
                 return
             del self._watched[key]
-            self._due.add((key[0], None))
+            self._due[key[0], None] = False
         self._wake()
 
     def on_queue_overflow(self) -> None:
         """Called by watchdog: events were lost, so everything may have moved."""
         with self._lock:
-            self._due.update((account, None) for account, _ in self._paths.values())
+            self._due |= {(account, None): False for account, _ in self._paths.values()}
         self._wake()
 
-    def take(self) -> set[tuple[str, str | None]]:
-        """What moved since the last call: (account, project), project None for the inbox as a whole."""
+    def take(self) -> dict[tuple[str, str | None], bool]:
+        """What moved since the last call: (account, project), project None for the inbox as a whole.
+
+        With it whether a control file came.
+        """
         with self._lock:
-            due, self._due = self._due, set()
+            due, self._due = self._due, {}
         return due
 
     def close(self) -> None:

@@ -31,7 +31,6 @@ _LIVE = 10.0
 _LIVE_SHARE = 100
 _LOOKING_SHARE = 1000
 _AGE_SHARE = 60
-_OWN_REMOVAL = 1.0
 
 
 @dataclass(frozen=True)
@@ -120,8 +119,8 @@ class Inbox:
         self._submitted = submitted
         for asked in submitted:
             self._noted.put(asked)
-        for name, project in self._events.take():
-            self._due(name, project)
+        for (name, project), is_order in self._events.take().items():
+            self._due(name, project, is_order)
         while not self._noted.empty():
             name, noted = self._noted.get()
             if name in self._watched:
@@ -157,22 +156,21 @@ class Inbox:
     def remove_controls(self, account: Account, look: Look) -> None:
         """Remove the control files that `look` saw, now that they have been obeyed. Raises HandsError."""
         paths = [str(account.inbox / look.name / control) for control in look.controls]
-        # The look that this removal wakes up would find nothing new, and cost a walk while the job starts.
-        self._quiet[account.name, look.name] = time.monotonic() + _OWN_REMOVAL
         self._hands.do(account.identity, "remove", paths=paths)
 
     def close(self) -> None:
         """Stop watching."""
         self._events.close()
 
-    def _due(self, name: str, project: str | None) -> None:
+    def _due(self, name: str, project: str | None, is_order: bool) -> None:
         watched = self._watched.get(name)
         if watched is None:
             return
         if project is None:
             watched.next_full = time.monotonic()
         else:
-            watched.hot[project] = max(time.monotonic(), self._quiet.get((name, project), 0.0))
+            quiet_until = 0.0 if is_order else self._quiet.get((name, project), 0.0)
+            watched.hot[project] = max(time.monotonic(), quiet_until)
 
     def _full_look(self, watched: _Watched) -> list[Finding]:
         account = watched.account
@@ -199,6 +197,10 @@ class Inbox:
             watched.hot.pop(name, None)
         if projects is None:
             watched.cost = cost
+        else:
+            # Somebody may never stop making events.
+            pause = time.monotonic() + _HOT_SHARE * cost
+            self._quiet |= {(account.name, project): pause for project in projects}
         findings = []
         for look in looks:
             if (account.name, look.name) in self._submitted:

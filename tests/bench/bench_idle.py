@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ground import AS_ROOT, Ground, Report, Row, acting_as, children_of, cpu_seconds, fill, ground, wait_for
+from ground import AS_ROOT, Ground, Report, Row, acting_as, fill, ground, wait_for
 
 import lab as labs
+from lab import children_of, cpu_seconds
 from labd.config import Inbox as Limits
 from labd.survey import scan
 

@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import AS_ROOT, Lab, Researcher, docker, wait_for
+from labd.config import Inbox
 from labd.image_builder import find_cli
 
 Report = Callable[[str], None]
@@ -28,7 +29,6 @@ Row = tuple[str, float, float, str]
 """Name, ratio or value, the most that it should be, and the figures behind it."""
 
 FILES, FILE_BYTES = 10_000, 100_000
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Ground:
@@ -44,7 +44,8 @@ class Ground:
             folder.mkdir()
         self.folder.chmod(0o755)
         self._images = set(docker("images", "--quiet", "--no-trunc").split())
-        self.lab = Lab(self.lab_folder, users, settings)
+        # Tests want to be quick; this is to be what a server is.
+        self.lab = Lab(self.lab_folder, users, settings, rescan=Inbox().rescan)
         self.ana = self.lab.ana
         self.cli = find_cli("")
 
@@ -176,21 +177,3 @@ def fill(folder: Path, files: int = FILES, size: int = FILE_BYTES) -> None:
             (folder / str(number // 100)).mkdir(parents=True)
         mark = number.to_bytes(8, "big")
         (folder / str(number // 100) / f"{number}.dat").write_bytes(mark[:size] + content[8:])
-
-
-def cpu_seconds(process: int) -> tuple[float, float]:
-    """CPU time of a process itself, and of all that it ever started, so far."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    own, children = (int(fields[11]) + int(fields[12])) / _TICKS, (int(fields[13]) + int(fields[14])) / _TICKS
-    return own, children + sum(sum(cpu_seconds(child)) for child in children_of(process))
-
-
-def children_of(process: int) -> list[int]:
-    """The processes that a process has started and that are there now."""
-    found = []
-    for task in Path(f"/proc/{process}/task").iterdir():
-        try:
-            found += [int(child) for child in (task / "children").read_text().split()]
-        except OSError:
-            continue  # The thread has just ended.
-    return found

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import MakeLab
-from lab import AS_ROOT, Lab, wait_for
+from lab import AS_ROOT, Lab, cpu_seconds, wait_for
 
 HELLO = "print('hello')\nopen('/output/result.txt', 'w').write('42')\n"
 
@@ -294,3 +294,18 @@ def test_an_upload_while_the_daemon_is_down_is_one_job(make_lab: MakeLab) -> Non
     lab.start()
     nothing_starts(lab, "early", 2.0)
     assert jobs_of(lab, "early") == [1, 2]
+
+
+def test_somebody_who_never_stops_touching_a_large_project_takes_no_more_than_a_part_of_a_core(lab: Lab) -> None:
+    lab.ana.program("restless", HELLO)
+    for number in range(20_000):
+        lab.ana.write(lab.ana.inbox("restless") / "input" / str(number), "")
+    lab.wait_complete("restless")
+    before, end = sum(cpu_seconds(lab.process.pid)), time.monotonic() + 5
+    while time.monotonic() < end:
+        os.utime(lab.ana.inbox("restless") / "code")
+        time.sleep(0.001)
+    assert sum(cpu_seconds(lab.process.pid)) - before < 5 * 0.4
+    lab.ana.program("restless", HELLO.replace("42", "43"))
+    lab.ana.submit("restless")
+    lab.wait_complete("restless", 2)
