@@ -61,15 +61,15 @@ class Person:
 
         return wait_for(f"a job of {project}; STATUS says: {self.outbox(project)}", numbers, PATIENCE)[-1]
 
-    def wait_complete(self, project: str, after: int = 0) -> dict[str, Any]:
-        """status.json once a job of `project` later than job `after` is complete."""
+    def wait_complete(self, project: str, after: int = 0, deadline: float = PATIENCE) -> dict[str, Any]:
+        """status.json once a job of `project` later than job `after` is complete, `deadline` seconds at most."""
         path = shlex.quote(f"{self.home}/outbox/{project}/COMPLETE")
         # The server does the looking: each question from here costs 60 ms.
         look = (
-            f"for try in $(seq {int(PATIENCE * 10)}); do read job rest 2>/dev/null <{path} && "
+            f"for try in $(seq {int(deadline * 10)}); do read job rest 2>/dev/null <{path} && "
             f'[ "$job" -gt {after} ] && exit 0; sleep 0.1; done; exit 1'
         )
-        done = self.lab.server.run(look, check=False)
+        done = self.lab.server.run(look, check=False, timeout=deadline * 2)
         assert done.returncode == 0, f"{project} is not complete; STATUS says: {self.outbox(project)}"
         return self.status(project)
 

@@ -92,20 +92,21 @@ class _Survey:
 
     def _look(self, folder: int, entry: os.DirEntry[str], path: str, depth: int) -> None:
         status = entry.stat(follow_symlinks=False)
-        name = f"{path}/{entry.name}" if path else entry.name
-        self._newest = max(self._newest, status.st_ctime_ns)
-        self._ctimes = (self._ctimes + status.st_ctime_ns) & 0xFFFFFFFFFFFFFFFF
-        if is_temporary(entry.name):
-            self._temporaries.append(name)
-        if stat.S_ISDIR(status.st_mode):
-            self._descend(folder, entry.name, name, depth)
-        elif stat.S_ISREG(status.st_mode):
+        name, changed = entry.name, status.st_ctime_ns
+        self._ctimes += changed
+        if changed > self._newest:
+            self._newest = changed
+        if is_temporary(name):
+            self._temporaries.append(path + name)
+        if stat.S_ISREG(status.st_mode):
             self._files += 1
             self._bytes += status.st_size
             if status.st_mtime_ns == 0:
-                self._unfinished.append(name)
-            if path == "code" and len(self._code) < _CODE_NAMES:
-                self._code.append(entry.name)
+                self._unfinished.append(path + name)
+            if path == "code/" and len(self._code) < _CODE_NAMES:
+                self._code.append(name)
+        elif stat.S_ISDIR(status.st_mode):
+            self._descend(folder, name, path + name, depth)
 
     def _descend(self, folder: int, name: str, path: str, depth: int) -> None:
         if depth >= self._max_depth:
@@ -113,7 +114,7 @@ class _Survey:
             return
         try:
             with _open_folder(name, folder) as inner:
-                self._visit(inner, path, depth + 1)
+                self._visit(inner, f"{path}/", depth + 1)
         except FileNotFoundError:
             pass
         except OSError:
@@ -128,7 +129,7 @@ class _Survey:
             "files": self._files,
             "bytes": self._bytes,
             "newest": max(self._newest, touched),
-            "fingerprint": f"{self._files}:{self._bytes}:{self._newest}:{self._ctimes}",
+            "fingerprint": f"{self._files}:{self._bytes}:{self._newest}:{self._ctimes % 2**64}",
             "code": self._code,
             "temporaries": self._temporaries[:3],
             "unfinished": self._unfinished[:3],

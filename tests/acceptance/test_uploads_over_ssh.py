@@ -7,6 +7,7 @@ own; the tests then look at what became of them. `$x` is the name of the project
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -262,6 +263,36 @@ def test_what_is_not_complete_starts_nothing_and_status_says_why(case_of: Callab
         assert "; send it again to continue\n" in case.status
 
 
+COUNT = """import hashlib, os
+files, size, names = 0, 0, hashlib.sha256()
+for folder, folders, found in os.walk("."):
+    folders.sort()
+    for name in sorted(found):
+        path = os.path.join(folder, name)
+        files += 1
+        size += os.path.getsize(path)
+        names.update(path.encode())
+print(files, size, names.hexdigest())
+"""
+
+
+def test_two_hundred_thousand_small_files_are_one_job_with_all_of_them(sender: Sender) -> None:
+    ana, patience = sender.person, 300.0
+    sender.make("crowd")
+    ana.pc.put("uploads/crowd/code/app.py", f"import os\nos.chdir('/input')\n{COUNT}")
+    ana.run(sender.command("crowd", "small_files 200000 50"), timeout=patience)
+    going = sender.background("crowd", "rsync -a $x/ lab:inbox/$x/")
+    ana.wait_text("crowd", "receiving: ")
+    assert going.wait() == 0
+    assert ana.wait_complete("crowd", deadline=patience)["state"] == "succeeded"
+    sent = ana.run(f"cd uploads/crowd/input && python3 -c {shlex.quote(COUNT)}").stdout
+    assert sent.startswith("200005 4900010 ")
+    assert ana.outbox("crowd", "run.log") == sent
+    assert len(ana.jobs("crowd")) == 1
+    # The tests after this one need not look at all of it again and again.
+    ana.lab.server.run(f"rm -r {ana.home}/inbox/crowd")
+
+
 def look_until(lab: InstalledLab, what: str, condition: str) -> None:
     """Wait on the server until a line of shell succeeds; asking from here would take a process each time."""
     done = lab.server.run(f"for try in $(seq 600); do {condition} && exit 0; sleep 0.05; done; exit 1", check=False)
@@ -293,6 +324,24 @@ def test_the_first_of_two_sessions_to_end_starts_nothing(installed: InstalledLab
         assert first.wait() == 0
     assert ana.wait_complete("overlap")["created"] > second + SETTLE
     assert len(ana.jobs("overlap")) == 1
+
+
+def test_submit_starts_a_job_while_the_transfer_program_stays_connected(sender: Sender) -> None:
+    ana = sender.person
+    sender.make("connected")
+    orders = (
+        'echo "put -r $x inbox/$x"; sleep 4; echo "put $x.submit inbox/$x/SUBMIT"; '
+        "while [ ! -e $x.over ]; do sleep 0.1; done"
+    )
+    session = sender.background("connected", f": >$x.submit; {{ {orders}; }} | sftp -q -b - lab")
+    try:
+        ana.wait_text("connected", RECEIVING["sftp"])
+        assert ana.wait_complete("connected")["trigger"] == "submit"
+        assert session.poll() is None
+    finally:
+        ana.run("touch uploads/connected.over")
+    assert session.wait() == 0
+    assert len([job for job in quiet(ana) if job["project"] == "connected"]) == 1
 
 
 def test_a_gateway_that_is_killed_starts_nothing_and_its_transfer_ends(installed: InstalledLab, sender: Sender) -> None:
