@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import docker as sdk
+import pytest
+
 from conftest import MakeLab
+from docs_blocks import differs, steps
 from lab import Lab, wait_for
 
 BASE = "python:3.11-slim-bookworm"  # what is there; any image with a shell does
@@ -81,3 +89,37 @@ def test_own_languages_run_and_a_broken_one_is_left_out_with_a_warning(make_lab:
     assert lab.ana.text("fast", "run.log") == "julia still runs println(2) with Plots==1.2\n"
 
     assert run(lab, "python", code__app_py="print(1)\n")["state"] == "succeeded"
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "languages.md"
+
+
+@pytest.fixture
+def shell_images() -> Iterator[None]:
+    """What is made of the documented language is removed; what was there before is somebody's."""
+    client = sdk.from_env()
+
+    def there() -> set[str]:
+        made = client.images.list(filters={"label": "labd.base=localhost/labd/shell:12"})
+        return {image.id for image in [*made, *client.images.list("localhost/labd/shell")]}
+
+    before = there()
+    yield
+    for image in there() - before:
+        client.images.remove(image, force=True)
+    client.close()
+
+
+def test_a_language_is_added_as_the_documentation_shows(shell_images: None, tmp_path: Path) -> None:
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    todo = list(steps(DOCUMENT))
+    assert [step.file for step in todo].count("") >= 5
+    for step in todo:
+        if step.file:
+            file = tmp_path / step.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(step.command.replace("/home/me", str(tmp_path)))
+            continue
+        command = ["bash", "-c", f"{step.command} 2>&1"]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, check=False)
+        assert not (wrong := differs(step.expected, done.stdout)), f"{step.place}: {step.command}\n{wrong}"
