@@ -20,7 +20,7 @@ from labd.accounts import Account
 from labd.commands import run
 from labd.doctor_ground import Ground
 from labd.errors import NotAllowedError
-from labd.finding import AS_ROOT, Check, Finding, fail, ok, warn
+from labd.finding import AS_ROOT, Check, Finding, Level, fail, ok, warn
 from labd.installation import GROUP, SHELL_GROUP, SSHD, SSHD_MAIN
 
 _SUBJECT = "SSH"
@@ -46,11 +46,11 @@ def _server() -> Iterator[Finding]:
         return
     if os.geteuid() != 0:
         raise NotAllowedError("Whether sshd's configuration is valid can be checked by root only.", AS_ROOT)
-    valid = run([sshd, "-t"], timeout=_TIMEOUT)
-    yield judge_valid(valid.code, valid.output)
+    valid = _valid(sshd)
+    yield valid
     ours = [setup_plan.sshd(with_sftp).content for with_sftp in (False, True)]
     yield judge_drop_in(SSHD.read_bytes() if SSHD.is_file() else None, ours, setup_ssh.is_included())
-    if valid.code == 0:
+    if valid.level is Level.OK:
         settings = parse(run([sshd, "-T"], timeout=_TIMEOUT).output)
         yield judge_running(_banner(settings), settings.get("port", ["22"])[0])
 
@@ -80,8 +80,15 @@ def _banner(settings: Effective) -> str:
         return ""
 
 
+def _valid(sshd: str) -> Finding:
+    checked = run([sshd, "-t"], timeout=_TIMEOUT)
+    return judge_valid(checked.code, checked.output)
+
+
 def judge_valid(code: int, output: str) -> Finding:
     """What `sshd -t` says."""
+    if code and "privilege separation directory" in output:
+        return fail("sshd has not been started since this machine was: its folder is not there.", "systemctl start ssh")
     if code:
         return fail(f"sshd's configuration is not valid: {_first(output) or f'exit code {code}'}", "sshd -t")
     return ok("sshd's configuration is valid.")
@@ -118,10 +125,9 @@ def _researchers(ground: Ground) -> Iterator[Finding]:
         return
     if os.geteuid() != 0:
         raise NotAllowedError("What sshd does with researchers can be checked by root only.", AS_ROOT)
-    if run([sshd, "-t"], timeout=_TIMEOUT).code:
-        yield warn(
-            "What sshd does with researchers was not checked, because its configuration is not valid.", "sshd -t"
-        )
+    valid = _valid(sshd)
+    if valid.level is not Level.OK:
+        yield warn("What sshd does with researchers was not checked, because `sshd -t` fails.", valid.mend)
         return
     known = [account for account in ground.researchers if _comes_by_ssh(account, ground)]
     if not known:

@@ -335,6 +335,8 @@ def test_researchers_with_the_same_fault_share_a_line() -> None:
 
 def test_sshd_itself_must_be_valid_running_and_have_labd_s_part() -> None:
     assert "line 3" in doctor_ssh.judge_valid(255, "\nsshd_config line 3: Bad option\nterminating").what
+    not_started = doctor_ssh.judge_valid(255, "Missing privilege separation directory: /run/sshd")
+    assert (not_started.level, not_started.mend) == ("fail", "systemctl start ssh")
     assert doctor_ssh.judge_valid(0, "").level == "ok"
     assert doctor_ssh.judge_running("", "22").level == "fail"
     assert "9.2p1" in doctor_ssh.judge_running("SSH-2.0-OpenSSH_9.2p1 Debian-2", "22").what
