@@ -73,11 +73,11 @@ class Person:
         assert done.returncode == 0, f"{project} is not complete; STATUS says: {self.outbox(project)}"
         return self.status(project)
 
-    def wait_text(self, project: str, text: str, file: str = "STATUS", deadline: float = PATIENCE) -> None:
-        """Wait until `text` is in a file of the outbox, `deadline` seconds at most."""
+    def wait_text(self, project: str, text: str, file: str = "STATUS") -> None:
+        """Wait until `text` is in a file of the outbox."""
         path = shlex.quote(f"{self.home}/outbox/{project}/{file}")
         look = (
-            f"for try in $(seq {int(deadline * 10)}); do grep -qsF -- {shlex.quote(text)} {path} && exit 0; "
+            f"for try in $(seq {int(PATIENCE * 10)}); do grep -qsF -- {shlex.quote(text)} {path} && exit 0; "
             "sleep 0.1; done; exit 1"
         )
         done = self.lab.server.run(look, check=False)

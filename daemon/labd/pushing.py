@@ -26,6 +26,7 @@ KEY, HOSTS = ".ssh/labd_push", ".ssh/labd_push_hosts"
 _FIRST_WAIT, _LONGEST_WAIT = 60.0, 3600.0
 _GIVE_UP = 86400.0
 _TIMEOUT = 6 * 3600.0
+_ENDING = 5.0
 _AT_A_TIME = 4
 _FILE_ERROR = 11  # rsync(1), "error in file I/O"; what it was does not always arrive
 _REASONS = (
@@ -49,11 +50,14 @@ class Pushing:
         """`announce` is told whose STATUS has to change."""
         self._lab, self._announce = lab, announce
         self._changed, self._closing = threading.Event(), threading.Event()
-        self._busy: set[int] = set()
+        self._busy: dict[int, threading.Thread] = {}
         self._room = threading.Semaphore(_AT_A_TIME)
 
     def start(self) -> None:
         """Take up what waits, also from before a restart."""
+        # A daemon that was killed may not have told of what it had just sent.
+        for push in self._lab.store.pushes_over(time.time() - 2 * _GIVE_UP):
+            self._announce(self._lab.store.job(push.job))
         threading.Thread(target=self._watch, name="pushing", daemon=True).start()
 
     def wake(self) -> None:
@@ -61,9 +65,11 @@ class Pushing:
         self._changed.set()
 
     def close(self) -> None:
-        """End; what is under way is taken up by the next daemon."""
+        """End; what is under way is taken up by the next daemon, and what has just been sent is told of."""
         self._closing.set()
         self._changed.set()
+        for attempt in [*self._busy.values()]:
+            attempt.join(_ENDING)
 
     def _watch(self) -> None:
         while not self._closing.is_set():
@@ -71,22 +77,24 @@ class Pushing:
             waiting = [push for push in self._lab.store.pushes() if push.job not in self._busy]
             for push in waiting:
                 if (push.due or 0.0) <= time.time():
-                    self._busy.add(push.job)
-                    threading.Thread(target=self._attempt, args=(push,), name=f"push-{push.job}", daemon=True).start()
+                    attempt = threading.Thread(target=self._attempt, args=(push,), name=f"push-{push.job}", daemon=True)
+                    self._busy[push.job] = attempt
+                    attempt.start()
             later = [push.due for push in waiting if push.due and push.due > time.time()]
             self._changed.wait(min(later) - time.time() if later else None)
 
     def _attempt(self, push: Push) -> None:
         with self._room:
             try:
-                self._send(push)
+                if not self._closing.is_set():
+                    self._send(push)
             except LabdError as error:
                 self._failed(push, error.message)
             except Exception:
                 get().exception("results not sent on", job=push.job)
                 self._failed(push, "labd met an error of its own")
             finally:
-                self._busy.discard(push.job)
+                del self._busy[push.job]
         self.wake()
 
     def _send(self, push: Push) -> None:

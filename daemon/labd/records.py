@@ -67,6 +67,12 @@ class Records(Database):
             rows = self._db.execute("SELECT * FROM pushes WHERE due IS NOT NULL ORDER BY due").fetchall()
         return [Push(**row) for row in rows]
 
+    def pushes_over(self, since: float) -> list[Push]:
+        """Those of results later than `since` that need no further attempt."""
+        with self._lock:
+            rows = self._db.execute("SELECT * FROM pushes WHERE due IS NULL AND since > ?", (since,)).fetchall()
+        return [Push(**row) for row in rows]
+
     # Researchers
 
     def see(self, user: str, now: float) -> None:

@@ -92,6 +92,9 @@ class Service:
         """Work until `stop`."""
         self._control.start()
         get().info("labd started", accounts=len(self.lab.accounts))
+        # A daemon that was killed may not have told all that it knew.
+        for job in self.lab.store.active():
+            self._announce(job)
         self._pushing.start()
         tell("READY=1")
         next_housekeeping = time.monotonic()

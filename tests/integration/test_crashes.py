@@ -110,6 +110,27 @@ def test_a_running_program_does_not_notice_that_the_daemon_is_killed_and_started
     nothing_is_left(lab, 1)
 
 
+def test_what_a_killed_daemon_could_not_tell_any_more_is_told_by_the_next(make_lab: MakeLab) -> None:
+    lab = make_lab(settings="[machine]\ncpus = 1.0")
+    lab.start()
+    states = {"first": "running", "second": "queued"}
+
+    def told() -> bool:
+        return states == {name: lab.ana.status(name).get("state") for name in states}
+
+    for project in states:
+        lab.ana.program(project, "import time\ntime.sleep(600)\n")
+    lab.ana.submit("first")
+    wait_for("the first runs", lambda: lab.ana.status("first").get("state") == "running")
+    lab.ana.submit("second")
+    wait_for("the second waits", told)
+    lab.kill()
+    for project in states:
+        lab.ana.write(lab.ana.outbox(project) / "status.json", "{}")
+    lab.start()
+    wait_for("both are told of", told)
+
+
 @pytest.mark.parametrize(("end", "state", "code"), [("", "succeeded", 0), ("raise SystemExit(3)", "failed", 3)])
 def test_a_job_that_ended_while_the_daemon_was_down_is_delivered_with_its_true_end(
     lab: Lab, end: str, state: str, code: int
