@@ -56,7 +56,7 @@ LAYERS = [
     ["transfers", "gateway_notes", "screen"],
     ["database", "transfer_run"],
     ["records"],
-    ["uploads", "endings", "status", "progress", "questions", "setup_writing", "setup_plan"],
+    ["uploads", "pace", "endings", "status", "progress", "questions", "setup_writing", "setup_plan"],
     [
         "store",
         "commands",

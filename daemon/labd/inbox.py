@@ -1,7 +1,7 @@
-"""The inboxes: when to look, and what each look means.
+"""The inboxes: looks at them, and what each look means.
 
-This room owns the schedule of looks. Events are a wake-up, a rescan is the truth: losing every event costs time, never
-an upload. It never touches an inbox itself (the hands do) and never makes a job.
+This room owns what is known between looks. Events are a wake-up, a rescan is the truth: losing every event costs time,
+never an upload. It never touches an inbox itself (the hands do), never decides when to look, and never makes a job.
 """
 
 from __future__ import annotations
@@ -18,19 +18,11 @@ from labd.hands import Hands, HandsError
 from labd.jobs import Signal
 from labd.languages import Language
 from labd.log import get
+from labd.pace import Pace
 from labd.store import Store
 from labd.transfers import Traffic, Transfer, parse, traffic
 from labd.uploads import Complete, Look, Nothing, Verdict, Wait, judge
 from labd.writers import open_for_writing
-
-# While something is on its way we look often, but never more than a tenth of the time; for the rest, a thousandth.
-_HOT = 0.5
-_HOT_SHARE = 10
-# The gateway tells when a transfer ends: until then a look is only for STATUS, and to see that the gateway is alive.
-_LIVE = 10.0
-_LIVE_SHARE = 100
-_LOOKING_SHARE = 1000
-_AGE_SHARE = 60
 
 
 @dataclass(frozen=True)
@@ -44,13 +36,11 @@ class Finding:
 
 @dataclass
 class _Watched:
-    """What is known of one account's inbox between looks. Times are time.monotonic()."""
+    """What is known of one account's inbox between looks."""
 
     account: Account
-    next_full: float = 0.0
+    pace: Pace
     bytes: int = 0
-    cost: float = 0.0  # CPU seconds that the last full look took
-    hot: dict[str, float] = field(default_factory=dict)  # project → when to look again
     first_seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # project → fingerprint, wall-clock time
     transfers: list[Transfer] = field(default_factory=list)  # what the gateway has noted
     told: dict[str, set[str]] = field(default_factory=dict)  # transfer → its projects that have been dealt with
@@ -80,7 +70,6 @@ class Inbox:
         self._events = FileEvents(wake)
         self._noted: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._submitted: Collection[tuple[str, str]] = ()
-        self._quiet: dict[tuple[str, str], float] = {}  # (account, project) → no look on an event before this time
         self._know_accounts()
 
     def note(self, account: str, projects: Sequence[str]) -> None:
@@ -91,13 +80,12 @@ class Inbox:
 
     def _know_accounts(self) -> None:
         """Look at the inboxes of those who are researchers now, and no others."""
-        now = time.monotonic()
         serving = {name: account for name, account in self._accounts.items() if not account.settings.disabled}
         for number, (name, account) in enumerate(serving.items()):
             known = self._watched.get(name)
             if known is None:
                 # Spread over time, or 200 accounts would all be looked at in the same second.
-                self._watched[name] = _Watched(account, next_full=now + number * 0.001)
+                self._watched[name] = _Watched(account, Pace(self._limits, number * 0.001))
             else:
                 known.account = account
         for name in self._watched.keys() - serving.keys():
@@ -106,7 +94,7 @@ class Inbox:
     def next_due(self) -> float:
         """When the next look is due, by time.monotonic()."""
         return min(
-            (min([watched.next_full, *watched.hot.values()]) for watched in self._watched.values()),
+            (watched.pace.next_due() for watched in self._watched.values()),
             default=time.monotonic() + self._limits.rescan,
         )
 
@@ -120,22 +108,18 @@ class Inbox:
         for asked in submitted:
             self._noted.put(asked)
         for (name, project), is_order in self._events.take().items():
-            self._due(name, project, is_order)
+            if name in self._watched:
+                self._watched[name].pace.stirred(project, is_order)
         while not self._noted.empty():
             name, noted = self._noted.get()
             if name in self._watched:
-                self._watched[name].hot[noted] = time.monotonic()
-        self._quiet = {key: end for key, end in self._quiet.items() if end > time.monotonic()}
+                self._watched[name].pace.ask(noted)
         findings = []
-        now = time.monotonic()
         for watched in self._watched.values():
-            if watched.next_full <= now:
-                findings += self._full_look(watched)
-            elif due := [project for project, when in watched.hot.items() if when <= now]:
+            due = watched.pace.due()
+            if due is None or due:
                 findings += self._look_at(watched, due)
-            else:
-                continue
-            self._alive()
+                self._alive()
         return findings
 
     def root(self, account: Account, project: str) -> str:
@@ -162,45 +146,24 @@ class Inbox:
         """Stop watching."""
         self._events.close()
 
-    def _due(self, name: str, project: str | None, is_order: bool) -> None:
-        watched = self._watched.get(name)
-        if watched is None:
-            return
-        if project is None:
-            watched.next_full = time.monotonic()
-        else:
-            quiet_until = 0.0 if is_order else self._quiet.get((name, project), 0.0)
-            watched.hot[project] = max(time.monotonic(), quiet_until)
-
-    def _full_look(self, watched: _Watched) -> list[Finding]:
-        account = watched.account
-        self._events.watch(account.name, None, account.inbox)
-        findings = self._look_at(watched, None)
-        watched.bytes = sum(finding.look.bytes for finding in findings)
-        newest = max((finding.look.newest for finding in findings), default=0)
-        age = max(time.time() - newest / 1e9, 0.0)
-        costs = sum(other.cost for other in self._watched.values())
-        wait = max(age / _AGE_SHARE, costs * _LOOKING_SHARE, self._limits.settle)
-        watched.next_full = time.monotonic() + min(wait, self._limits.rescan)
-        return findings
-
     def _look_at(self, watched: _Watched, projects: list[str] | None) -> list[Finding]:
+        """Look at `projects`, or at all that there are."""
         account = watched.account
+        if projects is None:
+            self._events.watch(account.name, None, account.inbox)
         try:
             looks, cost, watched.transfers = self._scan(account, projects)
         except HandsError as error:
             get().warning("inbox cannot be read", user=account.name, reason=error.message)
-            watched.hot.clear()
-            watched.next_full = time.monotonic() + self._limits.rescan
+            watched.pace.failed()
             return []
-        for name in projects if projects is not None else list(watched.hot):
-            watched.hot.pop(name, None)
         if projects is None:
-            watched.cost = cost
+            watched.bytes = sum(look.bytes for look in looks)
+            newest = max((look.newest for look in looks), default=0)
+            others = sum(other.pace.cost for other in self._watched.values() if other is not watched)
+            watched.pace.looked_at_all(newest / 1e9, cost, others)
         else:
-            # Somebody may never stop making events.
-            pause = time.monotonic() + _HOT_SHARE * cost
-            self._quiet |= {(account.name, project): pause for project in projects}
+            watched.pace.looked(projects, cost)
         findings = []
         for look in looks:
             if (account.name, look.name) in self._submitted:
@@ -209,7 +172,7 @@ class Inbox:
             verdict = self._judge(watched, look, known)
             findings.append(Finding(account, look, verdict))
             if known.live or isinstance(verdict, Wait):
-                self._look_again(watched, look.name, known, cost)
+                watched.pace.again(look.name, known, cost)
         if projects is None and not any(isinstance(finding.verdict, Wait) for finding in findings):
             self._remove_notes(account, [transfer for transfer in watched.transfers if transfer.is_idle])
         # A transfer's project may have been removed, or never made: then there is nothing to deal with.
@@ -218,19 +181,6 @@ class Inbox:
             if projects is None or project in projects:
                 self.forget(account, project)
         return findings
-
-    def _look_again(self, watched: _Watched, project: str, known: Traffic, cost: float) -> None:
-        now = time.monotonic()
-        if known.live:
-            wait = max(_LIVE, _LIVE_SHARE * cost)
-            # What the transfer itself stirs up says nothing new.
-            self._quiet[watched.account.name, project] = now + wait
-        elif known.held:
-            # Only another transfer, SUBMIT or a removal changes that: all of them wake us.
-            return
-        else:
-            wait = max(min(_HOT, self._limits.settle / 2), _HOT_SHARE * cost)
-        watched.hot[project] = now + wait
 
     def forget(self, account: Account, project: str) -> None:
         """The transfers about `project` that are over have been dealt with. Raises HandsError."""
