@@ -21,7 +21,7 @@ from labd.log import get
 from labd.pace import Pace
 from labd.store import Store
 from labd.transfers import Traffic, Transfer, parse, traffic
-from labd.uploads import Complete, Look, Nothing, Verdict, Wait, judge
+from labd.uploads import Complete, Gone, Look, Nothing, Verdict, Wait, judge
 from labd.writers import open_for_writing
 
 
@@ -41,6 +41,7 @@ class _Watched:
     account: Account
     pace: Pace
     bytes: int = 0
+    there: set[str] = field(default_factory=set)  # projects that were there at the last look at them
     first_seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # project → fingerprint, wall-clock time
     transfers: list[Transfer] = field(default_factory=list)  # what the gateway has noted
     told: dict[str, set[str]] = field(default_factory=dict)  # transfer → its projects that have been dealt with
@@ -175,8 +176,13 @@ class Inbox:
                 watched.pace.again(look.name, known, cost)
         if projects is None and not any(isinstance(finding.verdict, Wait) for finding in findings):
             self._remove_notes(account, [transfer for transfer in watched.transfers if transfer.is_idle])
-        # A transfer's project may have been removed, or never made: then there is nothing to deal with.
         there = {look.name for look in looks}
+        expected = watched.there if projects is None else watched.there.intersection(projects)
+        for name in sorted(expected - there):
+            watched.first_seen.pop(name, None)
+            findings.append(Finding(account, Look(name, folder=False), Gone()))
+        watched.there = (watched.there - expected) | there
+        # A transfer's project may have been removed, or never made: then there is nothing to deal with.
         for project in {name for transfer in watched.transfers for name in transfer.projects} - there:
             if projects is None or project in projects:
                 self.forget(account, project)

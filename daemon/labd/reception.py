@@ -20,10 +20,11 @@ from labd.jobs import Job, Signal, State
 from labd.lab import Lab, request_stop
 from labd.log import get
 from labd.notices import Key
-from labd.uploads import Complete, Nothing, Refuse, Wait
+from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0
 _PATIENCE = 50.0
+_GONE = "its upload is not in the inbox any more; send it again to run it"
 
 
 class Reception:
@@ -44,6 +45,9 @@ class Reception:
             key, waiting = self._asked.get()
             asked[key] = waiting
         for finding in self._inbox.look(asked.keys()):
+            if isinstance(finding.verdict, Gone):
+                self._forget(finding.account.name, finding.look.name)
+                continue
             job, failure = None, None
             try:
                 job = self._deal_with(finding)
@@ -80,7 +84,7 @@ class Reception:
         return {
             project: f"not started. {told.cause} {told.hint}" if isinstance(told, Diagnosis) else told
             for (owner, project), told in sorted(self._uploads.items())
-            if owner == user and told
+            if owner == user and told and told != _GONE
         }
 
     def upload(self, key: Key) -> str | Diagnosis | None:
@@ -141,6 +145,16 @@ class Reception:
         if finding.look.controls:
             self._inbox.remove_controls(finding.account, finding.look)
         return job
+
+    def _forget(self, user: str, project: str) -> None:
+        """Its upload was removed before it became a job, or after."""
+        key = user, project
+        self._refused.pop(key, None)
+        self._answers.pop(key, None)
+        if self._uploads.pop(key, None):
+            if not self._lab.store.jobs(user, project, limit=1):
+                self._uploads[key] = _GONE
+            self._announce(key)
 
     def _obey(self, finding: Finding) -> None:
         user, project = key = finding.account.name, finding.look.name

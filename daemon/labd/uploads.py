@@ -60,6 +60,11 @@ class Nothing(Verdict):
 
 
 @dataclass(frozen=True)
+class Gone(Verdict):
+    """It was there at the last look, and is no more."""
+
+
+@dataclass(frozen=True)
 class Wait(Verdict):
     """It is not complete yet, or nothing proves that it is."""
 

@@ -145,6 +145,17 @@ def test_check_says_before_the_start_what_is_wrong(ana: Person) -> None:
     assert "app.py" in done.stdout + done.stderr
 
 
+def test_an_upload_that_its_sender_removes_is_told_of_no_more(ana: Person) -> None:
+    ana.pc.put("mistake/code/notes.txt", "no program\n")
+    ana.run("rsync -a mistake/ lab:inbox/mistake/")
+    ana.wait_text("mistake", "not started")
+    assert "mistake: not started" in ana.run("ssh lab").stdout
+    commands = "rm inbox/mistake/code/notes.txt\nrmdir inbox/mistake/code\nrmdir inbox/mistake\n"
+    ana.run("sftp -b - lab", stdin=commands)
+    ana.wait_text("mistake", "mistake: its upload is not in the inbox any more; send it again to run it")
+    assert "mistake" not in ana.run("ssh lab").stdout
+
+
 def test_what_is_not_allowed_is_refused_in_words_and_noted(installed: InstalledLab, ana: Person) -> None:
     logged = len(installed.events())
     for command in ("bash -i", "cat /etc/passwd", "'rsync --server --daemon .'", "'status; id'"):

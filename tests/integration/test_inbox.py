@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -137,6 +139,21 @@ def test_cancel_stops_the_program_and_delivers_what_there_is(lab: Lab) -> None:
     assert "CANCEL" in status["cause"]
     assert (lab.ana.outbox("long") / "output" / "part").read_text() == "1"
     wait_for("CANCEL is removed", lambda: not (lab.ana.inbox("long") / "CANCEL").exists())
+
+
+def test_an_upload_that_is_removed_is_told_of_no_more(lab: Lab) -> None:
+    lab.ana.program("done", HELLO)
+    lab.wait_complete("done")
+    (lab.ana.inbox("done") / "code" / "app.py").unlink()
+    lab.ana.write(lab.ana.inbox("new") / "code" / "notes.txt", "")
+    for project in ("done", "new"):
+        wait_for("both are refused", lambda project=project: "not started" in lab.ana.text(project))
+        shutil.rmtree(lab.ana.inbox(project))
+        wait_for("both are forgotten", lambda project=project: "not started" not in lab.ana.text(project))
+    assert re.fullmatch(r"done: succeeded .*\nSince: .*\n", lab.ana.text("done"))
+    assert lab.ana.text("new") == "new: its upload is not in the inbox any more; send it again to run it\n"
+    lab.ana.program("new", HELLO)
+    lab.wait_complete("new", 2)
 
 
 def test_a_cancelled_job_in_the_queue_never_runs(make_lab: MakeLab) -> None:
