@@ -218,7 +218,8 @@ class _Progress:
             self._failed = step
             if not self.exit_code:
                 self._say(text)
-        elif text.startswith("["):
+        elif text.startswith("[") and step not in self._first:
+            # It is said again when the client comes back to a step after it told of others.
             self._steps[step] = text
         elif text == "exporting to image":
             self._say(f"{_HEADING}Saving the image")

@@ -69,6 +69,14 @@ def test_a_failure_that_was_heard_whole_is_not_built_again(client: Client) -> No
     assert reported == ["Installing", "error: No solution found", "the last words"]
 
 
+def test_a_step_that_the_client_comes_back_to_goes_on_where_it_was(client: Client) -> None:
+    another = ["#8 ...", "", "#7 [internal] load build context", "#7 DONE 0.0s", "", f"#8 {STEP}"]
+    said = printed("#8 0.310 ==> Installing", "#8 0.420 error: No solution found", *another, "#8 1.932 the last words")
+    failed, reported = client.build(said)
+    assert failed.log_tail == "error: No solution found\nthe last words\n"
+    assert reported == ["Installing", "error: No solution found", "the last words"]
+
+
 @pytest.mark.parametrize(
     "cut",
     [
