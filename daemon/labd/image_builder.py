@@ -228,8 +228,7 @@ class _Progress:
     def is_cut(self) -> bool:
         """Whether the beginning of what the failed step printed may be missing: it has no heading.
 
-        A client that begins to listen late, on a busy machine or because another one builds the same, does not hear
-        what a step has printed by then (seen with Docker 20.10).
+        Where two builds meet in a step, only one of the two clients hears what it prints (seen with Docker 20.10).
         """
         return self.exit_code != 0 and not self._first.get(self._failed, "").startswith(_HEADING)
 

@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,21 @@ def test_who_waits_shares_a_failure(workshop: Workshop, index: PackageIndex) -> 
     second.join(DEADLINE)
     assert "nowhere was not found" in second.error.log_tail
     assert second.error.log_tail == first.error.log_tail
+
+
+def test_builds_that_meet_in_a_step_that_fails_both_tell_why(workshop: Workshop) -> None:
+    package = f"no-such-package-{uuid.uuid4().hex}"
+
+    def last_words(library: str) -> str:
+        wishes = {"apt.txt": package.encode(), "requirements.txt": library.encode()}
+        environment = workshop.images.describe("python", "3.11", wishes)
+        with pytest.raises(BuildFailed) as caught:
+            workshop.images.ensure(environment, f"{workshop.user}/{library}", print, threading.Event())
+        return caught.value.log_tail
+
+    with ThreadPoolExecutor() as jobs:
+        for said in jobs.map(last_words, ("alpha", "beta")):
+            assert f"Debian has no package `{package}`" in said
 
 
 def test_one_library_more_is_added_and_the_others_keep_their_versions(workshop: Workshop, index: PackageIndex) -> None:

@@ -1,6 +1,6 @@
 """What the builder's client tells, and what it leaves out: with a client that says what a real one said (Docker 20.10).
 
-That a real one leaves something out depends on which of two programs is quicker, so it cannot be had in each run.
+When a real one comes back to a step depends on which of two programs is quicker, so it cannot be had in each run.
 """
 
 from __future__ import annotations
