@@ -109,8 +109,10 @@ class Images:
         found = self._inspect(image)
         labels = found["Config"]["Labels"] or {} if found else {}
         if "labd.environment" in labels:
-            names = (labels["labd.environment"], labels["labd.language"], labels["labd.version"])
-            self._store.use_environment(*names, time.time())
+            tag = labels["labd.environment"]
+            if is_unfinished(found) and tag in found["RepoTags"]:
+                self._finisher.add(tag, image)
+            self._store.use_environment(tag, labels["labd.language"], labels["labd.version"], time.time())
         return image if found else None
 
     def provenance(self, image: str) -> dict[str, Any]:

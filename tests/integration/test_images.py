@@ -384,15 +384,17 @@ def test_bytecode_is_made_behind_the_first_run_and_the_names_move_on(workshop: W
     assert {**after, "Labels": 0, "Hostname": 0, "Image": 0} == {**before, "Labels": 0, "Hostname": 0, "Image": 0}
 
 
-def test_what_a_stop_cut_off_behind_the_first_run_is_done_at_the_next_use(workshop: Workshop) -> None:
+@pytest.mark.parametrize("is_exact", [False, True])
+def test_what_a_stop_cut_off_behind_the_first_run_is_done_at_the_next_use(workshop: Workshop, is_exact: bool) -> None:
     first, _ = workshop.ensure("alpha")
     workshop.images.close()
     assert workshop.docker.inspect_image(workshop.describe("alpha").tag)["Id"] == first
     assert workshop.docker.containers(all=True, filters={"name": f"{workshop.config.instance}-finish"}) == []
     images = workshop.open()
-    assert images.ready(workshop.describe("alpha")) == first
+    assert (images.kept(first) if is_exact else images.ready(workshop.describe("alpha"))) == first
     assert images.settle(DEADLINE)
     assert images.ready(workshop.describe("alpha")) != first
+    assert images.kept(first) == first
 
 
 def test_what_a_killed_labd_left_behind_is_removed_at_the_start(workshop: Workshop) -> None:
