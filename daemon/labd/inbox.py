@@ -188,8 +188,11 @@ class Inbox:
                 self.forget(account, project)
         return findings
 
-    def forget(self, account: Account, project: str) -> None:
-        """The transfers about `project` that are over have been dealt with. Raises HandsError."""
+    def forget(self, account: Account, project: str) -> bool:
+        """The transfers about `project` that are over have been dealt with. Raises HandsError.
+
+        Whether there are any.
+        """
         watched = self._watched[account.name]
         over = [transfer for transfer in watched.transfers if not transfer.alive and project in transfer.projects]
         for transfer in over:
@@ -199,6 +202,7 @@ class Inbox:
         self._remove_notes(account, spent)
         for transfer in spent:
             del watched.told[transfer.id]
+        return bool(over)
 
     def _remove_notes(self, account: Account, spent: Sequence[Transfer]) -> None:
         if spent:

@@ -140,8 +140,9 @@ class Reception:
             self._uploads[key] = told
             self._announce(key)
         # Last: a crash before these lines makes labd see them again, and doing them again changes nothing.
-        if not isinstance(finding.verdict, Wait):
-            self._inbox.forget(finding.account, project)
+        if not isinstance(finding.verdict, Wait) and self._inbox.forget(finding.account, project):
+            # The daemon before this one may have told that they go on.
+            self._announce(key)
         if finding.look.controls:
             self._inbox.remove_controls(finding.account, finding.look)
         return job

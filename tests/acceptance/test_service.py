@@ -65,6 +65,21 @@ def test_what_arrives_while_the_service_is_down_becomes_one_job(installed: Insta
     assert len(ana.jobs("down")) == 1
 
 
+def test_a_transfer_that_changes_nothing_and_ends_while_the_service_is_down_is_not_told_of_for_ever(
+    installed: InstalledLab, ana: Person
+) -> None:
+    ana.project("same", "print('ran')\n")
+    ana.finish("same", "rsync -a same/ lab:inbox/same/")
+    status = f"{ana.home}/outbox/same/STATUS"
+    installed.server.run(f"systemctl stop labd && echo 'New upload: receiving: 1 file so far' >>{status}")
+    try:
+        ana.run("rsync -a same/ lab:inbox/same/")
+    finally:
+        installed.server.run("systemctl start labd")
+    wait_for("what is true", lambda: "receiving" not in ana.outbox("same"))
+    assert len(ana.jobs("same")) == 1
+
+
 def test_a_kill_at_the_memory_limit_that_nobody_saw_is_in_the_journal(installed: InstalledLab, ana: Person) -> None:
     source = "import time\nprint('begun', flush=True)\ntime.sleep(3)\nlist(map(bytes, [10**6] * 10**6))\n"
     ana.project("greedy", source)
