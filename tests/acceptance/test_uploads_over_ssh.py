@@ -267,7 +267,7 @@ print(files, size, names.hexdigest())
 
 
 def test_two_hundred_thousand_small_files_are_one_job_with_all_of_them(sender: Sender) -> None:
-    ana, patience = sender.person, 300.0
+    ana, patience = sender.person, 600.0
     sender.make("crowd")
     ana.pc.put("uploads/crowd/code/app.py", f"import os\nos.chdir('/input')\n{COUNT}")
     ana.run(sender.command("crowd", "small_files 200000 50"), timeout=patience)
