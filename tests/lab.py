@@ -201,8 +201,9 @@ class Lab:
         """All jobs that there ever were, oldest first."""
         return self.ask("jobs", limit=1000)
 
-    def containers(self, label: str = "labd.instance") -> list[str]:
-        names = docker("ps", "-a", "--filter", f"label={label}={self.instance}", "--format", "{{.Names}}")
+    def containers(self) -> list[str]:
+        """Those of this lab's jobs."""
+        names = docker("ps", "-a", "--filter", f"label=labd.instance={self.instance}", "--format", "{{.Names}}")
         return names.split()
 
     def wait_complete(self, name: str, job: int = 1, user: Researcher | None = None) -> dict[str, Any]:
@@ -229,9 +230,9 @@ class Lab:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.kill()
-        for label in ("labd.instance", "labd.holder"):
-            for name in self.containers(label):
-                subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)
+        # By name: what finishes an image has no label, and a daemon that was killed leaves it behind.
+        for name in docker("ps", "-a", "--filter", f"name=^{self.instance}-", "--format", "{{.Names}}").split():
+            subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)
         subprocess.run(["chmod", "-R", "u+rwX", str(self.folder)], capture_output=True, check=False)
         subprocess.run(["rm", "-rf", "--", str(self.folder)], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
