@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from labd.errors import ProjectError
 from labd.jobs import Job
 from labd.lab import Lab
@@ -64,8 +66,8 @@ def pinned(lab: Lab, job: Job, asked: Wishes) -> Wishes:
         return asked
     lines = asked.files[_LISTED].decode().splitlines()
     options = [line for line in lines if line.startswith("-") and not _WITHOUT_PIN.match(line)]
-    placed = {_plain(found[1]): line for line in lines if (found := _PLACE.match(line))}
-    pins = [package for package in packages if _plain(package.partition("==")[0]) not in {"python", *placed}]
+    placed = {canonicalize_name(found[1]): line for line in lines if (found := _PLACE.match(line))}
+    pins = [package for package in packages if canonicalize_name(package.partition("==")[0]) not in {"python", *placed}]
     text = "\n".join([*options, *placed.values(), *pins, ""])
     return replace(asked, files={**asked.files, _LISTED: text.encode()})
 
@@ -112,8 +114,3 @@ def _recalled(lab: Lab, job: Job) -> dict[str, Any]:
 
 def _versions(packages: list[str]) -> dict[str, str]:
     return {name: version for name, _, version in (package.partition("==") for package in packages)}
-
-
-def _plain(name: str) -> str:
-    """A name as the package index compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from labd.commands import run
 from labd.hands import Identity
 from labd.requirements import requirements
@@ -72,7 +74,7 @@ def unprovided(found: Found, libraries: Iterable[str], distributions: Mapping[st
 
 def _provides(names: Collection[str], module: str, requirement: str) -> bool:
     """Whether one of the libraries called `names` may well be the one with `module`."""
-    plain = _plain(module)
+    plain = canonicalize_name(module)
     return _name(requirement) in names or any(plain == name or plain in name.split("-") for name in names)
 
 
@@ -96,8 +98,4 @@ def proposal(missing: Mapping[str, str]) -> str:
 
 
 def _name(requirement: str) -> str:
-    return _plain(re.split(r"[\[<>=!~; @(]", requirement, maxsplit=1)[0])
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return canonicalize_name(re.split(r"[\[<>=!~; @(]", requirement, maxsplit=1)[0])

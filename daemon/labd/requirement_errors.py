@@ -10,6 +10,8 @@ import difflib
 import re
 from collections.abc import Mapping
 
+from packaging.utils import canonicalize_name
+
 from labd.build_log import BuildLog
 from labd.evidence import Diagnosis, shorten
 
@@ -107,19 +109,14 @@ def _wrong_hash(log: BuildLog) -> Diagnosis | None:
 
 def similar(name: str, distributions: Mapping[str, str]) -> str:
     """The requirement that was probably meant by `name`, if `distributions` knows one; otherwise ""."""
-    plain = _plain(name)
-    known = {_plain(requirement): requirement for requirement in distributions.values()}
-    imports = {_plain(module): requirement for module, requirement in distributions.items()}
-    if plain in imports and _plain(imports[plain]) != plain:
+    plain = canonicalize_name(name)
+    known: dict[str, str] = {canonicalize_name(requirement): requirement for requirement in distributions.values()}
+    imports = {canonicalize_name(module): requirement for module, requirement in distributions.items()}
+    if plain in imports and canonicalize_name(imports[plain]) != plain:
         return imports[plain]
     longer = [requirement for key, requirement in known.items() if key.startswith(f"{plain}-")]
     close = difflib.get_close_matches(plain, known, n=1, cutoff=0.85)
     return longer[0] if longer else known[close[0]] if close and close[0] != plain else ""
-
-
-def _plain(name: str) -> str:
-    """A name as the package index compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _wrong_python(log: BuildLog) -> Diagnosis | None:
