@@ -77,9 +77,7 @@ class Images:
         image = self._inspect(environment.tag) if environment.base_id else None
         if image is None:
             return None
-        if is_unfinished(image):
-            self._finisher.add(environment.tag, image["Id"])
-        self._note_use(environment)
+        self._use(image, environment.tag, environment.language.name, environment.version)
         if project and self._named.get(project) != image["Id"]:
             with self._asking() as docker:
                 # By name and not by id: the finished image may have taken the place of this one a moment ago.
@@ -109,10 +107,7 @@ class Images:
         found = self._inspect(image)
         labels = found["Config"]["Labels"] or {} if found else {}
         if "labd.environment" in labels:
-            tag = labels["labd.environment"]
-            if is_unfinished(found) and tag in found["RepoTags"]:
-                self._finisher.add(tag, image)
-            self._store.use_environment(tag, labels["labd.language"], labels["labd.version"], time.time())
+            self._use(found, labels["labd.environment"], labels["labd.language"], labels["labd.version"])
         return image if found else None
 
     def provenance(self, image: str) -> dict[str, Any]:
@@ -218,11 +213,14 @@ class Images:
             self._base_ids[name] = known, time.monotonic() + _REMEMBERED
         return known
 
-    def _note_use(self, environment: Environment) -> None:
+    def _use(self, image: Any, tag: str, language: str, version: str) -> None:
+        """Environment `tag` is used now, by way of `image`: what is left to do for it is done, if it is its own yet."""
+        if is_unfinished(image) and tag in image["RepoTags"]:
+            self._finisher.add(tag, image["Id"])
         now = time.time()
-        if self._noted.get(environment.tag, 0.0) < now - _NOTED:
-            self._store.use_environment(environment.tag, environment.language.name, environment.version, now)
-            self._noted[environment.tag] = now
+        if self._noted.get(tag, 0.0) < now - _NOTED:
+            self._store.use_environment(tag, language, version, now)
+            self._noted[tag] = now
 
     def _installed(self, image: str, file: str) -> Sequence[str]:
         with self._reading:
