@@ -113,9 +113,19 @@ def hand_over(arguments: Sequence[str], *, output: int | None = None) -> int:
     return subprocess.call([which(arguments[0]), *arguments[1:]], stdout=output)
 
 
+def spoken(arguments: Sequence[str], stdin: bytes, *, timeout: float) -> bytes:
+    """What a small helper prints in answer to `stdin`, as far as it has come after `timeout` seconds."""
+    try:
+        return subprocess.run(
+            arguments, input=stdin, stdout=subprocess.PIPE, timeout=timeout, check=False, process_group=0
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        return error.stdout or b""
+
+
 def converse(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a helper that is spoken to over its standard input and output."""
-    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True)
+    """Start a helper that is spoken to over its standard input and output, in a process group of its own."""
+    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True, process_group=0)
 
 
 def start(arguments: Sequence[str], output: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -7,8 +7,12 @@ path itself.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +24,9 @@ from labd.commands import converse
 from labd.errors import LabdError
 
 _KEPT_WORKERS = 3
+_ENDING = 2.0  # seconds in which a killed worker has to be gone
+_LARGEST = 64 << 20  # bytes of an answer
+_ENDED = "The helper for file work ended unexpectedly."
 
 
 class HandsError(LabdError):
@@ -51,6 +58,7 @@ class Hands:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[subprocess.Popen[bytes]] = []
+        self._stuck: list[subprocess.Popen[bytes]] = []  # killed, but not gone yet
 
     def do(self, identity: Identity | None, action: str, *, timeout: float = 30.0, **arguments: Any) -> Any:
         """What `action` of the worker returns, done as `identity` (None: as labd itself) within `timeout` seconds.
@@ -63,7 +71,7 @@ class Hands:
         try:
             answer = _ask(worker, json.dumps(request).encode() + b"\n", time.monotonic() + timeout)
         except BaseException:
-            _end(worker)
+            self._end(worker)
             raise
         self._give_back(worker)
         if "error" in answer:
@@ -74,43 +82,82 @@ class Hands:
         """End idle workers until `keep` are left: each holds 10 MB."""
         with self._lock:
             idle, self._idle = self._idle[keep:], self._idle[:keep]
+            self._stuck = [worker for worker in self._stuck if worker.poll() is None]
         for worker in idle:
-            _end(worker)
+            self._end(worker)
 
     def _take(self) -> subprocess.Popen[bytes]:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return converse([sys.executable, "-I", "-m", "labd.hands_worker"])
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.poll() is None:
+                    return worker
+        try:
+            return converse([sys.executable, "-I", "-m", "labd.hands_worker"])
+        except OSError as error:
+            raise HandsError(
+                f"The helper for file work cannot be started: {error.strerror}.", error.errno or 0
+            ) from None
 
     def _give_back(self, worker: subprocess.Popen[bytes]) -> None:
         with self._lock:
             if len(self._idle) < _KEPT_WORKERS:
                 self._idle.append(worker)
                 return
-        _end(worker)
+        self._end(worker)
+
+    def _end(self, worker: subprocess.Popen[bytes]) -> None:
+        if not _end(worker):
+            with self._lock:
+                self._stuck.append(worker)
 
 
 def _ask(worker: subprocess.Popen[bytes], request: bytes, deadline: float) -> Any:
+    """What `worker` answers to `request` before `deadline`, a time.monotonic(). Raises HandsError."""
     assert worker.stdin is not None and worker.stdout is not None
     try:
-        worker.stdin.write(request)
-        worker.stdin.flush()
+        _send(worker.stdin.fileno(), request, deadline)
         answer = bytearray()
-        poll = select.poll()
-        poll.register(worker.stdout, select.POLLIN | select.POLLHUP)
         while not answer.endswith(b"\n"):
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise HandsError("The researcher's folder does not answer.")
-            chunk = worker.stdout.read1(1 << 20)  # type: ignore[attr-defined]
+            _await(worker.stdout.fileno(), select.POLLIN | select.POLLHUP, deadline)
+            chunk = os.read(worker.stdout.fileno(), 1 << 20)
             if not chunk:
-                raise HandsError("The helper for file work ended unexpectedly.")
+                raise HandsError(_ENDED)
             answer += chunk
-    except BrokenPipeError:
-        raise HandsError("The helper for file work ended unexpectedly.") from None
-    return json.loads(answer)
+            if len(answer) > _LARGEST:
+                raise HandsError("The answer of the helper for file work is larger than any that makes sense.")
+        return json.loads(answer)
+    except (BrokenPipeError, ValueError):
+        raise HandsError(_ENDED) from None
 
 
-def _end(worker: subprocess.Popen[bytes]) -> None:
-    worker.kill()
-    worker.communicate()
+def _send(descriptor: int, request: bytes, deadline: float) -> None:
+    # A large request does not fit into the pipe: whoever reads it slowly must not hold us up for ever.
+    os.set_blocking(descriptor, False)
+    rest = memoryview(request)
+    while rest:
+        _await(descriptor, select.POLLOUT, deadline)
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _await(descriptor: int, event: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(descriptor, event)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise HandsError("The researcher's folder does not answer.", errno.ETIMEDOUT)
+
+
+def _end(worker: subprocess.Popen[bytes]) -> bool:
+    """Kill `worker`; whether it is gone. One that the kernel waits for in a file system that hangs cannot be ended."""
+    # What it has started goes with it: an rsync that nobody waits for would go on writing.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
+    for pipe in (worker.stdin, worker.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    try:
+        worker.wait(_ENDING)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
