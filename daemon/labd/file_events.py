@@ -1,30 +1,46 @@
 """File events: what wakes the lab up when something moves in an inbox.
 
 This room owns the one inotify instance (watchdog) and what it watches: inboxes and their direct folders, never more.
-Events are a hint; nothing depends on one that is lost.
+Events are a hint; nothing depends on one that is lost, and labd goes on without any where they cannot be had.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-
-from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+from typing import Any
 
 from labd.layout import CONTROLS
+from labd.log import get
 
-_EVENTS = Mask(
-    InotifyConstants.IN_CREATE
-    | InotifyConstants.IN_MOVED_TO
-    | InotifyConstants.IN_MOVED_FROM
-    | InotifyConstants.IN_DELETE
-    | InotifyConstants.IN_CLOSE_WRITE
-    | InotifyConstants.IN_ATTRIB
-    | InotifyConstants.IN_ONLYDIR
-    | InotifyConstants.IN_DONT_FOLLOW
-)
+try:
+    # Not the public interface of watchdog, so a release of it may not have them: see `why_blind`.
+    from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyFD, Mask
+
+    _MISSING = ""
+    _EVENTS = Mask(
+        InotifyConstants.IN_CREATE
+        | InotifyConstants.IN_MOVED_TO
+        | InotifyConstants.IN_MOVED_FROM
+        | InotifyConstants.IN_MOVE_SELF
+        | InotifyConstants.IN_DELETE
+        | InotifyConstants.IN_CLOSE_WRITE
+        | InotifyConstants.IN_ATTRIB
+        | InotifyConstants.IN_ONLYDIR
+        | InotifyConstants.IN_DONT_FOLLOW
+    )
+except Exception as error:
+    _MISSING = f"this release of watchdog does not have what labd needs ({error})"
+
+_MOST = 1000  # watches of one account; a machine has some 100,000 for all
+_ADDING = 0.2  # seconds that a look waits for a watch; on a network that hangs it can take for ever
+
+Key = tuple[str, str | None]
+"""Account, and project in its inbox; None for the inbox itself."""
 
 
 class FileEvents:
@@ -38,56 +54,88 @@ class FileEvents:
         """`wake` is called from another thread after each event."""
         self._wake = wake
         self._lock = threading.Lock()
-        self._paths: dict[WatchDescriptor, tuple[str, str | None]] = {}
-        self._watched: dict[tuple[str, str | None], WatchDescriptor] = {}
-        self._due: dict[tuple[str, str | None], bool] = {}
-        self._inotify = InotifyFD()
-        self._inotify.start()
+        self._keys: dict[int, Key] = {}  # watch descriptor → what it watches
+        self._watched: dict[Key, int] = {}
+        self._due: dict[Key, bool] = {}
+        self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._inotify: Any = None
+        self._why_blind = _MISSING
+        if not _MISSING:
+            try:
+                self._inotify = InotifyFD()
+                self._inotify.start()
+                threading.Thread(target=self._run_errands, name="watches", daemon=True).start()
+            except Exception as error:
+                self._inotify, self._why_blind = None, f"the kernel gives none ({error})"
+
+    def why_blind(self) -> str:
+        """Why there are no file events; "" when there are."""
+        if self._inotify is not None and not self._inotify.is_alive():
+            return "their thread has ended"
+        return self._why_blind
 
     def watch(self, account: str, project: str | None, path: Path) -> None:
-        """Watch the folder `path`: the inbox of `account`, or that of one `project` in it."""
-        key = (account, project)
-        if key in self._watched:
-            return
-        try:
-            descriptor = self._inotify.add_callback(os.fsencode(path), _EVENTS, self, CallbackId(id(self)))
-        except OSError:
-            return  # It is gone again, or the machine has no watches left: the rescan is the truth.
-        with self._lock:
-            self._watched[key] = descriptor
-            self._paths[descriptor] = key
+        """Watch the folder `path`: the inbox of `account`, or that of one `project` in it.
 
-    def on_event(self, event: InotifyEvent) -> None:
+        The inbox itself is watched anew each time, because another folder may have taken its place.
+        """
+        key = (account, project)
+        with self._lock:
+            is_known = key in self._watched
+            if self._inotify is None or (is_known and project is not None) or self._count(account) >= _MOST:
+                return
+        added = threading.Event()
+        self._errands.put(lambda: self._add(key, path, added))
+        # What moves after the look that follows must not be missed.
+        added.wait(_ADDING)
+
+    def forget(self, account: str) -> None:
+        """Watch nothing of `account` any more."""
+        with self._lock:
+            keys = [key for key in self._watched if key[0] == account]
+        for key in keys:
+            self._errands.put(lambda key=key: self._drop(key))  # type: ignore[misc]
+
+    def on_event(self, event: Any) -> None:
         """Called by watchdog: something in a watched folder moved."""
         name = os.fsdecode(event.name)
         with self._lock:
-            account, project = self._paths.get(event.wd, (None, None))
-            if account is None:
+            key = self._keys.get(event.wd)
+            if key is None:
                 return
+            account, project = key
             is_control = project is not None and name in CONTROLS
             if is_control and event.is_delete:
                 return  # labd itself does that once it has obeyed
-            key = (account, project or name or None)
-            self._due[key] = self._due.get(key, False) or is_control
+            moved = (account, project or name or None)
+            self._due[moved] = self._due.get(moved, False) or is_control
+            if event.is_move_self:
+                self._due.setdefault((account, None), False)
+            stale = [other for other, watch in self._watched.items() if event.is_move_self and watch == event.wd]
+        # It has another name now, or is elsewhere. The look at the whole inbox watches it anew.
+        for other in stale:
+            self._drop(other)
         self._wake()
 
-    def on_watch_deleted(self, descriptor: WatchDescriptor) -> None:
+    def on_watch_deleted(self, descriptor: int) -> None:
         """Called by watchdog: a watched folder is gone."""
         with self._lock:
-            key = self._paths.pop(descriptor, None)
+            key = self._keys.pop(descriptor, None)
             if key is None:
                 return
-            del self._watched[key]
-            self._due[key[0], None] = False
+            if self._watched.get(key) == descriptor:
+                del self._watched[key]
+            self._due.setdefault((key[0], None), False)
         self._wake()
 
     def on_queue_overflow(self) -> None:
         """Called by watchdog: events were lost, so everything may have moved."""
         with self._lock:
-            self._due |= {(account, None): False for account, _ in self._paths.values()}
+            for account, _ in self._keys.values():
+                self._due.setdefault((account, None), False)
         self._wake()
 
-    def take(self) -> dict[tuple[str, str | None], bool]:
+    def take(self) -> dict[Key, bool]:
         """What moved since the last call: (account, project), project None for the inbox as a whole.
 
         With it whether a control file came.
@@ -98,4 +146,41 @@ class FileEvents:
 
     def close(self) -> None:
         """Stop watching."""
-        self._inotify.stop()
+        if self._inotify is not None:
+            self._errands.put(None)
+            self._inotify.stop()
+
+    def _count(self, account: str) -> int:
+        return Counter(owner for owner, _ in self._watched)[account]
+
+    def _run_errands(self) -> None:
+        """In a thread of its own: to watch a path on a network that hangs takes for ever."""
+        while (errand := self._errands.get()) is not None:
+            try:
+                errand()
+            except Exception:
+                get().exception("file events: a defect of labd")
+
+    def _add(self, key: Key, path: Path, added: threading.Event) -> None:
+        try:
+            if key in self._watched:
+                self._drop(key)
+            # Named after what it watches: a folder that was renamed a moment ago still has its old watch.
+            identifier = CallbackId(hash((id(self), key)))
+            descriptor = self._inotify.add_callback(os.fsencode(path), _EVENTS, self, identifier)
+            with self._lock:
+                self._watched[key] = descriptor
+                self._keys[descriptor] = key
+        except OSError:
+            pass  # It is gone again, or the machine has no watches left: the rescan is the truth.
+        finally:
+            added.set()
+
+    def _drop(self, key: Key) -> None:
+        with self._lock:
+            descriptor = self._watched.pop(key, None)
+            if descriptor is None:
+                return
+            if self._keys.get(descriptor) == key:
+                del self._keys[descriptor]
+        self._inotify.remove_callbacks([(descriptor, CallbackId(hash((id(self), key))))])

@@ -65,21 +65,26 @@ class Pace:
         self._quiet = {project: end for project, end in self._quiet.items() if end > now}
         self._quiet |= dict.fromkeys(projects, now + _HOT_SHARE * cost)
 
-    def looked_at_all(self, newest: float, cost: float, others: float) -> None:
+    def looked_at_all(self, newest: float, cost: float, others: float, rescan: float) -> None:
         """A look at the whole took `cost` CPU seconds; those at all other inboxes take `others`.
 
-        `newest` is when something last changed in it, in seconds since the epoch.
+        `newest` is when something last changed in it, in seconds since the epoch; the next look is due after `rescan`
+        seconds at the latest.
         """
         self.cost = cost
         self._projects.clear()
         age = max(time.time() - newest, 0.0)
         wait = max(age / _AGE_SHARE, (cost + others) * _LOOKING_SHARE, self._limits.settle)
-        self._whole = time.monotonic() + min(wait, self._limits.rescan)
+        self._whole = time.monotonic() + min(wait, rescan)
 
-    def failed(self) -> None:
-        """The inbox cannot be read."""
+    def later(self, project: str, due: float) -> None:
+        """Look at `project` again at `due`: what was found could not be dealt with."""
+        self._projects[project] = due
+
+    def failed(self, due: float) -> None:
+        """The inbox cannot be read: the next look is at the whole, at `due`."""
         self._projects.clear()
-        self._whole = time.monotonic() + self._limits.rescan
+        self._whole = due
 
     def again(self, project: str, known: Traffic, cost: float) -> None:
         """Look once more at `project`, which is not complete yet; the look before took `cost` CPU seconds."""

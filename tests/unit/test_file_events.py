@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +44,69 @@ def test_all_that_comes_to_an_inbox_and_goes_is_told_by_its_name(events: FileEve
     assert next_of(events) == {("ana-silva", name): False}
     (tmp_path / name).rmdir()
     assert next_of(events) == {("ana-silva", name): False}
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_renamed_folder_is_watched_under_its_new_name(events: FileEvents, tmp_path: Path, known: bool) -> None:
+    events.watch("ana-silva", None, tmp_path)
+    names = ("new", "galaxies") if known else ("new",)
+    for name in names:
+        (tmp_path / name).mkdir()
+        events.watch("ana-silva", name, tmp_path / name)
+    if known:
+        (tmp_path / "galaxies").rename(tmp_path / "old")
+    (tmp_path / "new").rename(tmp_path / "galaxies")
+    wait_for("word of the new name", lambda: ("ana-silva", "galaxies") in events.take())
+    (tmp_path / "new").mkdir()
+    for name in ("galaxies", "new"):
+
+        def is_heard(name: str = name) -> bool:
+            """What a look does: watch what is there. Then an order comes."""
+            events.watch("ana-silva", name, tmp_path / name)
+            (tmp_path / name / "CANCEL").unlink(missing_ok=True)
+            (tmp_path / name / "CANCEL").touch()
+            return any(is_order and project == name for (_, project), is_order in events.take().items())
+
+        wait_for(f"word of {name}/CANCEL", is_heard)
+
+
+def test_a_folder_in_the_place_of_the_inbox_is_watched_at_the_next_look(events: FileEvents, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    events.watch("ana-silva", None, inbox)
+    inbox.rename(tmp_path / "before")
+    inbox.mkdir()
+    wait_for("word of the inbox", lambda: events.take().get(("ana-silva", None)) is not None)
+    events.watch("ana-silva", None, inbox)
+    (inbox / "nile").mkdir()
+    assert ("ana-silva", "nile") in next_of(events)
+
+
+def test_one_account_cannot_take_all_watches_of_the_machine(
+    events: FileEvents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labd.file_events._MOST", 3)
+    for account, name in [("ana-silva", f"p{number}") for number in range(6)] + [("ben-okoro", "nile")]:
+        (tmp_path / account / name).mkdir(parents=True)
+        events.watch(account, name, tmp_path / account / name)
+    (tmp_path / "ana-silva" / "p5" / "SUBMIT").touch()
+    (tmp_path / "ben-okoro" / "nile" / "SUBMIT").touch()
+    assert set(next_of(events)) == {("ben-okoro", "nile")}
+
+
+def test_a_machine_without_inotify_instances_is_told(tmp_path: Path) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        blind = FileEvents(lambda: None)
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    assert "the kernel gives none" in blind.why_blind()
+    blind.watch("ana-silva", None, tmp_path)
+    assert blind.take() == {}
+    blind.close()

@@ -25,7 +25,7 @@ def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
     monkeypatch.setattr("labd.pace.time", SimpleNamespace(monotonic=lambda: UPTIME, time=lambda: NOW))
     made = Pace(LIMITS, 0.0)
     assert made.due() is None
-    made.looked_at_all(0.0, 0.0, 0.0)
+    made.looked_at_all(0.0, 0.0, 0.0, LIMITS.rescan)
     assert (made.due(), ahead(made)) == ([], LIMITS.rescan)
     return made
 
@@ -37,7 +37,7 @@ def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
 def test_the_whole_is_looked_at_again_by_its_age_and_for_a_thousandth_of_the_time(
     pace: Pace, age: float, cost: float, others: float, wait: float
 ) -> None:
-    pace.looked_at_all(NOW - age, cost, others)
+    pace.looked_at_all(NOW - age, cost, others, LIMITS.rescan)
     assert ahead(pace) == wait
 
 
@@ -90,7 +90,14 @@ def test_a_transfer_does_not_wake_looks_at_its_own_project(pace: Pace) -> None:
     assert ahead(pace) == 10.0
 
 
-def test_an_inbox_that_cannot_be_read_waits_for_the_next_round(pace: Pace) -> None:
+def test_an_inbox_that_cannot_be_read_is_looked_at_as_a_whole_when_that_is_due(pace: Pace) -> None:
     pace.ask("p")
-    pace.failed()
-    assert (pace.due(), ahead(pace)) == ([], LIMITS.rescan)
+    pace.failed(UPTIME + 5.0)
+    assert (pace.due(), ahead(pace)) == ([], 5.0)
+
+
+def test_a_project_that_could_not_be_dealt_with_is_looked_at_again(pace: Pace) -> None:
+    pace.later("p", UPTIME + 3.0)
+    assert (pace.due(), ahead(pace)) == ([], 3.0)
+    pace.later("p", UPTIME)
+    assert pace.due() == ["p"]
