@@ -6,17 +6,23 @@ changes an account, and never looks into a home.
 
 from __future__ import annotations
 
-import grp
+import json
 import os
 import pwd
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from labd.account_lookup import look_up
+from labd.commands import spoken
 from labd.config import AccountEntry, AccountSettings, Config, account_file
 from labd.errors import ConfigError
 from labd.hands import Identity
 from labd.log import get
+
+_LOOKING_UP = 10.0  # seconds for all names together
 
 
 @dataclass(frozen=True)
@@ -42,25 +48,65 @@ class Account:
         return self.home / ".labd" / "sessions"
 
 
+@dataclass(frozen=True)
+class Read:
+    """The researchers that were found, and those who are left out with the reason."""
+
+    found: Mapping[str, Account]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    silent: frozenset[str] = frozenset()  # of those left out: the machine did not say whether it knows them
+
+
 class Accounts(Mapping[str, Account]):
     """All researchers by name, as they were when last read."""
 
-    def __init__(self, read: Callable[[], Mapping[str, Account]]) -> None:
+    def __init__(self, read: Callable[[], Read]) -> None:
         """`read` finds the researchers; it is called now, and again by `refresh`."""
         self._read = read
-        self._known = dict(read())
+        self._known: dict[str, Account] = {}
+        self._left_out: Mapping[str, str] = {}
+        self.are_all_known = True  # whether none is left out
+        self._remembered: Path | None = None
+        self.refresh()
 
     def refresh(self, keep: frozenset[str] = frozenset()) -> None:
         """Read them again. Those in `keep` stay known also when they are gone: they have jobs that go on."""
-        found = self._read()
-        gone = {name: account for name, account in self._known.items() if name in keep and name not in found}
-        self._known = {**gone, **found}
+        read = self._read()
+        keep |= read.silent
+        for name, reason in read.left_out.items():
+            if self._left_out.get(name) != reason:
+                get().warning("account left out", user=name, reason=reason)
+        self._left_out = read.left_out
+        self.are_all_known = not read.left_out
+        gone = {name: account for name, account in self._known.items() if name in keep and name not in read.found}
+        self._known = {**gone, **read.found}
+        if self._remembered:
+            self._write(self._remembered)
+
+    def remember(self, file: Path, keep: frozenset[str]) -> None:
+        """Keep in `file` who is known, also for the next daemon; and know those in `keep` from the last one's file.
+
+        Their jobs go on while the machine does not know them: after a start, its user database may be late.
+        """
+        self._remembered = file
+        recalled = _recalled(file)
+        self._known |= {name: recalled[name] for name in keep & recalled.keys() - self._known.keys()}
+        self._write(file)
+
+    def _write(self, file: Path) -> None:
+        text = json.dumps({name: _described(account) for name, account in self._known.items()})
+        part = file.with_name(file.name + ".part")
+        try:
+            part.write_text(text)
+            os.replace(part, file)
+        except OSError as error:
+            get().warning("the accounts are not remembered", reason=error.strerror)
 
     def __getitem__(self, name: str) -> Account:
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
+        return iter(self._known.copy())
 
     def __len__(self) -> int:
         return len(self._known)
@@ -69,10 +115,10 @@ class Accounts(Mapping[str, Account]):
 def configured(config: Config) -> Accounts:
     """Those that `config` lists, and those with a file of their own in the folder of accounts.
 
-    Raises ConfigError for one in the config that the machine does not have. A file that is wrong is reported in the
-    log and left out: one researcher's trouble is not everybody's.
+    One that is wrong, or that the machine does not know (now), is reported in the log and left out: one researcher's
+    trouble is not everybody's.
     """
-    return Accounts(lambda: {**_with_files(config.paths.accounts), **_listed(config)})
+    return Accounts(lambda: _read(config))
 
 
 def myself(home: Path) -> Accounts:
@@ -83,49 +129,72 @@ def myself(home: Path) -> Accounts:
     except KeyError:
         name = f"user{uid}"
     account = Account(name, Identity(uid, os.getgid(), tuple(os.getgroups())), home)
-    return Accounts(lambda: {name: account})
+    return Accounts(lambda: Read({name: account}))
 
 
-def _listed(config: Config) -> dict[str, Account]:
-    return {entry.name: resolve(entry) for entry in config.accounts}
-
-
-def _with_files(folder: Path) -> dict[str, Account]:
-    found = {}
-    for file in sorted(folder.glob("*.toml")):
+def _read(config: Config) -> Read:
+    entries: dict[str, AccountEntry] = {}
+    left_out: dict[str, str] = {}
+    for file in sorted(config.paths.accounts.glob("*.toml")):
         try:
-            found[file.stem] = resolve(account_file(file))
+            entries[file.stem] = account_file(file)
         except ConfigError as error:
-            get().warning("account left out", user=file.stem, reason=error.message)
-    return found
+            left_out[file.stem] = error.message
+    entries |= {entry.name: entry for entry in config.accounts}
+    facts = _looked_up(entries.values())
+    found = {}
+    silent = frozenset(entries.keys() - facts.keys())
+    left_out |= dict.fromkeys(silent, "the machine's user database does not answer")
+    for name, entry in entries.items():
+        if name in silent:
+            continue
+        try:
+            found[name] = _resolved(entry, facts[name])
+        except ConfigError as error:
+            left_out[name] = error.message
+    return Read(found, left_out, silent)
+
+
+def _looked_up(entries: Collection[AccountEntry]) -> dict[str, Mapping[str, Any]]:
+    """What the machine knows of each, as far as it answers in time."""
+    if not entries:
+        return {}
+    wanted = json.dumps([[entry.name, entry.gid] for entry in entries]).encode()
+    lines = spoken([sys.executable, "-I", "-m", "labd.account_lookup"], wanted, timeout=_LOOKING_UP).splitlines()
+    found = [json.loads(line) for line in lines if line.endswith(b"}")]
+    return {facts["name"]: facts for facts in found}
 
 
 def resolve(entry: AccountEntry) -> Account:
     """The researcher that `entry` means. Raises ConfigError when the machine does not have that user, or it is root."""
-    try:
-        known = pwd.getpwnam(entry.name)
-    except KeyError:
-        if entry.uid is None or entry.gid is None or entry.home is None:
-            raise ConfigError(
-                f"accounts: this machine has no user {entry.name}.",
-                "Create the account with `labd adduser`, or give its uid, gid and home in the config.",
-            ) from None
-        return _checked(entry, entry.uid, entry.gid, entry.home)
-    uid = known.pw_uid if entry.uid is None else entry.uid
-    gid = known.pw_gid if entry.gid is None else entry.gid
-    return _checked(entry, uid, gid, entry.home or Path(known.pw_dir))
+    return _resolved(entry, look_up(entry.name, entry.gid))
 
 
-def _checked(entry: AccountEntry, uid: int, gid: int, home: Path) -> Account:
+def _resolved(entry: AccountEntry, facts: Mapping[str, Any]) -> Account:
+    uid = facts.get("uid") if entry.uid is None else entry.uid
+    gid = facts.get("gid") if entry.gid is None else entry.gid
+    home = facts.get("home") if entry.home is None else entry.home
+    if uid is None or gid is None or home is None:
+        raise ConfigError(
+            f"accounts: this machine has no user {entry.name}.",
+            "Create the account with `labd adduser`, or give its uid, gid and home in the config.",
+        )
     if uid == 0 or gid == 0:
         raise ConfigError(f"accounts: {entry.name} is root; programs of researchers never run as root.")
-    # getgrouplist(3), without the groups that would make its member root by another door.
-    groups = [group for group in os.getgrouplist(entry.name, gid) if group != gid and not _is_powerful(group)]
-    return Account(entry.name, Identity(uid, gid, tuple(groups)), home, entry)
+    return Account(entry.name, Identity(uid, gid, tuple(facts["groups"])), Path(home), entry)
 
 
-def _is_powerful(gid: int) -> bool:
+def _described(account: Account) -> dict[str, Any]:
+    who = account.identity
+    return {"uid": who.uid, "gid": who.gid, "groups": who.groups, "home": str(account.home)}
+
+
+def _recalled(file: Path) -> dict[str, Account]:
+    """The accounts in `file`, without their settings; none when it cannot be read."""
     try:
-        return gid == 0 or grp.getgrgid(gid).gr_name in ("docker", "disk", "shadow", "sudo")
-    except KeyError:
-        return gid == 0
+        return {
+            name: Account(name, Identity(one["uid"], one["gid"], tuple(one["groups"])), Path(one["home"]))
+            for name, one in json.loads(file.read_text()).items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}

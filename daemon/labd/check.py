@@ -67,6 +67,8 @@ def check_config(config: Config, name: str) -> Iterator[str]:
                 f"{name}: languages: there is no template for {language} in {config.paths.templates}.",
                 f"There are templates for {', '.join(offered)}.",
             )
+    for entry in config.accounts:
+        accounts.resolve(entry)
     known = accounts.configured(config)
     room = capacity(config.machine)
     yield f"{name} is right."
