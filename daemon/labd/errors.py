@@ -68,6 +68,15 @@ class UnavailableError(LabdError):
     exit_code = Exit.UNAVAILABLE
 
 
+class OwnError(LabdError):
+    """labd met an error of its own."""
+
+    exit_code = Exit.INTERNAL
+
+    def __init__(self) -> None:
+        super().__init__(hint="Tell the administrator; the details are in the journal: journalctl -u labd")
+
+
 class TransitionError(LabdError):
     """The job cannot go from its state to that one."""
 

@@ -1,50 +1,53 @@
-"""The inboxes: looks at them, and what each look means.
+"""The inboxes: when to look at which, each beside the others.
 
-This room owns what is known between looks. Events are a wake-up, a rescan is the truth: losing every event costs time,
-never an upload. It never touches an inbox itself (the hands do), never decides when to look, and never makes a job.
+This room owns the looks under way and what calls for the next ones. Events are a wake-up, a rescan is the truth: losing
+every event costs time, never an upload. A home that hangs delays its owner's uploads and nobody else's. It never makes
+a job.
 """
 
 from __future__ import annotations
 
-import queue
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from labd.accounts import Account, Accounts
 from labd.config import Inbox as Limits
+from labd.errors import LabdError, NotFoundError, OwnError
 from labd.file_events import FileEvents
-from labd.hands import Hands, HandsError
-from labd.jobs import Signal
+from labd.hands import Hands
+from labd.inbox_account import AccountInbox, Finding, Scan
+from labd.lanes import Lanes
 from labd.languages import Language
 from labd.log import get
 from labd.pace import Pace
+from labd.retry import Retry
 from labd.store import Store
-from labd.transfers import Traffic, Transfer, parse, traffic
-from labd.uploads import Complete, Gone, Look, Nothing, Verdict, Wait, judge
-from labd.writers import open_for_writing
+from labd.uploads import Look, Wait
 
+_AT_ONCE = 4  # looks, not counting those that take long
+_BLIND_RESCAN = 15.0  # seconds between looks where there are no file events
+_FIRST_PAUSE = 5.0
 
-@dataclass(frozen=True)
-class Finding:
-    """One look at one project, and what to do about it."""
+Deal = Callable[[Account, Sequence[Finding], Collection[str], LabdError | None], Mapping[str, float]]
+"""Deals with the findings of a look at an account's inbox, for which these projects were submitted, or why it failed.
 
-    account: Account
-    look: Look
-    verdict: Verdict
+Returns the projects at which to look again because of a failure, and when (time.monotonic())."""
 
 
 @dataclass
 class _Watched:
-    """What is known of one account's inbox between looks."""
+    """One account's inbox, and what calls for a look at it."""
 
-    account: Account
+    inbox: AccountInbox
     pace: Pace
-    bytes: int = 0
-    there: set[str] = field(default_factory=set)  # projects that were there at the last look at them
-    first_seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # project → fingerprint, wall-clock time
-    transfers: list[Transfer] = field(default_factory=list)  # what the gateway has noted
-    told: dict[str, set[str]] = field(default_factory=dict)  # transfer → its projects that have been dealt with
+    retry: Retry
+    is_looking: bool = False
+    submitted: set[str] = field(default_factory=set)
+    # File events since the last look began: project (None: the inbox itself) → whether a control file came.
+    stirred: dict[str | None, bool] = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set)  # projects at which to look at once
 
 
 class Inbox:
@@ -58,85 +61,67 @@ class Inbox:
         store: Store,
         hands: Hands,
         wake: Callable[[], None],
-        alive: Callable[[], None],
     ) -> None:
-        """`wake` is called from another thread when a look is due earlier than `next_due` said, `alive` after each look
-        at an account: homes on a network that hangs can make a round of them take long.
-        """
-        self._alive = alive
+        """`wake` is called from another thread when a look is due earlier than `next_due` said."""
         self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
         self._accounts, self._wake = accounts, wake
+        self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
-        self._roots: dict[str, dict[str, str]] = {}
+        self._lanes = Lanes("looks", _AT_ONCE)
         self._events = FileEvents(wake)
-        self._noted: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        self._submitted: Collection[tuple[str, str]] = ()
-        self._know_accounts()
+        if reason := self._events.why_blind():
+            get().warning("no file events: inboxes are looked at from time to time only", reason=reason)
 
     def note(self, account: str, projects: Sequence[str]) -> None:
         """A transfer to these projects ended, the gateway says: look at them at once. From any thread."""
-        for project in projects:
-            self._noted.put((account, project))
+        with self._lock:
+            if account in self._watched:
+                self._watched[account].noted.update(projects)
         self._wake()
 
-    def _know_accounts(self) -> None:
-        """Look at the inboxes of those who are researchers now, and no others."""
-        serving = {name: account for name, account in self._accounts.items() if not account.settings.disabled}
-        for number, (name, account) in enumerate(serving.items()):
-            known = self._watched.get(name)
-            if known is None:
-                # Spread over time, or 200 accounts would all be looked at in the same second.
-                self._watched[name] = _Watched(account, Pace(self._limits, number * 0.001))
-            else:
-                known.account = account
-        for name in self._watched.keys() - serving.keys():
-            del self._watched[name]
+    def submit(self, account: str, project: str) -> None:
+        """Look at `project` at once, as if it had the control file SUBMIT. Raises NotFoundError. From any thread."""
+        with self._lock:
+            if account not in self._watched:
+                raise NotFoundError("Your inbox is not looked at.", "Ask the administrator whether it is disabled.")
+            self._watched[account].submitted.add(project)
+        self._wake()
+
+    def start_looks(self, deal: Deal) -> None:
+        """Begin all looks that are due, beside the caller; `deal` gets what each finds."""
+        with self._lock:
+            self._know_accounts()
+            for (name, project), is_order in self._events.take().items():
+                if name in self._watched:
+                    stirred = self._watched[name].stirred
+                    stirred[project] = stirred.get(project, False) or is_order
+            for name, watched in self._watched.items():
+                if not watched.is_looking and self._is_due(watched):
+                    watched.is_looking = True
+                    self._lanes.put(name, "look", lambda watched=watched: self._look(watched, deal))  # type: ignore[misc]
 
     def next_due(self) -> float:
         """When the next look is due, by time.monotonic()."""
-        return min(
-            (watched.pace.next_due() for watched in self._watched.values()),
-            default=time.monotonic() + self._limits.rescan,
-        )
-
-    def look(self, submitted: Collection[tuple[str, str]] = ()) -> list[Finding]:
-        """Look at all that is due; the projects about which there is something to do.
-
-        The (account, project) in `submitted` are looked at as if they had the control file SUBMIT.
-        """
-        self._know_accounts()
-        self._submitted = submitted
-        for asked in submitted:
-            self._noted.put(asked)
-        for (name, project), is_order in self._events.take().items():
-            if name in self._watched:
-                self._watched[name].pace.stirred(project, is_order)
-        while not self._noted.empty():
-            name, noted = self._noted.get()
-            if name in self._watched:
-                self._watched[name].pace.ask(noted)
-        findings = []
-        for watched in self._watched.values():
-            due = watched.pace.due()
-            if due is None or due:
-                findings += self._look_at(watched, due)
-                self._alive()
-        return findings
+        with self._lock:
+            idle = [watched.pace.next_due() for watched in self._watched.values() if not watched.is_looking]
+        return min(idle, default=time.monotonic() + self._limits.rescan)
 
     def root(self, account: Account, project: str) -> str:
-        """Where in its inbox entry `project` was at the last look: "" or "project"."""
-        if project not in self._roots.setdefault(account.name, {}):
-            self.fingerprint(account, project)
-        return self._roots[account.name].get(project, "")
+        """Where in its inbox entry `project` was at the last look: "" or "project". Raises HandsError."""
+        return self._of(account).root(project)
 
     def fingerprint(self, account: Account, project: str) -> str:
         """The fingerprint of `project` as it is now; "" when it cannot be had. Raises HandsError."""
-        looks, _, _ = self._scan(account, [project])
-        return looks[0].fingerprint if looks else ""
+        return self._of(account).fingerprint(project)
+
+    def forget(self, account: Account, project: str) -> bool:
+        """The transfers about `project` that are over have been dealt with. Whether there are any."""
+        return self._of(account).forget(project)
 
     def sizes(self) -> dict[str, int]:
         """Bytes in each account's projects at the last full look."""
-        return {name: watched.bytes for name, watched in list(self._watched.items())}
+        with self._lock:
+            return {name: watched.inbox.bytes for name, watched in self._watched.items()}
 
     def remove_controls(self, account: Account, look: Look) -> None:
         """Remove the control files that `look` saw, now that they have been obeyed. Raises HandsError."""
@@ -145,100 +130,92 @@ class Inbox:
 
     def close(self) -> None:
         """Stop watching."""
+        self._lanes.close()
         self._events.close()
 
-    def _look_at(self, watched: _Watched, projects: list[str] | None) -> list[Finding]:
-        """Look at `projects`, or at all that there are."""
-        account = watched.account
-        if projects is None:
-            self._events.watch(account.name, None, account.inbox)
+    def _know_accounts(self) -> None:
+        """Look at the inboxes of those who are researchers now, and no others."""
+        serving = {name: account for name, account in self._accounts.items() if not account.settings.disabled}
+        for number, (name, account) in enumerate(serving.items()):
+            known = self._watched.get(name)
+            if known is None:
+                # Spread over time, or 200 accounts would all be looked at in the same second.
+                pace, retry = Pace(self._limits, number * 0.001), Retry(_FIRST_PAUSE, self._limits.rescan)
+                self._watched[name] = _Watched(self._make(account), pace, retry)
+            else:
+                known.inbox.account = account
+        for name in self._watched.keys() - serving.keys():
+            del self._watched[name]
+            self._events.forget(name)
+
+    def _make(self, account: Account) -> AccountInbox:
+        return AccountInbox(account, self._limits, self._languages, self._store, self._hands, self._events)
+
+    def _of(self, account: Account) -> AccountInbox:
+        """The inbox of `account`; one of its own for somebody whose inbox is not looked at any more."""
+        with self._lock:
+            watched = self._watched.get(account.name)
+        return watched.inbox if watched else self._make(account)
+
+    def _is_due(self, watched: _Watched) -> bool:
+        """Whether to look now. What moved while a look was under way may have been missed by it."""
+        if watched.retry.failures and time.monotonic() < watched.retry.due and not watched.submitted:
+            return False
+        for project, is_order in watched.stirred.items():
+            watched.pace.stirred(project, is_order)
+        for project in (*watched.noted, *watched.submitted):
+            watched.pace.ask(project)
+        watched.stirred.clear()
+        watched.noted.clear()
+        return watched.pace.due() != []
+
+    def _look(self, watched: _Watched, deal: Deal) -> None:
+        with self._lock:
+            projects = watched.pace.due()
+            submitted, watched.submitted = watched.submitted, set()
+        account = watched.inbox.account
+        failure: LabdError | None = None
+        findings: Sequence[Finding] = ()
         try:
-            looks, cost, watched.transfers = self._scan(account, projects)
-        except HandsError as error:
-            get().warning("inbox cannot be read", user=account.name, reason=error.message)
-            watched.pace.failed()
-            return []
-        if projects is None:
-            watched.bytes = sum(look.bytes for look in looks)
-            newest = max((look.newest for look in looks), default=0)
-            others = sum(other.pace.cost for other in self._watched.values() if other is not watched)
-            watched.pace.looked_at_all(newest / 1e9, cost, others)
-        else:
-            watched.pace.looked(projects, cost)
-        findings = []
-        for look in looks:
-            if (account.name, look.name) in self._submitted:
-                look = replace(look, controls={**look.controls, "SUBMIT": 0})
-            known = traffic(look.name, watched.transfers, look.newest / 1e9)
-            verdict = self._judge(watched, look, known)
-            findings.append(Finding(account, look, verdict))
-            if known.live or isinstance(verdict, Wait):
-                watched.pace.again(look.name, known, cost)
-        if projects is None and not any(isinstance(finding.verdict, Wait) for finding in findings):
-            self._remove_notes(account, [transfer for transfer in watched.transfers if transfer.is_idle])
-        there = {look.name for look in looks}
-        expected = watched.there if projects is None else watched.there.intersection(projects)
-        for name in sorted(expected - there):
-            watched.first_seen.pop(name, None)
-            findings.append(Finding(account, Look(name, folder=False), Gone()))
-        watched.there = (watched.there - expected) | there
-        # A transfer's project may have been removed, or never made: then there is nothing to deal with.
-        for project in {name for transfer in watched.transfers for name in transfer.projects} - there:
-            if projects is None or project in projects:
-                self.forget(account, project)
-        return findings
+            if projects is None or projects:
+                scan, findings = watched.inbox.look(projects, submitted)
+                self._pace(watched, projects, scan, findings)
+            if failures := watched.retry.succeeded():
+                get().info("the inbox can be read again", user=account.name, failures=failures)
+        except Exception as error:
+            failure = error if isinstance(error, LabdError) else OwnError()
+            self._failed(watched, error)
+        again: Mapping[str, float] = {}
+        try:
+            again = deal(account, findings, submitted, failure)
+        finally:
+            with self._lock:
+                for project, due in again.items():
+                    watched.pace.later(project, due)
+                watched.is_looking = False
+            self._wake()
 
-    def forget(self, account: Account, project: str) -> bool:
-        """The transfers about `project` that are over have been dealt with. Raises HandsError.
+    def _failed(self, watched: _Watched, error: Exception) -> None:
+        if watched.retry.failed(error):
+            name = watched.inbox.account.name
+            if isinstance(error, LabdError):
+                get().warning("inbox cannot be read", user=name, reason=error.message)
+            else:
+                get().exception("inbox cannot be read: a defect of labd", user=name)
+        with self._lock:
+            watched.pace.failed(watched.retry.due)
 
-        Whether there are any.
-        """
-        watched = self._watched[account.name]
-        over = [transfer for transfer in watched.transfers if not transfer.alive and project in transfer.projects]
-        for transfer in over:
-            dealt = watched.told.setdefault(transfer.id, set())
-            dealt.add(project)
-        spent = [transfer for transfer in over if watched.told[transfer.id] >= set(transfer.projects)]
-        self._remove_notes(account, spent)
-        for transfer in spent:
-            del watched.told[transfer.id]
-        return bool(over)
-
-    def _remove_notes(self, account: Account, spent: Sequence[Transfer]) -> None:
-        if spent:
-            paths = [str(account.sessions / transfer.id) for transfer in spent]
-            self._hands.do(account.identity, "remove", paths=paths)
-
-    def _scan(self, account: Account, projects: list[str] | None) -> tuple[list[Look], float, list[Transfer]]:
-        """What is there, the CPU time that it took to see it, in seconds, and what the gateway has noted."""
-        report = self._hands.do(
-            account.identity,
-            "look",
-            timeout=60.0,
-            sessions=str(account.sessions),
-            inbox=str(account.inbox),
-            names=projects,
-            max_files=self._limits.max_files,
-            max_depth=self._limits.max_depth,
-        )
-        looks = [Look.of(entry) for entry in report["entries"]]
-        self._roots.setdefault(account.name, {}).update((look.name, look.root) for look in looks)
-        return looks, report["cost"], parse(report["transfers"])
-
-    def _judge(self, watched: _Watched, look: Look, known: Traffic) -> Verdict:
-        now = time.time()
-        fingerprint, first_seen = watched.first_seen.get(look.name, ("", now))
-        if fingerprint != look.fingerprint:
-            first_seen = now
-            watched.first_seen[look.name] = (look.fingerprint, now)
-        if look.folder:
-            self._events.watch(watched.account.name, look.name, watched.account.inbox / look.name)
-        accepted = self._store.project(watched.account.name, look.name).accepted
-        verdict = judge(look, accepted, self._languages, self._limits, now, first_seen, known)
-        if isinstance(verdict, Complete) and verdict.signal in (Signal.INFERRED, Signal.SETTLED):
-            root = watched.account.inbox / look.name
-            if writer := open_for_writing(root):
-                verdict = Wait(f"waiting: {writer} is still open for writing")
-        if isinstance(verdict, Nothing):
-            watched.first_seen.pop(look.name, None)
-        return verdict
+    def _pace(self, watched: _Watched, projects: list[str] | None, scan: Scan, findings: Sequence[Finding]) -> None:
+        with self._lock:
+            if projects is None:
+                newest = max((look.newest for look in scan.looks), default=0)
+                others = sum(other.pace.cost for other in self._watched.values() if other is not watched)
+                rescan: float = self._limits.rescan
+                if self._events.why_blind():
+                    rescan = min(rescan, _BLIND_RESCAN)
+                watched.pace.looked_at_all(newest / 1e9, scan.cost, others, rescan)
+            else:
+                watched.pace.looked(projects, scan.cost)
+            for finding in findings:
+                if finding.traffic.live or isinstance(finding.verdict, Wait):
+                    watched.pace.again(finding.look.name, finding.traffic, scan.cost)

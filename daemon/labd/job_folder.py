@@ -11,6 +11,7 @@ belongs to the researcher to everybody else.
     home/       the program's HOME
     passwd, group
     delivery/   what goes to the outbox: output/ (the program's /output), run.log, build.log
+    undelivered there when the job has ended and its results could not be put into the outbox
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from labd.accounts import Account
 from labd.hands import Hands
+
+UNDELIVERED = "undelivered"
 
 
 def path(state: Path, job_id: int) -> Path:
@@ -62,8 +65,9 @@ def home(account: Account) -> str:
 
 
 def remove_run(hands: Hands, folder: Path) -> None:
-    """Remove what only the running program needed; the snapshot and the logs stay."""
-    paths = [str(folder / name) for name in ("scratch", "home", "delivery/output")]
+    """Remove what only the running program needed; the snapshot and the logs stay, and results that nobody has."""
+    results = () if (folder / UNDELIVERED).exists() else ("delivery/output",)
+    paths = [str(folder / name) for name in ("scratch", "home", *results)]
     hands.do(None, "remove", timeout=3600.0, paths=paths)
 
 

@@ -20,19 +20,22 @@ from labd import job_folder
 from labd.accounts import Account, Accounts
 from labd.config import Config, for_account
 from labd.engine import Engine, EngineError, StartError
-from labd.errors import TransitionError
+from labd.errors import TransitionError, UnavailableError
 from labd.hands import Hands
 from labd.images import Images
 from labd.jobs import Job, State
 from labd.languages import Language
 from labd.log import get
 from labd.outbox import Outbox
+from labd.retry import Retry
 from labd.scheduling import Capacity
 from labd.status import page
 from labd.store import Store
 from labd.supervision import Supervision
 
 _DOCKER_RETRY = 2.0
+_LONG_DELIVERY = 60.0  # seconds
+NO_DOCKER = "waiting: the server's Docker does not answer at the moment; the job goes on when it does"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ class Lab:
     stop_events: dict[int, threading.Event] = field(default_factory=dict)
     watched: dict[int, Supervision] = field(default_factory=dict)
     growing: set[int] = field(default_factory=set)  # jobs whose upload went on growing within a minute of their start
+    waiting: dict[int, str] = field(default_factory=dict)  # job → what it waits for outside the queue, for STATUS
+    troubles: dict[int, Retry] = field(default_factory=dict)  # job → what keeps it from going on
+    # Held while it is decided that a snapshot is still needed, or that it can go.
+    snapshots: threading.Lock = field(default_factory=threading.Lock)
 
     def folder(self, job_id: int) -> Path:
         return job_folder.path(self.config.paths.state, job_id)
@@ -69,8 +76,14 @@ class Lab:
         return Outbox(self.hands, self.accounts[job.user], job.project)
 
     def language(self, job: Job) -> Language:
+        """The language of `job`. Raises UnavailableError when the lab does not have it any more."""
         assert job.grant is not None
-        return self.languages[job.grant.language]
+        try:
+            return self.languages[job.grant.language]
+        except KeyError:
+            raise UnavailableError(
+                f"This server does not run {job.grant.language} programs any more.", "Ask the administrator."
+            ) from None
 
 
 def fault(point: str) -> None:
@@ -92,20 +105,46 @@ def request_stop(lab: Lab, job: Job, why: State, reason: str) -> Job:
     job = lab.store.ask_to_stop(job.id, why, reason)
     stop_event(lab, job).set()
     if job.state is State.RUNNING:
-        grace = lab.config.job.grace
-        stopper = threading.Thread(
-            target=despite_docker,
-            args=(lambda: lab.engine.stop(job.id, grace), job),
-            name=f"stop-{job.id}",
-            daemon=True,
-        )
+        stopper = threading.Thread(target=_stop_program, args=(lab, job), name=f"stop-{job.id}", daemon=True)
         stopper.start()
     elif job.state is State.QUEUED:
         # If it was admitted in this very moment, its next step sees the event.
         with contextlib.suppress(TransitionError):
             job = stopped(lab, job)
+    elif is_held_up(lab, job):
+        job = abandon(lab, job)
+    if trouble := lab.troubles.get(job.id):
+        trouble.due = 0.0
     lab.announce(job)
     return job
+
+
+def is_held_up(lab: Lab, job: Job) -> bool:
+    """Whether the results of `job` cannot be delivered, or hang on their way."""
+    is_late = job.id in lab.troubles or time.time() - job.changed > _LONG_DELIVERY
+    return job.state is State.DELIVERING and is_late
+
+
+def abandon(lab: Lab, job: Job) -> Job:
+    """Give a job whose results cannot be delivered its outcome all the same, as somebody asked."""
+    assert job.outcome is not None
+    (lab.folder(job.id) / job_folder.UNDELIVERED).touch()
+    note = "The results are not in the outbox; the administrator can find them on the server."
+    get().warning("results not delivered", job=job.id, user=job.user, reason=lab.waiting.get(job.id, "it takes long"))
+    with contextlib.suppress(TransitionError):
+        job = move(lab, job, job.outcome, notes=(*job.notes, note))
+    return job
+
+
+def _stop_program(lab: Lab, job: Job) -> None:
+    """Have the program of `job` stopped, as soon as Docker answers."""
+    while lab.store.job(job.id).state is State.RUNNING:
+        try:
+            lab.engine.stop(job.id, lab.config.job.grace)
+            return
+        except EngineError as error:
+            get().warning("waiting for Docker to stop a program", job=job.id, reason=error.message)
+            time.sleep(_DOCKER_RETRY)
 
 
 def stopped(lab: Lab, job: Job) -> Job:
@@ -138,13 +177,24 @@ def occupy(lab: Lab, job: Job) -> None:
     lab.store.occupy(job)
 
 
-def despite_docker(step: Callable[[], None], job: Job) -> None:
-    """Do `step`, as often as it takes until Docker answers."""
-    while True:
-        try:
-            return step()
-        except StartError:
-            raise
-        except EngineError as error:
-            get().warning("waiting for Docker", job=job.id, reason=error.message)
-            threading.Event().wait(_DOCKER_RETRY)
+def despite_docker(lab: Lab, job: Job, step: Callable[[], None]) -> bool:
+    """Do `step`, as often as it takes until Docker answers; False when `job` was asked to stop before that."""
+    stop, is_told = stop_event(lab, job), False
+    try:
+        while True:
+            try:
+                step()
+                return True
+            except StartError:
+                raise
+            except EngineError as error:
+                if not is_told:
+                    get().warning("waiting for Docker", job=job.id, reason=error.message)
+                    lab.waiting[job.id] = NO_DOCKER
+                    lab.announce(job)
+                    is_told = True
+                if stop.wait(_DOCKER_RETRY):
+                    return False
+    finally:
+        if is_told:
+            lab.waiting.pop(job.id, None)

@@ -22,7 +22,6 @@ _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "c
 def configure() -> None:
     """Send log lines to journald when it started us, else to standard error."""
     processors: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
     ]

@@ -1,4 +1,4 @@
-"""Notices: STATUS and status.json kept up to date, by a thread of their own.
+"""Notices: STATUS and status.json kept up to date, beside everything else.
 
 This room owns when the two files are written while nothing has ended yet. Many changes in a short time become one
 write, and no step of a job ever waits for a researcher's disk. The last page of a job is not written here: it is part
@@ -7,70 +7,77 @@ of the delivery.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 
 from labd.accounts import Account
 from labd.errors import LabdError
 from labd.hands import Hands
+from labd.lanes import Lanes
 from labd.log import get
 from labd.outbox import Outbox
+from labd.retry import Retry
+
+_AT_ONCE = 2  # writes, not counting those that take long
+_ENDING = 10.0  # seconds
+_LONGEST_PAUSE = 600.0  # seconds between two tries
+_BURST = 0.02  # seconds
 
 Key = tuple[str, str]
 """User, project."""
 
 
 class Notices:
-    """The thread that writes, and what it is asked to write."""
+    """What STATUS has to say, on its way to the outboxes. A home that hangs delays its owner's STATUS only."""
 
     def __init__(
         self, hands: Hands, accounts: Mapping[str, Account], page: Callable[[Key], Mapping[str, str] | None]
     ) -> None:
         """`page` gives a project's files as they should be now; None leaves them as they are."""
         self._hands, self._accounts, self._page = hands, accounts, page
-        self._changed = threading.Condition()
-        self._due: dict[Key, None] = {}
-        self._closing = False
-        self._thread = threading.Thread(target=self._write_all, name="notices", daemon=True)
-        self._thread.start()
+        self._lanes = Lanes("notices", _AT_ONCE)
+        self._troubles: dict[Key, Retry] = {}
+        self._under_way: set[Key] = set()  # those of them that are tried again now
 
     def announce(self, key: Key) -> None:
         """Something about this project changed."""
-        with self._changed:
-            self._due[key] = None
-            self._changed.notify()
+        self._lanes.put(key[0], key[1], lambda: self._write(key))
+
+    def try_again(self) -> None:
+        """Write what could not be written and is due by now."""
+        now = time.monotonic()
+        for key, trouble in self._troubles.copy().items():
+            if trouble.due <= now and key not in self._under_way:
+                self._under_way.add(key)
+                self.announce(key)
+
+    def next_due(self) -> float:
+        """When `try_again` has something to do next, by time.monotonic()."""
+        waiting = (trouble.due for key, trouble in self._troubles.copy().items() if key not in self._under_way)
+        return min(waiting, default=float("inf"))
 
     def close(self) -> None:
         """Write what is due, and end."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join(10.0)
-
-    def _write_all(self) -> None:
-        while True:
-            with self._changed:
-                while not self._due and not self._closing:
-                    self._changed.wait()
-                if not self._due:
-                    return
-                key = next(iter(self._due))
-                del self._due[key]
-            self._write(key)
+        self._lanes.close(_ENDING)
 
     def _write(self, key: Key) -> None:
         user, project = key
         account = self._accounts.get(user)
-        if account is None:
-            return  # it was removed meanwhile
+        trouble = self._troubles.get(key)
+        if trouble and time.monotonic() < trouble.due:
+            return
         try:
-            page = self._page(key)
-            if page is not None:
+            # Nobody's, when the account was removed meanwhile.
+            page = self._page(key) if account else None
+            if account and page is not None:
                 Outbox(self._hands, account, project).show(page)
-        except LabdError as error:
-            get().warning("STATUS not written", user=user, project=project, reason=error.message)
-        except Exception:
-            get().exception("STATUS not written", user=user, project=project)
+            self._troubles.pop(key, None)
+        except Exception as error:
+            if self._troubles.setdefault(key, Retry(longest=_LONGEST_PAUSE)).failed(error):
+                if isinstance(error, LabdError):
+                    get().warning("STATUS not written", user=user, project=project, reason=error.message)
+                else:
+                    get().exception("STATUS not written", user=user, project=project)
+        self._under_way.discard(key)
         # A burst of changes (received, queued, building, running) is worth one write.
-        time.sleep(0.02)
+        time.sleep(_BURST)

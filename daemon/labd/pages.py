@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from labd.diagnosis import Diagnosis
 from labd.jobs import Job, State
 from labd.lab import Lab
+from labd.layout import is_valid_name
 from labd.notices import Key
 from labd.status import page
 from labd.units import human_time
@@ -31,7 +32,7 @@ class Pages:
     def page(self, key: Key) -> Mapping[str, str] | None:
         """STATUS and status.json of a project; None while its last page is on its way with the results."""
         user, project = key
-        jobs = self._lab.store.jobs(user, project, limit=20)
+        jobs = self._lab.store.jobs(user, project, limit=20) if is_valid_name(project) else []
         active = [job for job in jobs if not job.state.is_outcome]
         # The job that is furthest is the one that the outbox shows; those that wait behind it come after it.
         shown = next(iter(sorted(active, key=lambda job: (job.state is State.QUEUED, job.id))), None) or next(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from labd.advice import tell_forgotten, wished
 from labd.building import build
 from labd.delivery import deliver, hash_inputs
 from labd.endings import understand
-from labd.engine import Phase, Run, StartError
-from labd.errors import ProjectError
+from labd.engine import EngineError, Phase, Run, StartError
+from labd.errors import LabdError, ProjectError
 from labd.granting import grant
 from labd.jobs import Job, Options, Signal, State, read_options
-from labd.lab import Lab, despite_docker, end, fault, move, occupy, request_stop, stop_event, stopped
+from labd.lab import Lab, abandon, despite_docker, end, fault, move, occupy, request_stop, stop_event, stopped
 from labd.licence import may_try_again
 from labd.log import get
 from labd.matlab_errors import seats_taken
@@ -40,7 +40,8 @@ def advance(lab: Lab, job: Job) -> None:
     }
     here: Job | None = job
     while here is not None and here.state in steps:
-        here = steps[here.state](lab, here)
+        step = steps[here.state] if here.user in lab.accounts else end_without_owner
+        here = step(lab, here)
 
 
 # RECEIVED → QUEUED: freeze the upload, and settle what the job gets
@@ -48,6 +49,8 @@ def advance(lab: Lab, job: Job) -> None:
 
 def receive(lab: Lab, job: Job) -> Job | None:
     """Take the snapshot and read job.toml. None when it was no job after all: the upload moved, or nothing changed."""
+    if stop_event(lab, job).is_set():
+        return stopped(lab, lab.store.job(job.id))
     folder = job_folder.make(lab.config.paths.state, job.id, lab.accounts[job.user])
     fault("received")
     if job.signal is not Signal.RERUN:
@@ -129,17 +132,17 @@ def _options(lab: Lab, job: Job) -> Options:
 def run_program(lab: Lab, job: Job) -> Job:
     """Start the program unless it was started before, and see it through to its end."""
     account, folder = lab.accounts[job.user], lab.folder(job.id)
-    occupy(lab, job)
-    fault("outbox-rotated")
     stop = stop_event(lab, job)
-    if stop.is_set() and job.started is None and lab.engine.poll(job.id).phase is Phase.ABSENT:
+    if stop.is_set() and job.started is None and _is_absent(lab, job):
         return stopped(lab, lab.store.job(job.id))
     if job.started is None:
         job_folder.prepare_run(folder, account)
         try:
-            despite_docker(lambda: lab.engine.start(_run(lab, job)), job)
+            has_started = despite_docker(lab, job, lambda: lab.engine.start(_run(lab, job)))
         except StartError as error:
             return end(lab, job, State.INTERRUPTED, error.message, "Create RERUN in the project's inbox to try again.")
+        if not has_started:
+            return stopped(lab, lab.store.job(job.id))
         fault("started")
         job = lab.store.update(job, started=time.time())
         lab.announce(job)
@@ -147,7 +150,7 @@ def run_program(lab: Lab, job: Job) -> Job:
     if stop.is_set():
         request_stop(lab, job, State.CANCELLED, "")
     # The receipt's hashes are made beside the program, so that nobody waits for them.
-    hashing = threading.Thread(target=hash_inputs, args=(lab, job), name=f"hash-{job.id}", daemon=True)
+    hashing = threading.Thread(target=_hash_inputs, args=(lab, job), name=f"hash-{job.id}", daemon=True)
     hashing.start()
     supervision = lab.watched[job.id] = _supervision(lab, job)
     condition = supervision.until_end(job.started or time.time())
@@ -170,6 +173,37 @@ def run_program(lab: Lab, job: Job) -> Job:
     return end(lab, job, outcome, told.cause, told.hint, **facts)
 
 
+def _is_absent(lab: Lab, job: Job) -> bool:
+    """Whether the program was never started. When Docker does not answer, what there may be of it is removed later."""
+    try:
+        return lab.engine.poll(job.id).phase is Phase.ABSENT
+    except EngineError:
+        return True
+
+
+def _hash_inputs(lab: Lab, job: Job) -> None:
+    try:
+        hash_inputs(lab, job)
+    except (LabdError, OSError) as error:
+        get().warning("inputs are hashed at the end", job=job.id, reason=str(error))
+
+
+@dataclass(frozen=True)
+class _Mirror:
+    """The outbox of a running job. It becomes the job's beside the program, which waits for no researcher's disk."""
+
+    lab: Lab
+    job: Job
+
+    def prepare(self) -> None:
+        occupy(self.lab, self.job)
+        fault("outbox-rotated")
+
+    def mirror(self, delivery: Path, live: bool = False) -> None:
+        self.prepare()
+        self.lab.outbox(self.job).mirror(delivery, live)
+
+
 def _wait_for_seat(lab: Lab, job: Job) -> Job:
     """Back to the queue, as if the program had never started: all licences were in use."""
     lab.watched.pop(job.id).finish()
@@ -187,7 +221,7 @@ def _supervision(lab: Lab, job: Job) -> Supervision:
         lab.engine,
         lab.hands,
         lab.accounts[job.user],
-        lab.outbox(job),
+        _Mirror(lab, job),
         lab.folder(job.id) / "delivery",
         lab.config.output,
         stop=lambda why, reason: request_stop(lab, job, why, reason),
@@ -212,3 +246,11 @@ def give_up(lab: Lab, job_id: int) -> None:
     if job.state is not State.DELIVERING and not job.state.is_outcome:
         cause = "labd itself met an error while it worked on this job."
         end(lab, job, State.INTERRUPTED, cause, f"Tell the administrator: journalctl LABD_JOB={job.id}")
+
+
+def end_without_owner(lab: Lab, job: Job) -> Job:
+    """End a job that was cancelled and whose owner has no account any more: there is no outbox to deliver to."""
+    lab.engine.remove(job.id)
+    if job.state is not State.DELIVERING:
+        job = stopped(lab, job)
+    return abandon(lab, job)

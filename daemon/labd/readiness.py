@@ -5,6 +5,7 @@ This room owns the datagrams to the socket that systemd names (sd_notify(3)). Wi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 
@@ -17,11 +18,8 @@ def tell(*states: str) -> None:
     # An address that begins with @ is an abstract one (unix(7)).
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
-        try:
-            connection.sendto("\n".join(states).encode(), address)
-        except OSError:
-            return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+        connection.sendto("\n".join(states).encode(), address)
 
 
 def watchdog_interval() -> float:

@@ -7,19 +7,24 @@ upload that is no job (yet). It never runs a job: it hands new ones on.
 from __future__ import annotations
 
 import contextlib
-import queue
+import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 
+from labd.accounts import Account
 from labd.diagnosis import Diagnosis
-from labd.errors import LabdError, NotFoundError, ProjectError, UnavailableError
-from labd.inbox import Finding, Inbox
+from labd.errors import LabdError, NotFoundError, OwnError, ProjectError, UnavailableError
+from labd.hands import HandsError
+from labd.inbox import Inbox
+from labd.inbox_account import Finding
 from labd.jobs import Job, Signal, State
 from labd.lab import Lab, request_stop
+from labd.layout import is_valid_name
 from labd.log import get
 from labd.notices import Key
+from labd.retry import Retry
 from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0
@@ -33,38 +38,67 @@ class Reception:
     def __init__(self, lab: Lab, inbox: Inbox, start: Callable[[Job], None], announce: Callable[[Key], None]) -> None:
         """`start` takes new jobs; `announce` is told whose STATUS has to change."""
         self._lab, self._inbox, self._start, self._announce = lab, inbox, start, announce
-        self._asked: queue.SimpleQueue[tuple[Key, Future[Job | None]]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._asked: dict[Key, list[Future[Job | None]]] = {}  # who waits for the answer to `submit`
         self._uploads: dict[Key, str | Diagnosis | None] = {}
         self._refused: dict[Key, str] = {}  # fingerprint of the upload that was refused last
+        self._cancelled: dict[Key, int] = {}  # mark of the CANCEL file that was obeyed last
+        self._troubles: dict[Key, Retry] = {}  # uploads that could not be dealt with
         self._answers: dict[Key, str | Diagnosis] = {}  # to control files that asked for what cannot be done
 
-    def collect(self) -> None:
-        """Look at the inboxes where a look is due, and deal with what is there."""
-        asked: dict[Key, Future[Job | None]] = {}
-        while not self._asked.empty():
-            key, waiting = self._asked.get()
-            asked[key] = waiting
-        for finding in self._inbox.look(asked.keys()):
+    def deal(
+        self,
+        account: Account,
+        findings: Sequence[Finding],
+        submitted: Collection[str],
+        failure: LabdError | None,
+    ) -> dict[str, float]:
+        """Deal with what a look at the inbox of `account` found, or with why it failed.
+
+        The projects in `submitted` were looked at as somebody asked; who asked is answered. A project with which
+        something goes wrong keeps no other waiting: it is in what is returned, with the time.monotonic() at which to
+        look again.
+        """
+        answers: dict[str, Job | LabdError | None] = {}
+        for finding in findings:
+            answers[finding.look.name] = self._dealt_with(finding)
+        for project in submitted:
+            missing = NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")
+            answer = failure or answers.get(project, missing)
+            with self._lock:
+                waiting = self._asked.pop((account.name, project), [])
+            for one in waiting:
+                # Whoever waited may have given up in this very moment.
+                with contextlib.suppress(InvalidStateError):
+                    if isinstance(answer, LabdError):
+                        one.set_exception(answer)
+                    else:
+                        one.set_result(answer)
+        return {
+            project: self._troubles[account.name, project].due
+            for project in answers
+            if (account.name, project) in self._troubles
+        }
+
+    def _dealt_with(self, finding: Finding) -> Job | LabdError | None:
+        """The job that came of `finding`, if any, or why there is none."""
+        user, project = key = finding.account.name, finding.look.name
+        try:
             if isinstance(finding.verdict, Gone):
-                self._forget(finding.account.name, finding.look.name)
-                continue
-            job, failure = None, None
-            try:
-                job = self._deal_with(finding)
-            except LabdError as error:
-                get().warning("upload not dealt with", user=finding.account.name, reason=error.message)
-                failure = error
-            if isinstance(finding.verdict, Refuse):
-                failure = ProjectError(finding.verdict.diagnosis.cause, finding.verdict.diagnosis.hint)
-            answer = asked.pop((finding.account.name, finding.look.name), None)
-            if answer and failure:
-                answer.set_exception(failure)
-            elif answer:
-                answer.set_result(job)
-        for (_, project), waiting in asked.items():
-            waiting.set_exception(
-                NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")
-            )
+                self._forget(user, project)
+                return NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")
+            job = self._deal_with(finding)
+            self._troubles.pop(key, None)
+        except Exception as error:
+            if self._troubles.setdefault(key, Retry()).failed(error):
+                if isinstance(error, LabdError):
+                    get().warning("upload not dealt with", user=user, project=project, reason=error.message)
+                else:
+                    get().exception("upload not dealt with: a defect of labd", user=user, project=project)
+            return error if isinstance(error, LabdError) else OwnError()
+        if isinstance(finding.verdict, Refuse):
+            return ProjectError(finding.verdict.diagnosis.cause, finding.verdict.diagnosis.hint)
+        return job
 
     def submit(self, user: str, project: str) -> Job | None:
         """Take the project's upload as complete: its job, or None when nothing has changed since its last.
@@ -72,18 +106,30 @@ class Reception:
         Raises ProjectError for what cannot be a job, NotFoundError when there is no such upload, UnavailableError.
         """
         answer: Future[Job | None] = Future()
-        self._asked.put(((user, project), answer))
-        self._inbox.note(user, [])
+        with self._lock:
+            self._asked.setdefault((user, project), []).append(answer)
         try:
+            self._inbox.submit(user, project)
             return answer.result(_PATIENCE)
         except FutureTimeout:
-            raise UnavailableError("labd is busy looking at uploads.", "Try again in a minute.") from None
+            raise UnavailableError(
+                "Your inbox does not answer at the moment.", f"Try again in a minute, or create inbox/{project}/SUBMIT."
+            ) from None
+        finally:
+            answer.cancel()
+            with self._lock:
+                waiting = self._asked.get((user, project), [])
+                if answer in waiting:
+                    waiting.remove(answer)
+                if not waiting:
+                    self._asked.pop((user, project), None)
 
     def uploads(self, user: str) -> dict[str, str]:
         """What there is to say of `user`'s uploads that are no jobs (yet), by project."""
+        # A copy, because other threads note what they see meanwhile.
         return {
             project: f"not started. {told.cause} {told.hint}" if isinstance(told, Diagnosis) else told
-            for (owner, project), told in sorted(self._uploads.items())
+            for (owner, project), told in sorted(self._uploads.copy().items(), key=lambda entry: entry[0])
             if owner == user and told and told != _GONE
         }
 
@@ -115,8 +161,10 @@ class Reception:
                 "Name another job by its number (`labd jobs` lists them), or leave out --exact.",
             )
         for job in [store.job(job_id)] if job_id else store.jobs(user, project):
-            if (self._lab.folder(job.snapshot) / "snapshot").exists():
-                again = store.create_rerun(job, mark, time.time(), exact)
+            with self._lab.snapshots:
+                has_snapshot = (self._lab.folder(job.snapshot) / "snapshot").exists()
+                again = store.create_rerun(job, mark, time.time(), exact) if has_snapshot else None
+            if again:
                 get().info("rerun", job=again.id, user=user, of=job.id)
                 self._start(again)
                 return again
@@ -143,9 +191,22 @@ class Reception:
         if not isinstance(finding.verdict, Wait) and self._inbox.forget(finding.account, project):
             # The daemon before this one may have told that they go on.
             self._announce(key)
-        if finding.look.controls:
-            self._inbox.remove_controls(finding.account, finding.look)
+        self._remove_controls(finding)
         return job
+
+    def _remove_controls(self, finding: Finding) -> None:
+        if not finding.look.controls:
+            return
+        try:
+            self._inbox.remove_controls(finding.account, finding.look)
+        except HandsError as error:
+            # The next look sees them again, and to obey them again changes nothing.
+            get().warning(
+                "control file not removed",
+                user=finding.account.name,
+                project=finding.look.name,
+                reason=error.message,
+            )
 
     def _forget(self, user: str, project: str) -> None:
         """Its upload was removed before it became a job, or after."""
@@ -153,15 +214,20 @@ class Reception:
         self._refused.pop(key, None)
         self._answers.pop(key, None)
         if self._uploads.pop(key, None):
-            if not self._lab.store.jobs(user, project, limit=1):
+            if is_valid_name(project) and not self._lab.store.jobs(user, project, limit=1):
                 self._uploads[key] = _GONE
             self._announce(key)
 
     def _obey(self, finding: Finding) -> None:
         user, project = key = finding.account.name, finding.look.name
+        if not is_valid_name(project):
+            return
         if "SUBMIT" in finding.look.controls and isinstance(finding.verdict, Nothing):
             self._answers[key] = "nothing has changed since the last job; create the file RERUN to run it again"
-        if "CANCEL" in finding.look.controls:
+        mark = finding.look.controls.get("CANCEL")
+        # One that cannot be removed does not cancel what comes after it.
+        if mark and mark != self._cancelled.get(key):
+            self._cancelled[key] = mark
             with contextlib.suppress(NotFoundError):
                 self.cancel(user, project, "its owner created CANCEL")
         if "RERUN" in finding.look.controls:

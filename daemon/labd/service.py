@@ -20,13 +20,14 @@ from labd.choosing import open_languages
 from labd.config import Config
 from labd.control import Control
 from labd.docker_engine import DockerEngine
-from labd.errors import ConfigError, LabdError, NotFoundError
+from labd.errors import ConfigError, LabdError, NotFoundError, TransitionError
 from labd.hands import Hands
-from labd.housekeeping import keep_house
+from labd.housekeeping import Housekeeping
 from labd.images import Images
 from labd.inbox import Inbox
 from labd.jobs import ADMITTED, Job, State
 from labd.lab import Lab
+from labd.lanes import Lanes
 from labd.licence import Licences
 from labd.log import get
 from labd.machine import capacity
@@ -35,14 +36,16 @@ from labd.pages import Pages
 from labd.pushing import Pushing
 from labd.readiness import tell, watchdog_interval
 from labd.reception import Reception
+from labd.retry import Retry
 from labd.scheduling import admit, order
+from labd.steps import Step
 from labd.store import Store
 from labd.verbs import Verbs
 from labd.views import counts
 
-_HOUSEKEEPING = 600.0
-_RETRY = 30.0
-_ATTEMPTS = 3
+_FIRST_PAUSE = 2.0  # seconds until a job that met trouble is tried again, at first
+_ATTEMPTS = 3  # of a step that meets a defect of labd
+_RECEIVING, _DELIVERING = 4, 8  # jobs whose snapshots are taken, or results delivered, at a time
 _USAGE_AGE = 10.0
 _PLACES = 2.0
 _IDLE = 20.0
@@ -62,12 +65,13 @@ class Service:
         store, hands = Store(state / "labd.db"), Hands()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._working: set[int] = set()
+        accounts.remember(state / "accounts.json", frozenset(job.user for job in store.active()))
         self._usage: tuple[float, Mapping[str, float]] = (0.0, {})
         self._places_told = 0.0
         self._last_active = 0.0
         self._admission = threading.RLock()
         self._notices = Notices(hands, accounts, lambda key: self._pages.page(key))
-        self._inbox = Inbox(accounts, config.inbox, languages, store, hands, self._wake.set, _sign_of_life)
+        self._inbox = Inbox(accounts, config.inbox, languages, store, hands, self._wake.set)
         self.lab = Lab(
             config=config,
             machine=capacity(config.machine),
@@ -81,12 +85,26 @@ class Service:
             fingerprint=self._inbox.fingerprint,
             announce=self._announce,
         )
+        self._housekeeping = Housekeeping(self.lab)
         self._licences = Licences(config.matlab, languages, store.events, self._wake.set, self._announce)
         self._pages = Pages(self.lab, lambda key: self._reception.upload(key), self.place)
         self._pushing = Pushing(self.lab, self._announce)
         self._reception = Reception(self.lab, self._inbox, self._start, self._notices.announce)
         verbs = Verbs(self.lab, self._inbox, self._reception, self.queue, self.place, self._wake.set)
         self._control = Control(config.paths.socket, verbs.answer)
+        self._lanes = {
+            State.RECEIVED: Lanes("receiving", _RECEIVING, per_user=2),
+            State.DELIVERING: Lanes("delivering", _DELIVERING, per_user=4),
+        }
+        self._admission_step = Step("admission", self._admit)
+        self._steps = (
+            Step("inboxes", lambda: self._inbox.start_looks(self._reception.deal), self._inbox.next_due),
+            self._admission_step,
+            Step("jobs", self._give_threads, self._next_try),
+            Step("notices", self._notices.try_again, self._notices.next_due),
+            Step("rest", self._rest_when_idle),
+            Step("summary", lambda: tell(f"STATUS={self._summary()}")),
+        )
 
     def run(self) -> None:
         """Work until `stop`."""
@@ -96,20 +114,15 @@ class Service:
         for job in self.lab.store.active():
             self._announce(job)
         self._pushing.start()
+        self._housekeeping.start()
         tell("READY=1")
-        next_housekeeping = time.monotonic()
         sign_of_life = watchdog_interval()
         while not self._stopping.is_set():
             self._wake.clear()
-            tell("WATCHDOG=1", f"STATUS={self._summary()}")
-            self._reception.collect()
-            self._admit()
-            self._give_threads()
-            if time.monotonic() >= next_housekeeping:
-                keep_house(self.lab)
-                next_housekeeping = time.monotonic() + _HOUSEKEEPING
-            self._rest_when_idle()
-            due = min(self._inbox.next_due(), next_housekeeping, time.monotonic() + sign_of_life)
+            tell("WATCHDOG=1")
+            for step in self._steps:
+                step.run()
+            due = min(*(step.next_due() for step in self._steps), time.monotonic() + sign_of_life)
             self._wake.wait(max(0.0, due - time.monotonic()))
         self._close()
 
@@ -160,63 +173,89 @@ class Service:
                 time.time(),
             )
             for admission in admissions:
-                now = time.time()
-                self.lab.store.move(admission.job, State.BUILDING, now, gpu_ids=admission.gpu_ids)
+                # It may have been cancelled in this very moment.
+                with contextlib.suppress(TransitionError, NotFoundError):
+                    self.lab.store.move(admission.job, State.BUILDING, time.time(), gpu_ids=admission.gpu_ids)
         if admissions and time.monotonic() - self._places_told > _PLACES:
             self._places_told = time.monotonic()
             for job in queued:
                 self._announce(job)
 
     def _give_threads(self) -> None:
+        """Have all jobs taken further that are not at work and not waiting for another try."""
         for job in self.lab.store.active():
-            # A job of somebody who is no longer in the config waits until they are, or somebody cancels it.
-            if job.state is not State.QUEUED and job.user in self.lab.accounts:
+            # A job of somebody who is no longer known waits until they are, or somebody cancels it.
+            if job.state is not State.QUEUED and (job.user in self.lab.accounts or job.stopping):
                 self._start(job)
 
-    def _start(self, job: Job) -> None:
+    def _next_try(self) -> float:
+        """When a job that met trouble is tried again, by time.monotonic()."""
+        troubles, active = self.lab.troubles, {job.id for job in self.lab.store.active()}
+        for job_id in troubles.keys() - active:
+            troubles.pop(job_id, None)
+            self.lab.waiting.pop(job_id, None)
         with self._admission:
-            if job.id in self._working or self._stopping.is_set():
+            return min((troubles[job_id].due for job_id in troubles.keys() - self._working), default=float("inf"))
+
+    def _start(self, job: Job) -> None:
+        trouble = self.lab.troubles.get(job.id)
+        with self._admission:
+            is_paused = trouble is not None and time.monotonic() < trouble.due
+            if job.id in self._working or self._stopping.is_set() or is_paused:
                 return
             self._working.add(job.id)
-        threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
+        if lane := self._lanes.get(job.state):
+            lane.put(job.user, job.id, lambda: self._work(job.id, job.state))
+        else:
+            threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
 
-    def _work(self, job_id: int) -> None:
-        """Take one job as far as it goes; what goes wrong is tried again, and never touches another job."""
-        failures = 0
-        while not self._stopping.is_set():
-            try:
+    def _work(self, job_id: int, stage: State | None = None) -> None:
+        """Take one job as far as it goes, or out of `stage`. What goes wrong is no other job's business."""
+        try:
+            while not self._stopping.is_set():
                 job = self.lab.store.job(job_id)
-                pipeline.advance(self.lab, job)
-                # The job may be first in the queue: then it goes on in this thread.
-                self._admit()
-                if self.lab.store.job(job_id).state in (State.QUEUED, *_ENDED):
+                if job.state is State.QUEUED or job.state.is_outcome or stage not in (None, job.state):
                     break
-            except NotFoundError:
-                break  # withdrawn
-            except Exception as error:
-                failures += 1
-                self._trouble(job_id, error, failures)
-                self._stopping.wait(_RETRY)
-        with self._admission:
-            self._working.discard(job_id)
-        self._pushing.wake()
-        self._wake.set()
+                pipeline.advance(self.lab, job)
+                self.lab.troubles.pop(job_id, None)
+                self.lab.waiting.pop(job_id, None)
+                # The job may be first in the queue: then it goes on at once.
+                self._admission_step.run()
+        except NotFoundError:
+            pass  # withdrawn
+        except Exception as error:
+            self._trouble(job_id, error)
+        finally:
+            with self._admission:
+                self._working.discard(job_id)
+            self._pushing.wake()
+            self._wake.set()
 
-    def _trouble(self, job_id: int, error: Exception, failures: int) -> None:
+    def _trouble(self, job_id: int, error: Exception) -> None:
+        """Note why a job is held up, and when it is tried again."""
+        trouble = self.lab.troubles.setdefault(job_id, Retry(_FIRST_PAUSE))
+        is_new = trouble.failed(error)
         if isinstance(error, LabdError):
-            get().warning("job held up, trying again", job=job_id, reason=error.message)
-            return
-        get().exception("job held up by a defect of labd, trying again", job=job_id)
-        if failures >= _ATTEMPTS:
-            pipeline.give_up(self.lab, job_id)
+            self.lab.waiting[job_id] = f"held up: {error.message} It is tried again by itself. {error.hint}".rstrip()
+            if is_new:
+                get().warning("job held up, trying again", job=job_id, reason=error.message)
+        else:
+            self.lab.waiting[job_id] = "held up by an error of labd's own; it is tried again by itself"
+            if is_new:
+                get().exception("job held up by a defect of labd, trying again", job=job_id)
+            if trouble.failures >= _ATTEMPTS:
+                pipeline.give_up(self.lab, job_id)
+        self._announce(self.lab.store.job(job_id))
 
     def _announce(self, job: Job) -> None:
         self._notices.announce((job.user, job.project))
 
     def place(self, job: Job | None) -> tuple[int, int, str]:
         """The place of `job` in the queue (1 is next, 0: it is not in it), how many jobs run now, what it waits for."""
-        if job is None or job.state is not State.QUEUED:
+        if job is None or job.state.is_outcome:
             return 0, 0, ""
+        if job.state is not State.QUEUED:
+            return 0, 0, self.lab.waiting.get(job.id, "")
         ids = [queued.id for queued in self.queue()]
         running = sum(other.state in ADMITTED for other in self.lab.store.active())
         return (ids.index(job.id) + 1 if job.id in ids else 0), running, self._licences.reason(job.id)
@@ -224,23 +263,26 @@ class Service:
     def _close(self) -> None:
         tell("STOPPING=1")
         get().info("labd stopped")
-        self._control.close()
-        self._pushing.close()
-        self._licences.close()
-        self._inbox.close()
-        self._notices.close()
-        with contextlib.suppress(LabdError):
-            self.lab.engine.rest()
-        self.lab.images.close()
-        self.lab.hands.trim(0)
-        self._lock_file.close()
-
-
-def _sign_of_life() -> None:
-    tell("WATCHDOG=1")
-
-
-_ENDED = tuple(state for state in State if state.is_outcome)
+        for close in (
+            self._housekeeping.close,
+            self._control.close,
+            self._pushing.close,
+            self._licences.close,
+            self._inbox.close,
+            *(lane.close for lane in self._lanes.values()),
+            self._notices.close,
+            self.lab.engine.rest,
+            self.lab.images.close,
+            lambda: self.lab.hands.trim(0),
+            self._lock_file.close,
+        ):
+            # What does not end well is killed with the process, and mended by the next daemon.
+            try:
+                close()
+            except LabdError:
+                pass
+            except Exception:
+                get().exception("labd did not end as it should")
 
 
 def _lock(file: Path) -> IO[str]:

@@ -122,6 +122,12 @@ class Store(Records):
                 return job
         raise NotFoundError(f"There is no job {job_id}.", "`labd jobs` lists the jobs there are.")
 
+    def last_number(self) -> int:
+        """The highest number that a job ever had, also one that was withdrawn; 0 before the first."""
+        with self._lock:
+            row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
+        return row["seq"] if row else 0
+
     def active(self) -> list[Job]:
         """All jobs that have no outcome yet, oldest first."""
         with self._lock:

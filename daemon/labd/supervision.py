@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from labd.accounts import Account
 from labd.config import Output
@@ -19,7 +20,6 @@ from labd.errors import LabdError
 from labd.hands import Hands
 from labd.jobs import Job, State
 from labd.log import get
-from labd.outbox import Outbox
 from labd.receipt import Manifest, hash_files
 from labd.run_log import RunLog
 from labd.units import human_duration, human_size
@@ -31,6 +31,16 @@ _FIRST_TICK = 0.5
 _FLUSH = 0.2
 
 
+class Mirror(Protocol):
+    """Where the results of one job can be seen while it runs."""
+
+    def prepare(self) -> None:
+        """Put away what the outbox has of an earlier job. Raises LabdError."""
+
+    def mirror(self, delivery: Path, live: bool = False) -> None:
+        """Make the outbox what `delivery` is. Raises LabdError."""
+
+
 @dataclass
 class Supervision:
     """One program being watched over, by the thread that called `until_end`."""
@@ -39,7 +49,7 @@ class Supervision:
     engine: Engine
     hands: Hands
     account: Account
-    outbox: Outbox
+    outbox: Mirror
     delivery: Path
     settings: Output
     stop: Callable[[State, str], object]
@@ -62,6 +72,7 @@ class Supervision:
         of /output on its way.
         """
         assert self.job.grant is not None
+        self._mirroring = _after(None, self._prepare)
         deadline = started + self.job.grant.timeout
         # The first line is what people wait for.
         next_tick = time.time() + min(_FIRST_TICK, self.settings.interval)
@@ -118,6 +129,13 @@ class Supervision:
             self._mirroring = _after(None, self._mirror)
         if time.time() >= self._hash_due and (self._hashing is None or not self._hashing.is_alive()):
             self._hashing = _after(None, self._hash_settled)
+
+    def _prepare(self) -> None:
+        try:
+            self.outbox.prepare()
+        except LabdError as error:
+            get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+            self._troubled = True
 
     def _mirror(self) -> None:
         try:
