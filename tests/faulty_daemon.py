@@ -2,16 +2,18 @@
 
 Nothing is replaced: each wrapper below does the real thing, unless the file that LABD_TEST_FAULT names says that it is
 its turn. The file holds one fault as JSON: `place` and `match` (a regular expression for what it is about), and `error`
-(the name of an errno, "die": the helper is killed, or "hang": until the file is gone). A fault that was met is noted in
-the file with `.met` behind its name, and is met once, but for a hang, which everybody meets.
+(the name of an errno, "die": the helper is killed, or "hang": until the file is gone). A fault is met once, and that is
+noted in the file with `.met` behind its name.
 
     python faulty_daemon.py daemon --config FILE     # as `labd daemon`
 """
 
 from __future__ import annotations
 
+import builtins
 import errno
 import functools
+import io
 import json
 import os
 import re
@@ -41,14 +43,12 @@ def meet(place: str, about: str, raise_error: Callable[[str], None]) -> None:
             return
         if fault["place"] != place or not re.search(fault["match"], about, re.DOTALL):
             return
-        is_hang = fault["error"] == "hang"
         try:
             # Who makes the file meets it; the processes of one daemon race for that.
             os.close(os.open(MET, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         except FileExistsError:
-            if not is_hang:
-                return
-    if not is_hang:
+            return
+    if fault["error"] != "hang":
         raise_error(fault["error"])
     while FAULT.exists():
         time.sleep(0.02)
@@ -129,7 +129,8 @@ def inject() -> None:
         _wrap(docker.APIClient, name, f"docker:{name}", docker_error)
     for name in ("mkdir", "chmod", "chown", "replace", "rename", "listdir", "scandir"):
         _wrap(os, name, f"file:{name}", os_error)
-    _wrap(__import__("io"), "open", "file:open", os_error)
+    for owner in (io, builtins):
+        _wrap(owner, "open", "file:open", os_error)
 
 
 def _wrap(owner: Any, name: str, place: str, raise_error: Callable[[str], None]) -> None:
