@@ -220,3 +220,19 @@ def test_a_folder_whose_name_is_no_text_and_thousands_that_cannot_be_projects(tw
     wait_for("ana's own", lambda: two.ana.complete("mine"), SOON)
     assert len(list(Path(two.ana.home / "outbox").iterdir())) < 30
     assert "defect" not in two.log.read_text()
+
+
+def test_a_flood_of_uploads_delays_no_job_of_others(make_lab: MakeLab) -> None:
+    lab = make_lab(users=("ana-silva", "ben-okoro"), settings="[user]\nrunning = 1")
+    lab.start()
+    for number in range(150):
+        lab.ana.program(f"flood-{number}", QUICK)
+        lab.ana.submit(f"flood-{number}")
+    waited = []
+    for _ in range(3):
+        began = time.monotonic()
+        others_go_on(lab)
+        waited.append(time.monotonic() - began)
+    print(f"while 150 uploads came in, a job took {', '.join(f'{seconds:.1f}' for seconds in waited)} s")
+    wait_for("all uploads to be jobs", lambda: len(lab.jobs()) == 153, 120.0)
+    assert len({job["project"] for job in lab.jobs()}) == 153
