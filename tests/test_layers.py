@@ -26,7 +26,7 @@ LAYERS = [
         "conda_names",
         "debian_names",
     ],
-    ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
+    ["schema", "evidence", "connection", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
     ["build_log", "rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
     ["ssh_commands"],
     [
@@ -53,7 +53,7 @@ LAYERS = [
     ],
     ["notebook_errors", "wishes"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
-    ["transfers", "gateway_notes", "screen"],
+    ["transfers", "gateway_notes", "screen", "request_arguments"],
     ["database", "transfer_run"],
     ["records"],
     ["uploads", "pace", "endings", "status", "progress", "questions", "setup_writing", "setup_plan"],

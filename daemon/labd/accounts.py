@@ -48,13 +48,20 @@ class Accounts(Mapping[str, Account]):
     def __init__(self, read: Callable[[], Mapping[str, Account]]) -> None:
         """`read` finds the researchers; it is called now, and again by `refresh`."""
         self._read = read
-        self._known = dict(read())
+        self._know(dict(read()))
 
     def refresh(self, keep: frozenset[str] = frozenset()) -> None:
         """Read them again. Those in `keep` stay known also when they are gone: they have jobs that go on."""
         found = self._read()
         gone = {name: account for name, account in self._known.items() if name in keep and name not in found}
-        self._known = {**gone, **found}
+        self._know({**gone, **found})
+
+    def of_uid(self, uid: int) -> str | None:
+        """Name of the researcher with that `uid`, None when there is none."""
+        return self._names.get(uid)
+
+    def _know(self, known: dict[str, Account]) -> None:
+        self._known, self._names = known, {account.identity.uid: name for name, account in known.items()}
 
     def __getitem__(self, name: str) -> Account:
         return self._known[name]

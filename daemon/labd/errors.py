@@ -72,3 +72,15 @@ class TransitionError(LabdError):
     """The job cannot go from its state to that one."""
 
     exit_code = Exit.INTERNAL
+
+
+class RequestError(LabdError):
+    """The request is not one that labd knows."""
+
+    exit_code = Exit.USAGE
+
+
+class DefectError(LabdError):
+    """labd met an error of its own."""
+
+    exit_code = Exit.INTERNAL

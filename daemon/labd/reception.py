@@ -24,6 +24,7 @@ from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0
 _PATIENCE = 50.0
+_GLANCE = 0.25
 _GONE = "its upload is not in the inbox any more; send it again to run it"
 
 
@@ -66,18 +67,21 @@ class Reception:
                 NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")
             )
 
-    def submit(self, user: str, project: str) -> Job | None:
+    def submit(self, user: str, project: str, still_asked: Callable[[], None]) -> Job | None:
         """Take the project's upload as complete: its job, or None when nothing has changed since its last.
 
-        Raises ProjectError for what cannot be a job, NotFoundError when there is no such upload, UnavailableError.
+        `still_asked` is called from time to time, and ends the wait by what it raises. Raises ProjectError for what
+        cannot be a job, NotFoundError when there is no such upload, UnavailableError.
         """
         answer: Future[Job | None] = Future()
         self._asked.put(((user, project), answer))
         self._inbox.note(user, [])
-        try:
-            return answer.result(_PATIENCE)
-        except FutureTimeout:
-            raise UnavailableError("labd is busy looking at uploads.", "Try again in a minute.") from None
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            with contextlib.suppress(FutureTimeout):
+                return answer.result(_GLANCE)
+            still_asked()
+        raise UnavailableError("labd is busy looking at uploads.", "Try again in a minute.")
 
     def uploads(self, user: str) -> dict[str, str]:
         """What there is to say of `user`'s uploads that are no jobs (yet), by project."""
