@@ -131,18 +131,18 @@ class Control:
 
     def _take(self, connection: Connection) -> None:
         """Wait for the request of `connection`, or turn it away."""
+        self._selector.register(connection, selectors.EVENT_READ)
         try:
-            self._selector.register(connection, selectors.EVENT_READ)
-            try:
-                self._check(connection.uid)
-                self._count(connection.uid)
-            except LabdError as error:
-                self._turn_away(connection, error)
-            else:
-                self._asking[connection] = time.monotonic() + _ARRIVAL
+            self._check(connection.uid)
+            self._count(connection.uid)
+        except LabdError as error:
+            self._turn_away(connection, error)
         except Exception:
-            connection.close()  # which takes it out of the selector, too (epoll(7))
+            self._selector.unregister(connection)
+            connection.close()
             raise
+        else:
+            self._asking[connection] = time.monotonic() + _ARRIVAL
 
     def _cannot_accept(self, error: OSError) -> None:
         """Go on a little later: most often all descriptors are taken (EMFILE), and some will be free again."""
