@@ -52,6 +52,7 @@ LAYERS = [
         "project_files",
     ],
     ["notebook_errors", "wishes"],
+    ["error_languages"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
     ["transfers", "gateway_notes", "screen", "request_arguments"],
     ["database", "transfer_run"],
