@@ -68,12 +68,6 @@ class UnavailableError(LabdError):
     exit_code = Exit.UNAVAILABLE
 
 
-class TransitionError(LabdError):
-    """The job cannot go from its state to that one."""
-
-    exit_code = Exit.INTERNAL
-
-
 class RequestError(LabdError):
     """The request is not one that labd knows."""
 
@@ -82,5 +76,11 @@ class RequestError(LabdError):
 
 class DefectError(LabdError):
     """labd met an error of its own."""
+
+    exit_code = Exit.INTERNAL
+
+
+class TransitionError(LabdError):
+    """The job cannot go from its state to that one."""
 
     exit_code = Exit.INTERNAL
