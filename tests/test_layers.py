@@ -72,6 +72,7 @@ LAYERS = [
     [
         "hands",
         "hands_worker",
+        "replies",
         "import_scan",
         "licence",
         "holders",

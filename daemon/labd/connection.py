@@ -11,6 +11,8 @@ import json
 import select
 import socket
 import struct
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from labd.errors import LabdError, RequestError
@@ -37,6 +39,9 @@ class Connection:
         credentials = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         _, self.uid, _ = struct.unpack("3i", credentials)
         self._socket, self._received = accepted, bytearray()
+        # Held while a line of the answer is made. Those of one researcher are made one at a time: many at once would
+        # leave the others little of the interpreter.
+        self.turn = threading.Lock()
 
     def fileno(self) -> int:
         """The descriptor, for a selector."""
@@ -75,11 +80,25 @@ class Connection:
             self._socket.send(json.dumps(as_line(error)).encode() + b"\n")
 
     def pause(self, seconds: float) -> None:
-        """Wait. Raises GoneError as soon as nobody is at the other end."""
+        """Within an answer, wait. Raises GoneError as soon as nobody is at the other end."""
+        with self.waiting():
+            self.check(seconds)
+
+    def check(self, seconds: float = 0.0) -> None:
+        """Raise GoneError when nobody is at the other end, or nobody is any more within so many seconds."""
         watch = select.poll()
         watch.register(self._socket, 0)  # a hang-up is always told (poll(2))
         if watch.poll(1000 * seconds):
             raise GoneError
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Within an answer, around what waits for something: others have their turn meanwhile."""
+        self.turn.release()
+        try:
+            yield
+        finally:
+            self.turn.acquire()
 
     def close(self) -> None:
         """End it."""

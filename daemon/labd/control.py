@@ -8,20 +8,19 @@ is asked.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from labd.connection import Connection, GoneError, as_line
-from labd.errors import DefectError, LabdError, RequestError, UnavailableError
+from labd.connection import Connection
+from labd.errors import LabdError, RequestError, UnavailableError
 from labd.log import get
+from labd.replies import Answer, reply
 
 _BACKLOG = 128
 _ARRIVAL = 10.0  # seconds that a request has to arrive whole
@@ -34,8 +33,6 @@ _MOST_LEAVING = 64
 _AT_A_TIME, _REST = 50, 0.01
 _RETRY = 0.5  # seconds
 _TELL_AGAIN = 60.0  # seconds
-
-Answer = Callable[[dict[str, Any], Connection], Iterator[dict[str, Any]]]
 
 
 def _everybody(uid: int) -> None:
@@ -66,6 +63,7 @@ class Control:
         self._asking: dict[Connection, float] = {}  # whose request is not whole yet → when it has to be
         self._leaving: dict[Connection, float] = {}  # who were turned away → when they are not waited for any more
         self._open: Counter[int] = Counter()  # connections of each uid that were not turned away
+        self._turns: dict[int, threading.Lock] = {}  # of each researcher who has any
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._told = 0.0
@@ -134,7 +132,7 @@ class Control:
         self._selector.register(connection, selectors.EVENT_READ)
         try:
             self._check(connection.uid)
-            self._count(connection.uid)
+            self._count(connection)
         except LabdError as error:
             self._turn_away(connection, error)
         except Exception:
@@ -151,9 +149,9 @@ class Control:
             get().warning("nobody can ask at the moment", reason=error.strerror)
         self._closing.wait(_RETRY)
 
-    def _count(self, uid: int) -> None:
-        """Count one more connection of `uid`. Raises UnavailableError when that is too many."""
-        administrators = {0, os.getuid()}
+    def _count(self, connection: Connection) -> None:
+        """Count one more connection. Raises UnavailableError when that is too many."""
+        uid, administrators = connection.uid, {0, os.getuid()}
         with self._lock:
             most = _MOST_OF_ADMINISTRATOR if uid in administrators else _MOST_OF_ONE
             if self._open[uid] >= most:
@@ -165,6 +163,8 @@ class Control:
             if uid not in administrators and others >= _MOST:
                 raise UnavailableError("Too many people ask labd at the moment.", "Ask again in a minute.")
             self._open[uid] += 1
+            if uid not in administrators:
+                connection.turn = self._turns.setdefault(uid, connection.turn)
 
     def _turn_away(self, connection: Connection, error: LabdError) -> None:
         """Say why, and leave the connection open until it was seen: what they send would fail at a closed one."""
@@ -213,45 +213,13 @@ class Control:
             self._open[connection.uid] -= 1
             if not self._open[connection.uid]:
                 del self._open[connection.uid]
+                self._turns.pop(connection.uid, None)
         connection.close()
 
     # The thread of a request
 
     def _reply(self, connection: Connection, request: bytes) -> None:
         try:
-            # Who asked may be gone before the answer.
-            with contextlib.suppress(GoneError):
-                self._send_answer(connection, request)
+            reply(self._answer, connection, request)
         finally:
             self._forget(connection)
-
-    def _send_answer(self, connection: Connection, request: bytes) -> None:
-        """Send the lines of the answer; the last says what went wrong, if anything did. Raises GoneError."""
-        try:
-            for line in self._answer(_parsed(request), connection):
-                connection.send(line)
-        except GoneError:
-            raise
-        except Exception as error:
-            connection.send(as_line(_told(error, connection.uid)))
-
-
-def _told(error: Exception, uid: int) -> LabdError:
-    """What `uid` is told of an error that ended an answer; what only the administrator can mend is in the log."""
-    if isinstance(error, RequestError):
-        get().warning("request not understood", uid=uid, reason=error.message)
-    if isinstance(error, LabdError):
-        return error
-    get().exception("defect of labd in the answer to a request", uid=uid)
-    return DefectError(hint="Tell the administrator: journalctl -u labd")
-
-
-def _parsed(request: bytes) -> dict[str, Any]:
-    """The JSON object that a request is. Raises RequestError."""
-    try:
-        parsed = json.loads(request)
-    except (ValueError, RecursionError):
-        raise RequestError("That is no request: it is not JSON.") from None
-    if not isinstance(parsed, dict):
-        raise RequestError("That is no request: it is not a JSON object.")
-    return parsed

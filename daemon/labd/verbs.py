@@ -162,7 +162,8 @@ class Verbs:
         if user is None:
             raise NotAllowedError("Only a researcher can submit an upload of theirs.", "Create SUBMIT in their inbox.")
         project = asked["project"]
-        job = self._reception.submit(user, project, lambda: connection.pause(0))
+        with connection.waiting():
+            job = self._reception.submit(user, project, connection.check)
         if job is None:
             text = f"Nothing has changed in {project} since its last job; `rerun {project}` runs it again."
         else:
@@ -219,7 +220,9 @@ class Verbs:
                 get().exception("it was not noted who asked", user=user)
 
     def _images(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
-        yield from self._lab.images.list()
+        with connection.waiting():
+            found = self._lab.images.list()
+        yield from found
 
     def _find(self, target: Target, user: str | None) -> _Found:
         """The job of that number, or the latest of the project of that name. Raises NotFoundError.

@@ -110,8 +110,8 @@ def threads(lab: Lab) -> int:
     return len(os.listdir(f"/proc/{lab.process.pid}/task"))
 
 
-def labd(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "labd", *arguments, "--socket", str(lab.socket)]
+def labd(lab: Lab, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "labd", verb, "--socket", str(lab.socket), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -353,6 +353,14 @@ def test_a_defect_of_labd_is_told_as_its_own_and_logged_with_its_traceback(lab: 
     assert done.stderr == "labd: labd met an error of its own.\n      Tell the administrator: journalctl -u labd\n"
     assert "IsADirectoryError" in lab.log.read_text().removeprefix(logged)
     log.rmdir()
+
+
+@pytest.mark.parametrize("job", ["\udcff", "a\nb", "\x1b[2J", "9" * 100, "-", "../x"])
+def test_the_command_line_tells_of_a_strange_name_in_two_lines(lab: Lab, job: str) -> None:
+    done = labd(lab, "status", "--", job)
+    assert done.returncode == Exit.USAGE
+    assert len(done.stderr.splitlines()) == 2
+    assert "neither the number of a job nor the name of a project" in done.stderr
 
 
 # Projects whose name is a number

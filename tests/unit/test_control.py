@@ -19,8 +19,9 @@ import pytest
 from lab import wait_for
 from labd import client, connection, control
 from labd.connection import Connection
-from labd.control import Answer, Control
+from labd.control import Control
 from labd.errors import Exit, NotAllowedError, UnavailableError
+from labd.replies import Answer
 
 Serve = Callable[..., str]
 
@@ -30,7 +31,9 @@ import socket, sys
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
 print("connected", flush=True)
-print(connection.recv(4096).decode())
+if len(sys.argv) > 2:
+    connection.sendall(sys.argv[2].encode())
+print(connection.makefile().read())
 """
 
 
@@ -74,10 +77,12 @@ def running() -> int:
     return sum(thread.name == "answer" for thread in threading.enumerate())
 
 
-def as_another(path: str, uid: int) -> subprocess.Popen[str]:
-    """A process of `uid` that is connected, and prints what it is told."""
+def as_another(path: str, uid: int, *request: str) -> subprocess.Popen[str]:
+    """A process of `uid` that is connected, asks if it is told what, and prints all that it is told."""
     become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
-    process = subprocess.Popen([*become, "/usr/bin/python3", "-c", OTHERS, path], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*become, "/usr/bin/python3", "-c", OTHERS, path, *request], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout and process.stdout.readline() == "connected\n"
     return process
 
@@ -177,6 +182,47 @@ def test_however_many_ask_the_administrator_gets_through(serve: Serve, monkeypat
         with as_another(path, 6004) as refused:
             assert refused.stdout and "Too many people" in refused.stdout.read()
         assert list(client.ask(path, "anything")) == [{}]
+
+
+@needs_root
+def test_answers_to_one_account_are_made_one_at_a_time_and_to_others_beside_them(serve: Serve) -> None:
+    made, most = dict.fromkeys((0, 6006), 0), dict.fromkeys((0, 6006), 0)
+    beside = threading.Event()
+
+    def slow(request: dict[str, Any], who: Connection) -> Iterator[dict[str, Any]]:
+        made[who.uid] += 1
+        most[who.uid] = max(most[who.uid], made[who.uid])
+        if who.uid == 0:
+            beside.set()
+        else:
+            assert beside.wait(30)
+            time.sleep(0.02)  # as long as it takes to look up a thousand jobs
+        made[who.uid] -= 1
+        yield {}
+
+    path = serve(slow)
+    with contextlib.ExitStack() as stack:
+        asked = [stack.enter_context(as_another(path, 6006, "{}\n")) for _ in range(8)]
+        assert list(client.ask(path, "anything")) == [{}]
+        assert [process.stdout.read() for process in asked if process.stdout] == ["{}\n\n"] * 8
+    assert most == {0: 1, 6006: 1}
+
+
+@needs_root
+def test_who_waits_for_something_keeps_no_other_answer_of_the_account_waiting(serve: Serve) -> None:
+    def wait(request: dict[str, Any], who: Connection) -> Iterator[dict[str, Any]]:
+        yield {}
+        if request["wait"]:
+            who.pause(600)
+
+    path = serve(wait)
+    with contextlib.ExitStack() as stack:
+        followers = [stack.enter_context(as_another(path, 6007, '{"wait": true}\n')) for _ in range(4)]
+        for follower in followers:
+            stack.callback(follower.kill)
+        wait_for("those who wait", lambda: running() == 4, 10.0)
+        with as_another(path, 6007, '{"wait": false}\n') as process:
+            assert process.communicate(timeout=30)[0].endswith("{}\n\n")
 
 
 @needs_root
