@@ -77,13 +77,11 @@ class Verbs:
 
     def check(self, uid: int) -> None:
         """Raise NotAllowedError when a process of `uid` may ask nothing at all."""
-        if not self._is_administrator(uid) and self._lab.accounts.of_uid(uid) is None:
-            raise NotAllowedError("You have no account at this lab.", "Ask the administrator for one.")
+        self._user_of(uid)
 
     def answer(self, request: Json, connection: Connection) -> Iterator[Json]:
         """The lines of the reply to `request`. Raises LabdError for what cannot be."""
-        self.check(connection.uid)
-        user = None if self._is_administrator(connection.uid) else self._lab.accounts.of_uid(connection.uid)
+        user = self._user_of(connection.uid)
         if user is not None:
             self._see(user)
         verb, arguments = request_arguments.read(request)
@@ -206,8 +204,14 @@ class Verbs:
 
         return guarded
 
-    def _is_administrator(self, uid: int) -> bool:
-        return uid in (0, os.getuid())
+    def _user_of(self, uid: int) -> str | None:
+        """The researcher of that `uid`, None for the administrator. Raises NotAllowedError for anybody else."""
+        if uid in (0, os.getuid()):
+            return None
+        user = self._lab.accounts.of_uid(uid)
+        if user is None:
+            raise NotAllowedError("You have no account at this lab.", "Ask the administrator for one.")
+        return user
 
     def _see(self, user: str) -> None:
         now = time.time()
