@@ -73,6 +73,7 @@ LAYERS = [
         "hands",
         "hands_worker",
         "replies",
+        "job_lookup",
         "import_scan",
         "licence",
         "holders",

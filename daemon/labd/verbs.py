@@ -11,18 +11,18 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from labd import request_arguments, views
 from labd.connection import Connection
 from labd.errors import NotAllowedError, NotFoundError
 from labd.inbox import Inbox
+from labd.job_lookup import find
 from labd.jobs import Job, State
 from labd.lab import Lab, request_stop
 from labd.log import get
 from labd.reception import Reception
 from labd.rendering import one_line
-from labd.request_arguments import Target
 from labd.status import sentence, told
 
 Json = dict[str, Any]
@@ -32,13 +32,6 @@ _FOLLOW = 0.25
 _CHUNK = 65536
 _SEEN = 60.0
 _NOTE, _ADDRESS = 200, 64
-
-
-class _Found(NamedTuple):
-    """The job that is meant, and what else could have been; "" for nothing."""
-
-    job: Job
-    also: str
 
 
 class Verbs:
@@ -89,7 +82,7 @@ class Verbs:
 
     def _status(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         if asked["job"] is not None:
-            found = self._find(asked["job"], user)
+            found = find(self._lab.store, asked["job"], user)
             yield {**self._told(found.job), "also": found.also}
         else:
             yield self._all_of(user)
@@ -124,7 +117,7 @@ class Verbs:
 
     def _logs(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         """run.log in pieces, and until the job ends with `follow`; build.log when no program ran."""
-        job, also = self._find(asked["job"], user)
+        job, also = find(self._lab.store, asked["job"], user)
         if also:
             yield {"text": "", "also": also}
         sent = 0
@@ -142,7 +135,7 @@ class Verbs:
             connection.pause(_FOLLOW)
 
     def _cancel(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
-        job, also = self._find(asked["job"], user)
+        job, also = find(self._lab.store, asked["job"], user)
         if job.state.is_outcome or job.state is State.DELIVERING:
             raise NotFoundError(f"Job {job.id} has ended already ({job.state.value}).", also)
         who = "its owner" if self._lab.accounts.of_uid(connection.uid) == job.user else "the administrator"
@@ -151,7 +144,7 @@ class Verbs:
         yield {**self._told(stopping), "also": also}
 
     def _rerun(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
-        job, also = self._find(asked["job"], user)
+        job, also = find(self._lab.store, asked["job"], user)
         again = self._reception.rerun(job.user, job.project, job.id, exact=asked["exact"])
         assert again is not None
         yield {**self._told(again), "also": also}
@@ -227,37 +220,6 @@ class Verbs:
         with connection.waiting():
             found = self._lab.images.list()
         yield from found
-
-    def _find(self, target: Target, user: str | None) -> _Found:
-        """The job of that number, or the latest of the project of that name. Raises NotFoundError.
-
-        Of others' jobs and projects a researcher hears the same as of those that there are not.
-        """
-        latest = next(iter(self._lab.store.jobs(user, target.project, limit=1)), None)
-        job = self._numbered(target.number, user)
-        if job is not None:
-            mark = f"{target.project}/"
-            return _Found(
-                job, f"{target.project} is also the name of a project: `{mark}` means that." if latest else ""
-            )
-        if latest is not None:
-            return _Found(latest, "")
-        is_number = target.text.isdecimal()
-        raise NotFoundError(
-            f"There is no job {target.text}."
-            if is_number
-            else f"There is no project `{target.project}` that had a job.",
-            "`labd jobs` lists the jobs there are.",
-        )
-
-    def _numbered(self, number: int | None, user: str | None) -> Job | None:
-        if number is None:
-            return None
-        try:
-            job = self._lab.store.job(number)
-        except NotFoundError:
-            return None
-        return job if user in (None, job.user) else None
 
     def _told(self, job: Job) -> Json:
         where = self._place(job)
