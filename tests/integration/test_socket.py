@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from conftest import temporary_folder
+from conftest import MakeLab, temporary_folder
 from lab import AS_ROOT, Lab, Researcher, children_of, cpu_seconds, wait_for
 from labd.errors import Exit
 
@@ -398,3 +399,16 @@ def test_the_number_of_somebody_else_s_job_is_free_for_a_project_of_one_s_own(la
     assert answer["error"] == "There is no job 1."
     [answer] = ask_as(lab, lab.users["ben-okoro"].uid, b'{"verb": "status", "job": "1/"}\n')
     assert answer["error"] == "There is no project `1` that had a job."
+
+
+@needs_root
+def test_with_a_database_that_takes_nothing_people_still_get_answers(make_lab: MakeLab) -> None:
+    lab = make_lab()
+    lab.start()
+    with contextlib.closing(sqlite3.connect(lab.state / "labd.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        # That somebody asked is noted at most once a minute, and here cannot be.
+        [answer] = ask_as(lab, lab.ana.uid, b'{"verb": "status"}\n')
+        database.execute("ROLLBACK")
+    assert answer["active"] == []
+    assert "it was not noted who asked" in lab.log.read_text()
