@@ -29,8 +29,8 @@ _MOST_OF_ONE = 16
 _MOST_OF_ADMINISTRATOR = 64  # beside those of the others, so that they never keep the administrator out
 _LEAVING = 1.0  # seconds that somebody who was turned away has to read why
 _MOST_LEAVING = 64
-# Nobody gets more of the processor by asking without end: at most so many connections, and then a rest in seconds.
-_AT_A_TIME, _REST = 50, 0.01
+# Who connects without end is not served without end: so many connections, and then a rest in seconds.
+_REST_AFTER, _REST = 50, 0.01
 _RETRY = 0.5  # seconds
 _TELL_AGAIN = 60.0  # seconds
 
@@ -66,7 +66,7 @@ class Control:
         self._turns: dict[int, threading.Lock] = {}  # of each researcher who has any
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._told = 0.0
+        self._taken, self._told = 0, 0.0
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
 
     def start(self) -> None:
@@ -115,17 +115,17 @@ class Control:
             self._drop(connection)
 
     def _accept(self) -> None:
-        for _ in range(_AT_A_TIME):
-            try:
-                accepted, _ = self._listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self._cannot_accept(error)
-                return
-            with contextlib.suppress(OSError):
-                self._take(Connection(accepted))
-        time.sleep(_REST)
+        try:
+            accepted, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._cannot_accept(error)
+            return
+        self._taken += 1
+        if self._taken % _REST_AFTER == 0:
+            time.sleep(_REST)
+        self._take(Connection(accepted))
 
     def _take(self, connection: Connection) -> None:
         """Wait for the request of `connection`, or turn it away."""
