@@ -50,9 +50,9 @@ def read(request: Json) -> tuple[str, Json]:
     verb = request.get("verb")
     if not isinstance(verb, str):
         raise RequestError("A request needs a `verb`, and this one has none.")
-    if verb not in _VERBS:
+    if verb not in VERBS:
         raise NotFoundError(f"labd has no request `{shorten(verb, 40)}`.")
-    return verb, {argument.name: _value(verb, argument, request.get(argument.name)) for argument in _VERBS[verb]}
+    return verb, {argument.name: _value(verb, argument, request.get(argument.name)) for argument in VERBS[verb]}
 
 
 def _value(verb: str, argument: _Argument, given: object) -> object:
@@ -124,7 +124,7 @@ def _truth(given: object) -> bool:
 
 
 _JOB = _Argument("job", _target, is_needed=True)
-_VERBS: Mapping[str, tuple[_Argument, ...]] = {
+VERBS: Mapping[str, tuple[_Argument, ...]] = {
     "status": (_Argument("job", _target),),
     "jobs": (_Argument("limit", _limit, 50),),
     "logs": (_JOB, _Argument("follow", _truth, False)),
@@ -144,4 +144,4 @@ _VERBS: Mapping[str, tuple[_Argument, ...]] = {
     "users": (),
     "reload": (),
 }
-VERBS = frozenset(_VERBS)
+"""For each verb, what it takes."""

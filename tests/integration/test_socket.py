@@ -21,6 +21,7 @@ import pytest
 from conftest import MakeLab, temporary_folder
 from lab import AS_ROOT, Lab, Researcher, children_of, cpu_seconds, wait_for
 from labd.errors import Exit
+from labd.request_arguments import VERBS
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="other accounts need root")
 
@@ -312,6 +313,14 @@ def test_a_wrong_request_is_told_what_is_wrong_with_it(lab: Lab, name: str) -> N
     assert answer["exit"] in (Exit.USAGE, Exit.NOT_FOUND)
     assert "Traceback" not in lab.log.read_text().removeprefix(logged)
     assert "error" not in lab.ask("status")[0]
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_has_an_answer(lab: Lab, verb: str) -> None:
+    arguments: dict[str, Any] = {"job": "no-such", "project": "no-such", "event": "began"}
+    arguments = {argument.name: arguments[argument.name] for argument in VERBS[verb] if argument.is_needed}
+    for answer in lab.ask(verb, **arguments):
+        assert answer.get("exit", 0) in (0, Exit.NOT_FOUND, Exit.NO_PERMISSION)
 
 
 def test_of_several_requests_on_one_connection_the_first_is_answered(lab: Lab) -> None:
