@@ -28,7 +28,7 @@ LAYERS = [
         "account_lookup",
         "retry",
     ],
-    ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
+    ["schema", "evidence", "connection", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
     ["build_log", "rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
     ["ssh_commands"],
     [
@@ -54,8 +54,9 @@ LAYERS = [
         "project_files",
     ],
     ["notebook_errors", "wishes"],
+    ["error_languages"],
     ["diagnosis", "build_diagnosis", "granting", "machine", "cgroups", "rendering", "client"],
-    ["transfers", "gateway_notes", "screen"],
+    ["transfers", "gateway_notes", "screen", "request_arguments"],
     ["database", "transfer_run"],
     ["records"],
     ["uploads", "pace", "endings", "status", "progress", "questions", "setup_writing", "setup_plan"],
@@ -72,6 +73,8 @@ LAYERS = [
     [
         "hands",
         "hands_worker",
+        "replies",
+        "job_lookup",
         "import_scan",
         "licence",
         "holders",

@@ -63,7 +63,7 @@ class Accounts(Mapping[str, Account]):
     def __init__(self, read: Callable[[], Read]) -> None:
         """`read` finds the researchers; it is called now, and again by `refresh`."""
         self._read = read
-        self._known: dict[str, Account] = {}
+        self._know({})
         self._left_out: Mapping[str, str] = {}
         self.are_all_known = True  # whether none is left out
         self._remembered: Path | None = None
@@ -79,7 +79,7 @@ class Accounts(Mapping[str, Account]):
         self._left_out = read.left_out
         self.are_all_known = not read.left_out
         gone = {name: account for name, account in self._known.items() if name in keep and name not in read.found}
-        self._known = {**gone, **read.found}
+        self._know({**gone, **read.found})
         if self._remembered:
             self._write(self._remembered)
 
@@ -90,7 +90,8 @@ class Accounts(Mapping[str, Account]):
         """
         self._remembered = file
         recalled = _recalled(file)
-        self._known |= {name: recalled[name] for name in keep & recalled.keys() - self._known.keys()}
+        unknown = {name: recalled[name] for name in keep & recalled.keys() - self._known.keys()}
+        self._know({**self._known, **unknown})
         self._write(file)
 
     def _write(self, file: Path) -> None:
@@ -101,6 +102,13 @@ class Accounts(Mapping[str, Account]):
             os.replace(part, file)
         except OSError as error:
             get().warning("the accounts are not remembered", reason=error.strerror)
+
+    def of_uid(self, uid: int) -> str | None:
+        """Name of the researcher with that `uid`, None when there is none."""
+        return self._names.get(uid)
+
+    def _know(self, known: dict[str, Account]) -> None:
+        self._known, self._names = known, {account.identity.uid: name for name, account in known.items()}
 
     def __getitem__(self, name: str) -> Account:
         return self._known[name]

@@ -71,7 +71,7 @@ def build_failed(log_tail: str, exit_code: int, distributions: Mapping[str, str]
     said = _ERROR.sub("", last_words(errors or log.lines, _NOISE), count=1)
     return Diagnosis(
         sentence("The libraries of your project could not be installed" + (f": {shorten(said, 100)}" if said else "")),
-        f"build.log has the whole story; check {FILE}, or show both to the administrator.",
+        "build.log has the whole story; check the list of your libraries in code/, or show both to the administrator.",
     )
 
 
@@ -79,7 +79,8 @@ def build_timed_out(limit_seconds: float) -> Diagnosis:
     """A build was stopped at its time limit."""
     return Diagnosis(
         f"Installing your libraries took longer than {human_duration(limit_seconds)} and was stopped.",
-        f"Leave out version numbers in {FILE}, so that less must be compiled, or ask the administrator for more time.",
+        "Leave out version numbers in your list of libraries, so that less must be compiled, or ask the administrator "
+        "for more time.",
     )
 
 

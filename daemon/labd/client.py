@@ -6,9 +6,11 @@ because everybody's `labd status` waits for it; it never knows what an answer me
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import struct
 
 from labd.errors import Exit, LabdError, NotAllowedError, UnavailableError
 
@@ -25,11 +27,15 @@ USER_SOCKET = "~/.labd/labd.sock"
 _PATIENCE = 60.0
 
 
+class NotRunningError(UnavailableError):
+    """No labd daemon is running here."""
+
+
 class AnswerError(LabdError):
     """The daemon refused the request."""
 
     def __init__(self, answer: Json) -> None:
-        super().__init__(str(answer["error"]), str(answer.get("hint", "")))
+        super().__init__(str(answer["error"]), str(answer.get("hint") or ""))
         self.exit_code = _exit_code(answer.get("exit"))
 
 
@@ -43,24 +49,23 @@ def find_socket(named: str | None = None) -> str:
 def ask(path: str, verb: str, patience: float | None = _PATIENCE, /, **request: object) -> Iterator[Json]:
     """The lines of the answer to `verb` from the daemon at `path`, as they come.
 
-    `patience` is the longest wait for a line in seconds, None: without end. Raises UnavailableError when no daemon is
-    there or it ends in mid-answer, and AnswerError when it refuses.
+    `patience` is the longest wait for a line in seconds, None: without end. Raises NotRunningError when no daemon is
+    there, AnswerError when it refuses, UnavailableError when it does not answer, ends in mid-answer or says what nobody
+    here understands.
     """
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(patience)
         try:
-            connection.connect(path)
-            connection.sendall(json.dumps({"verb": verb, **request}).encode() + b"\n")
+            _connect(connection, path, patience)
+            # Who is turned away is so before they have asked: the reason is there to be read all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(json.dumps({"verb": verb, **request}).encode() + b"\n")
             with connection.makefile("rb") as lines:
                 for line in lines:
-                    answer = json.loads(line)
-                    if "error" in answer:
-                        raise AnswerError(answer)
-                    yield answer
+                    yield _read(line)
         except PermissionError:
             raise NotAllowedError(f"You may not talk to the daemon at {path}.", "Ask the administrator.") from None
         except (FileNotFoundError, ConnectionRefusedError):
-            raise UnavailableError(
+            raise NotRunningError(
                 f"No labd daemon is running here (there is none at {path}).",
                 "Start it: `systemctl start labd`, or `labd daemon` for a lab of your own.",
             ) from None
@@ -68,10 +73,40 @@ def ask(path: str, verb: str, patience: float | None = _PATIENCE, /, **request: 
             raise UnavailableError(
                 f"The labd daemon did not answer within {patience:g} seconds.", "See `journalctl -u labd`."
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise UnavailableError(
                 f"The labd daemon at {path} stopped in the middle of its answer ({error}).", "See `journalctl -u labd`."
             ) from None
+
+
+def _connect(connection: socket.socket, path: str, patience: float | None) -> None:
+    """Connect, waiting in turn while many others do. Raises TimeoutError, OSError."""
+    if patience is not None:
+        # A socket with Python's own limit of time would not wait at all (connect(2), EAGAIN).
+        connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", *divmod(int(patience * 1e6), 10**6))
+        )
+    try:
+        connection.connect(path)
+    except BlockingIOError:
+        raise TimeoutError from None
+    connection.settimeout(patience)
+
+
+def _read(line: bytes) -> Json:
+    """One line of an answer. Raises AnswerError, UnavailableError."""
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise UnavailableError(
+            "The labd daemon gave an answer that cannot be understood.",
+            "Ask again; if it recurs, tell the administrator: journalctl -u labd",
+        )
+    if "error" in answer:
+        raise AnswerError(answer)
+    return answer
 
 
 def _exit_code(code: Any) -> Exit:

@@ -33,7 +33,10 @@ class Command:
         self.example, self.details = example, details
 
 
-_JOB = {"metavar": "JOB", "help": "number of a job, or name of a project for its latest job"}
+_JOB = {
+    "metavar": "JOB",
+    "help": "number of a job, or name of a project for its latest job (NAME/ if the name is a number)",
+}
 ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
     "job": (["job"], _JOB),
     "job?": (["job"], {**_JOB, "nargs": "?"}),

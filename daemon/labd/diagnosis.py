@@ -11,12 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from labd.error_languages import ErrorLanguage
 from labd.evidence import Diagnosis, dumped_place, last_raised, last_words, lines, sentence, shorten
 from labd.known_errors import more_memory
-from labd.matlab_errors import explain as explain_matlab
-from labd.notebook_errors import explain as explain_notebook
-from labd.python_errors import explain, explain_words
-from labd.r_errors import explain as explain_r
+from labd.python_errors import explain
 from labd.units import human_duration, human_size
 
 __all__ = [
@@ -41,54 +39,56 @@ _SIGNALS = {
     7: "Your program crashed when it used memory that could not be had",
     8: "Your program crashed in a calculation, such as a division by zero in a library",
     9: "Your program was stopped by force",
-    11: "Your program crashed inside a library that is not written in Python",
+    11: "Your program crashed inside a library of compiled code",
     13: "Your program wrote to another program that had already ended",
     15: "Your program was asked to stop from outside",
 }
 _CRASHES = frozenset({4, 6, 7, 8, 11})
-_CRASH_HINT = 'Add `env = { PYTHONFAULTHANDLER = "1" }` to job.toml and run it again to see at which line.'
 _CRASH_HINT_AT_PLACE = "Try another version of the library that this line uses, or smaller data."
 _STOP_HINT = "Neither its time nor its memory limit was met: run it again, and tell the administrator if it recurs."
 
 
-def program_failed(log_tail: str, exit_code: int, distributions: Mapping[str, str]) -> Diagnosis:
-    """Why a program that printed `log_tail` ended with `exit_code`; `distributions`: import name → requirement."""
+def program_failed(
+    log_tail: str, exit_code: int, distributions: Mapping[str, str], language: ErrorLanguage
+) -> Diagnosis:
+    """Why a program that printed `log_tail` ended with `exit_code`.
+
+    `distributions`: import name → requirement that provides it; `language`: what is known of the program's.
+    """
     shown = lines(log_tail)
-    raised = last_raised(shown)
+    raised = last_raised(shown) if language.has_tracebacks else None
     signal = -exit_code if exit_code < 0 else exit_code - 128
     # What is printed below an error is its own message, or the end of other parts; much more says the program went on.
     below = sum(line[:1] > " " for line in shown[raised.end + 1 :]) if raised else 0
     # An error can take native libraries down with it: then it is the last that was printed, and the true cause.
     if 0 < signal < 65 and not (raised and below <= 3 and signal in _CRASHES | {2}):
-        return _signalled(signal, shown)
+        return _signalled(signal, shown, language)
     # Said by a process that the program started; the program itself fails later, in words that do not tell why.
     if unguarded := next((line for line in shown if _UNGUARDED in line), ""):
         raised = replace(raised, type="RuntimeError", message=unguarded.strip()) if raised else None
-    if told := explain_notebook(shown, distributions):
-        return told
-    if not raised and (told := explain_r(shown) or explain_matlab(shown)):
+    if (not raised or language.explains_tracebacks) and (told := language.explain(shown, distributions)):
         return told
     if raised and below <= (20 if exit_code == 1 else 3):
         return explain(raised, distributions)
-    return _ended(exit_code, last_words(shown, _NOISE), distributions)
+    return _ended(exit_code, last_words(shown, _NOISE), distributions, language)
 
 
-def _signalled(signal: int, shown: Sequence[str]) -> Diagnosis:
+def _signalled(signal: int, shown: Sequence[str], language: ErrorLanguage) -> Diagnosis:
     """The end of a program that the kernel or another program stopped."""
     cause = _SIGNALS.get(signal, "Your program was stopped from outside")
-    place = dumped_place(shown)
+    place = dumped_place(shown) if language.has_tracebacks else ""
     where = f", at {place}" if place else ""
     if signal not in _CRASHES:
         return Diagnosis(f"{cause} (exit code {128 + signal}).", _STOP_HINT)
     words = last_words(shown[-20:], _NOISE) if signal == 6 else ""
     said = f": {shorten(words, 70)}" if words else ""
-    if signal == 6 and (known := explain_words("\n".join(shown[-20:]), {})):
+    if signal == 6 and (known := language.meaning("\n".join(shown[-20:]), {})):
         return Diagnosis(sentence(f"{known.cause}{where}"), known.hint)
-    hint = _CRASH_HINT_AT_PLACE if place else _CRASH_HINT
+    hint = _CRASH_HINT_AT_PLACE if place else language.advice.crashed
     return Diagnosis(sentence(f"{cause} (exit code {128 + signal}){where}{said}"), hint)
 
 
-def _ended(exit_code: int, words: str, distributions: Mapping[str, str]) -> Diagnosis:
+def _ended(exit_code: int, words: str, distributions: Mapping[str, str], language: ErrorLanguage) -> Diagnosis:
     """The end of a program that said itself that it failed, and perhaps why in its last `words`."""
     said = f"; the last it printed is: {shorten(words, 100)}" if words else " and printed nothing"
     if exit_code in (126, 127):
@@ -96,19 +96,16 @@ def _ended(exit_code: int, words: str, distributions: Mapping[str, str]) -> Diag
         named = f"the command `{command[1]}`" if command else "a command that it calls"
         reason = "is not installed here" if exit_code == 127 else "may not be run"
         return Diagnosis(
-            f"Your program could not go on: {named} {reason} (exit code {exit_code}).",
-            "Use a Python library that does the same, or ask the administrator to add the command.",
+            f"Your program could not go on: {named} {reason} (exit code {exit_code}).", language.advice.no_command
         )
     if exit_code == 2 and re.match(r"[^\s:]+: error: |Error: .*(?:option|argument)", words, re.IGNORECASE):
         return Diagnosis(
             sentence(f"Your program did not get the arguments that it wants: {shorten(words, 100)}"),
             'Give them in job.toml, below the line [job], such as `args = ["--epochs", "20"]`.',
         )
-    known = explain_words(words, distributions)
+    known = language.meaning(words, distributions)
     hint = (known and known.hint) or (
-        "The program ended itself: run.log has all that it printed."
-        if words
-        else 'Let it print what is wrong before it ends itself, for example with `sys.exit("no data")`.'
+        "The program ended itself: run.log has all that it printed." if words else language.advice.said_nothing
     )
     return Diagnosis(sentence(f"Your program ended with exit code {exit_code}{said}"), hint)
 

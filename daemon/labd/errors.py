@@ -68,13 +68,19 @@ class UnavailableError(LabdError):
     exit_code = Exit.UNAVAILABLE
 
 
-class OwnError(LabdError):
+class RequestError(LabdError):
+    """The request is not one that labd knows."""
+
+    exit_code = Exit.USAGE
+
+
+class DefectError(LabdError):
     """labd met an error of its own."""
 
     exit_code = Exit.INTERNAL
 
     def __init__(self) -> None:
-        super().__init__(hint="Tell the administrator; the details are in the journal: journalctl -u labd")
+        super().__init__(hint="Tell the administrator: journalctl -u labd")
 
 
 class TransitionError(LabdError):

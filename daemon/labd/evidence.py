@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _LONGEST = 8000  # characters of a line; more than any message has, and few enough for every pattern
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -35,6 +36,15 @@ class Diagnosis:
 
     cause: str  # one plain sentence: what happened
     hint: str  # one plain sentence: what to do; may be ""
+
+
+class Advice(NamedTuple):
+    """What to do about a program's end, where that depends on its language: one plain sentence each."""
+
+    crashed: str = "Let it print a line before each step, to see which one crashes; then try it with smaller data."
+    said_nothing: str = "Let it print what is wrong before it ends itself."
+    no_command: str = "Do without it, or ask the administrator to add the command."
+    no_screen: str = "Save pictures to files in /output instead of showing them."
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import time
 from types import SimpleNamespace as Options
 
 from labd import questions, screen
-from labd.client import ask, find_socket
+from labd.client import NotRunningError, ask, find_socket
 from labd.disk_usage import free, usage
 from labd.errors import Exit, LabdError, UnavailableError
 from labd.layout import is_valid_name
@@ -44,11 +44,14 @@ def answer(verb: str, arguments: Sequence[str], home: str) -> int:
     options.home = home
     try:
         return function(options)
-    except UnavailableError:
+    except NotRunningError:
         raise UnavailableError(
             "labd is not running on the server at the moment.",
             "You can send and fetch files all the same; what you send now starts when labd is back.",
         ) from None
+    except UnavailableError as error:
+        # How to look after the server is no advice for a researcher.
+        raise UnavailableError(error.message, "Ask again in a minute; if it recurs, tell the administrator.") from None
 
 
 def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
@@ -69,7 +72,9 @@ def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
         elif argument.startswith("-") or options.job is not None or not takes_name:
             raise _usage(verb, takes)
         else:
-            options.job = options.project = _name(argument)
+            options.project = _name(argument)
+            # What can only be a project stays so: a name may look like a number.
+            options.job = options.project if argument == options.project else f"{options.project}/"
     if options.job is None and takes_name - {_MAYBE_JOB}:
         raise _usage(verb, takes)
     return options
@@ -138,7 +143,7 @@ def _top(options: Options) -> int:
         try:
             return _lines(options.home, disk, columns, rows, True)
         except UnavailableError:
-            return ["labd is not running at the moment; waiting for it.  (q ends this)"]
+            return ["labd does not answer at the moment; waiting for it.  (q ends this)"]
 
     live_view.run(draw)
     return Exit.OK
@@ -187,7 +192,8 @@ and its data in input/; what the program writes to /output comes back.
    rerun JOB        once more; with --exact in the very environment of JOB
    check NAME       what labd thinks of inbox/NAME
    queue, jobs      who waits and runs; all jobs there were
-JOB is a number or the name of a project. status, jobs, queue take --json."""
+JOB is a number, or the name of a project (NAME/ where that is a number, too).
+status, jobs, queue take --json."""
 
 
 _VERBS: dict[str, tuple[Callable[[Options], int], tuple[str, ...]]] = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from labd.accounts import Account, Accounts
 from labd.config import Inbox as Limits
-from labd.errors import LabdError, NotFoundError, OwnError
+from labd.errors import DefectError, LabdError, NotFoundError
 from labd.file_events import FileEvents
 from labd.hands import Hands
 from labd.inbox_account import AccountInbox, Finding, Scan
@@ -183,7 +183,7 @@ class Inbox:
             if failures := watched.retry.succeeded():
                 get().info("the inbox can be read again", user=account.name, failures=failures)
         except Exception as error:
-            failure = error if isinstance(error, LabdError) else OwnError()
+            failure = error if isinstance(error, LabdError) else DefectError()
             self._failed(watched, error)
         again: Mapping[str, float] = {}
         try:

@@ -1,16 +1,24 @@
-"""What well-known error messages of Python programs mean: a table from their words to a cause and a hint.
+"""What well-known error messages mean: tables from their words to a cause and a hint.
 
-This room owns the table and nothing else. Whoever uses it has found the message, and adds where it happened.
+This room owns the tables, one for programs in any language and one for those in Python, and nothing else. Whoever uses
+them has found the message, and adds where it happened.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from labd import debian_names
-from labd.evidence import Diagnosis, shorten
+from labd.evidence import Advice, Diagnosis, shorten
 
+PYTHON = Advice(
+    crashed='Add `env = { PYTHONFAULTHANDLER = "1" }` to job.toml and run it again to see at which line.',
+    said_nothing='Let it print what is wrong before it ends itself, for example with `sys.exit("no data")`.',
+    no_command="Use a Python library that does the same, or ask the administrator to add the command.",
+    no_screen='Save pictures instead, such as `plt.savefig("/output/plot.png")`, and choose no backend.',
+)
 SAME_VERSION = "Name the version that you use on your own computer in code/requirements.txt, such as `{0}==1.2.3`."
 
 
@@ -31,40 +39,19 @@ def _known(pattern: str, cause: str, hint: str) -> _Known:
     return _Known(re.compile(pattern), cause, hint)
 
 
+_WORKER_STOPPED = "One of the processes that your program started was stopped, most often for want of memory"
+_NO_SCREEN = re.compile(
+    r"no display name and no \$DISPLAY|[Cc](?:ould not|ouldn't|annot) (?:connect to (?:X |any )?|open )display"
+    r"|Cannot load backend '\w+' which requires|KeyError: 'DISPLAY'|Rebuild the library with Windows, GTK"
+    r"|Qt platform plugin|Cannot connect to X|Error: libt(?:k|cl)[\d.]*\.so"
+)
+_NO_FILE = re.compile(r"No such file or directory")
 # The first that fits is taken: the particular stands before the general.
-_KNOWN = (
+_OF_PYTHON = (
     _known(
         r"EOFError: EOF when reading a line",
         "Your program asked for input from a keyboard, and there is none here",
         'Give the value in job.toml, such as `args = ["20"]`, or read it from a file in /input, instead of `input()`.',
-    ),
-    _known(
-        r"CUDA out of memory|OutOfMemoryError|ResourceExhaustedError|CUDA_ERROR_OUT_OF_MEM|CUBLAS_STATUS_ALLOC_FAILED",
-        "The memory of the graphics card was not enough for your program",
-        "Use a smaller batch or a smaller model; the option `memory` in job.toml does not change this.",
-    ),
-    _known(
-        r"No CUDA GPUs|no NVIDIA driver|not compiled with CUDA|no CUDA-capable device|CUDA driver version is insuff"
-        r"|libcuda\.so|CUDA is not available|cuda\.is_available\(\) is False|CUDA_ERROR_NO_DEVICE|cudaErrorNoDevice",
-        "Your program wants a graphics card (GPU), and it has none",
-        "Ask for one with the line `gpus = 1` in job.toml, or let the program use the CPU.",
-    ),
-    _known(
-        r"no display name and no \$DISPLAY|[Cc](?:ould not|ouldn't|annot) (?:connect to (?:X |any )?|open )display"
-        r"|Cannot load backend '\w+' which requires|KeyError: 'DISPLAY'|Rebuild the library with Windows, GTK"
-        r"|Qt platform plugin|Cannot connect to X|Error: libt(?:k|cl)[\d.]*\.so",
-        "Your program wants to open a window, and there is no screen here",
-        'Save pictures instead of showing them, such as `plt.savefig("/output/plot.png")`, and choose no backend.',
-    ),
-    _known(
-        r"MemoryError|Unable to allocate [\d.]+ \w+ for|std::bad_alloc|Cannot allocate memory|can't allocate memory",
-        "Your program needs more memory than it may use",
-        more_memory(16),
-    ),
-    _known(
-        r"Disk quota exceeded|No space left on device",
-        "There was no space left for what your program wrote",
-        "Write all large files, also temporary ones, to /output: other folders such as /tmp are small here.",
     ),
     _known(
         r"RuntimeError: An attempt has been made to start a new process before",
@@ -72,31 +59,9 @@ _KNOWN = (
         'Put the part of your program that starts them below a line `if __name__ == "__main__":`.',
     ),
     _known(
-        r"BrokenProcessPool|TerminatedWorkerError|Bus error|worker \(pid.*killed|terminated abruptly",
-        "One of the processes that your program started was stopped, most often for want of memory",
+        r"BrokenProcessPool|TerminatedWorkerError|worker \(pid.*killed|Bus error|terminated abruptly",
+        _WORKER_STOPPED,
         "Use fewer processes at once (for PyTorch, `num_workers=0`), or ask for more `memory` in job.toml.",
-    ),
-    _known(
-        r"can't start new thread|Resource temporarily unavailable",
-        "Your program started more processes or threads than it may",
-        "Use as many as it has processors: the option `cpus` in job.toml.",
-    ),
-    _known(
-        r"CERTIFICATE_VERIFY_FAILED",
-        "Your program reached another computer, but could not make sure that it is the right one",
-        "Put the data into input/ before you upload, or ask the administrator how to reach that address.",
-    ),
-    _known(
-        r"[Tt]emporary failure in name resolution|Name or service not known|Network is unreachable|Could not resolve"
-        r"|Failed to resolve|Failed to establish a new connection|Max retries exceeded|gaierror|ConnectTimeout"
-        r"|We couldn't connect to|Cannot connect to host|No route to host|No address associated with hostname",
-        "Your program tried to use the network and could not",
-        "The network is off unless job.toml says `network = true`; better, put the data into input/ and upload it.",
-    ),
-    _known(
-        r"Connection ?[Rr]efused",
-        "Your program asked another program for an answer, and none is running at that address",
-        "Start it from your own program, or read the data from /input instead.",
     ),
     _known(
         r"compiled using NumPy 1\.|numpy\.dtype size changed|multiarray failed to import|_ARRAY_API not found",
@@ -129,17 +94,97 @@ _KNOWN = (
         "If it was not you, run it again; if it happens again, tell the administrator.",
     ),
 )
+_OF_ANY = (
+    _known(
+        r"CUDA out of memory|OutOfMemoryError|ResourceExhaustedError|CUDA_ERROR_OUT_OF_MEM|CUBLAS_STATUS_ALLOC_FAILED",
+        "The memory of the graphics card was not enough for your program",
+        "Use a smaller batch or a smaller model; the option `memory` in job.toml does not change this.",
+    ),
+    _known(
+        r"No CUDA GPUs|no NVIDIA driver|not compiled with CUDA|no CUDA-capable device|CUDA driver version is insuff"
+        r"|libcuda\.so|CUDA is not available|cuda\.is_available\(\) is False|CUDA_ERROR_NO_DEVICE|cudaErrorNoDevice",
+        "Your program wants a graphics card (GPU), and it has none",
+        "Ask for one with the line `gpus = 1` in job.toml, or let the program use the CPU.",
+    ),
+    _known(
+        r"MemoryError|Unable to allocate [\d.]+ \w+ for|std::bad_alloc|Cannot allocate memory|can't allocate memory",
+        "Your program needs more memory than it may use",
+        more_memory(16),
+    ),
+    _known(
+        r"Disk quota exceeded|No space left on device",
+        "There was no space left for what your program wrote",
+        "Write all large files, also temporary ones, to /output: other folders such as /tmp are small here.",
+    ),
+    _known(
+        r"Bus error|terminated abruptly",
+        _WORKER_STOPPED,
+        "Use fewer processes at once, or ask for more `memory` in job.toml.",
+    ),
+    _known(
+        r"can't start new thread|Resource temporarily unavailable",
+        "Your program started more processes or threads than it may",
+        "Use as many as it has processors: the option `cpus` in job.toml.",
+    ),
+    _known(
+        r"CERTIFICATE_VERIFY_FAILED",
+        "Your program reached another computer, but could not make sure that it is the right one",
+        "Put the data into input/ before you upload, or ask the administrator how to reach that address.",
+    ),
+    _known(
+        r"[Tt]emporary failure in name resolution|Name or service not known|Network is unreachable|Could not resolve"
+        r"|Failed to resolve|Failed to establish a new connection|Max retries exceeded|gaierror|ConnectTimeout"
+        r"|We couldn't connect to|Cannot connect to host|No route to host|No address associated with hostname",
+        "Your program tried to use the network and could not",
+        "The network is off unless job.toml says `network = true`; better, put the data into input/ and upload it.",
+    ),
+    _known(
+        r"Connection ?[Rr]efused",
+        "Your program asked another program for an answer, and none is running at that address",
+        "Start it from your own program, or read the data from /input instead.",
+    ),
+)
 
 
-_SHARED_OBJECT = re.compile(r"(?:Import|OS)Error: (lib[\w.+-]+): cannot open shared object file")
+_SHARED_OBJECT = re.compile(r"(lib[\w.+-]+): cannot open shared object file")
+_PYTHON_SHARED_OBJECT = re.compile(rf"(?:Import|OS)Error: {_SHARED_OBJECT.pattern}")
 
 
-def meaning_of(text: str) -> Diagnosis | None:
-    """What the words of an error mean, if they are known; the cause has no full stop yet."""
-    for known in _KNOWN:
+def meaning_in_python(text: str) -> Diagnosis | None:
+    """What the words of an error mean that a Python program met, if they are known; the cause has no full stop yet."""
+    if known := _found(_OF_PYTHON, text) or _found(_OF_ANY, text) or _no_screen(text, PYTHON):
+        return known
+    if missing := _PYTHON_SHARED_OBJECT.search(text):
+        return Diagnosis(_without(missing[1]), debian_names.advice(missing[1]))
+    return None
+
+
+def meaning_of(text: str, advice: Advice) -> Diagnosis | None:
+    """What the words of an error mean in any language, if they are known; the cause has no full stop yet."""
+    if known := _found(_OF_ANY, text) or _no_screen(text, advice):
+        return known
+    if missing := _SHARED_OBJECT.search(text):
+        return Diagnosis(_without(missing[1]), "Tell the administrator, who can add it to the environment.")
+    if not _NO_FILE.search(text):
+        return None
+    return Diagnosis(
+        "Your program could not find a file",
+        "Put it into the folder input/ of your project, and open it as /input/NAME; write results to /output.",
+    )
+
+
+def _without(library: str) -> str:
+    return shorten(f"One of your libraries needs the system library `{library}`, which is not there", 150)
+
+
+def _found(table: Sequence[_Known], text: str) -> Diagnosis | None:
+    for known in table:
         if match := known.pattern.search(text):
             return Diagnosis(shorten(match.expand(known.cause), 150), shorten(match.expand(known.hint), 200))
-    if missing := _SHARED_OBJECT.search(text):
-        cause = f"One of your libraries needs the system library `{missing[1]}`, which is not there"
-        return Diagnosis(shorten(cause, 150), debian_names.advice(missing[1]))
     return None
+
+
+def _no_screen(text: str, advice: Advice) -> Diagnosis | None:
+    if not _NO_SCREEN.search(text):
+        return None
+    return Diagnosis("Your program wants to open a window, and there is no screen here", advice.no_screen)

@@ -9,9 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from labd.evidence import Diagnosis, sentence, shorten
+from labd.evidence import Advice, Diagnosis, sentence, shorten
 from labd.known_errors import more_memory
 
+ADVICE = Advice(
+    crashed='Let it print before each step, such as `disp("step 2")`, to see which one crashes; then try smaller data.',
+    said_nothing='Let it say what is wrong when it ends itself, for example with `error("no data")`.',
+    no_command="Use a function that does the same, or ask the administrator to add the command.",
+    no_screen='Save figures instead of showing them, such as `print("-dpng", "/output/plot.png")`.',
+)
 _ADMINISTRATOR = "This is no fault of your program: tell the administrator"
 _LICENCE = re.compile(r"License Manager Error (-\d+)")
 _SEATS = "-4"

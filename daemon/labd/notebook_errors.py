@@ -10,8 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 
 from labd.evidence import Diagnosis, sentence, shorten
+from labd.known_errors import PYTHON
 from labd.python_errors import explain_words
 
+ADVICE = PYTHON._replace(
+    crashed="Run the cells one by one in Jupyter, to see which one crashes; then try it with smaller data.",
+    said_nothing='Let a cell say what is wrong, for example with `raise ValueError("no data")`.',
+)
+_ENDED = "its process ended"
 _STOPPED = re.compile(r"(Cell \d{1,6}) stopped: ((\w*)(?:: )?(.*))")
 _SAID = re.compile(r"Cause: (.+)\nWhat to do: (.+)$")
 
@@ -29,4 +35,6 @@ def explain(shown: Sequence[str], distributions: Mapping[str, str]) -> Diagnosis
     hint = known.hint if known else f"Correct the cell and upload again; app.html in output/ shows all up to {cell}."
     if kind == "NameError":
         hint = f"Define it in a cell above: cells run from top to bottom here, and {cell} comes too early for it."
+    if error == _ENDED:
+        hint = f"A library crashed in it, or it ended itself: try {cell} line by line, or with smaller data."
     return Diagnosis(sentence(f"{cell} stopped: {shorten(error, 120)}"), hint)

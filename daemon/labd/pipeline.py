@@ -158,7 +158,7 @@ def run_program(lab: Lab, job: Job) -> Job:
     fault("ended")
     job, usage = lab.store.job(job.id), lab.engine.usage(job.id)
     log = run_log.tail(folder / "delivery" / "run.log")
-    outcome, told = understand(job, condition, usage, log, lab.language(job).template.distributions)
+    outcome, told = understand(job, condition, usage, log, lab.language(job))
     if outcome is State.FAILED and lab.language(job).template.licence and seats_taken(log.splitlines()):
         retry = lab.config.matlab.retry
         if may_try_again(lab.store.events(job.id), retry, time.time()):

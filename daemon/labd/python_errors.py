@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from labd import debian_names
 from labd.evidence import Diagnosis, Raised, sentence, shorten
-from labd.known_errors import SAME_VERSION, meaning_of
+from labd.known_errors import SAME_VERSION, meaning_in_python
 
 _WELL_KNOWN = frozenset(
     (
@@ -46,7 +46,7 @@ def explain_words(words: str, distributions: Mapping[str, str]) -> Diagnosis | N
 def _understood(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis | None:
     return (
         _missing_module(raised, distributions)
-        or meaning_of(raised.text)
+        or meaning_in_python(raised.text)
         or _bad_path(raised)
         or _other_version(raised, distributions)
     )
@@ -89,7 +89,7 @@ def _of_another_system(module: str) -> Diagnosis | None:
             f"Your program needs `{top}`, which exists on Windows only", "Leave it out: labd runs on Linux."
         )
     if top in ("tkinter", "_tkinter", "turtle"):
-        return meaning_of("no display name and no $DISPLAY")
+        return meaning_in_python("no display name and no $DISPLAY")
     return None
 
 

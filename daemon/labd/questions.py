@@ -25,6 +25,7 @@ def status(options: Options) -> int:
     """What is going on; or all about one job."""
     answer = _ask_one(options, "status", job=options.job)
     if options.job is not None:
+        _tell_also(answer)
         show_job(answer)
         return Exit.OK
     shown = [*answer["active"], *answer["recent"]]
@@ -49,6 +50,7 @@ def logs(options: Options) -> int:
     """What a program printed, as it comes."""
     shown = safe if is_terminal(sys.stdout) else str
     for piece in ask(find_socket(options.socket), "logs", None, job=options.job, follow=options.follow):
+        _tell_also(piece)
         sys.stdout.write(shown(piece["text"]))
         sys.stdout.flush()
     return Exit.OK
@@ -57,6 +59,7 @@ def logs(options: Options) -> int:
 def cancel(options: Options) -> int:
     """Stop a job."""
     job = _ask_one(options, "cancel", job=options.job)
+    _tell_also(job)
     print(f"Job {job['job']} ({job['project']}) is being stopped; what it wrote so far is kept.")
     return Exit.OK
 
@@ -64,6 +67,7 @@ def cancel(options: Options) -> int:
 def rerun(options: Options) -> int:
     """Run a snapshot once more."""
     job = _ask_one(options, "rerun", job=options.job, exact=options.exact)
+    _tell_also(job)
     print(f"{job['project']} runs again as job {job['job']}.")
     return Exit.OK
 
@@ -104,6 +108,12 @@ def _ask_one(options: Options, verb: str, **request: object) -> dict[str, Any]:
     for answer in _ask(options, verb, **request):
         return answer
     raise UnavailableError("The labd daemon stopped before it answered.", "Try again in a moment.")
+
+
+def _tell_also(answer: dict[str, Any]) -> None:
+    """Say what else JOB could have meant, beside the answer."""
+    if also := answer.get("also"):
+        print(f"labd: {also}", file=sys.stderr)
 
 
 def _print_json(documents: Sequence[dict[str, Any]]) -> None:

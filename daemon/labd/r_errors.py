@@ -9,9 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from labd.evidence import Diagnosis, sentence, shorten
+from labd.evidence import Advice, Diagnosis, sentence, shorten
 from labd.known_errors import more_memory
 
+ADVICE = Advice(
+    crashed='Let it print before each step, such as `message("step 2")`, to see which one crashes; try smaller data.',
+    said_nothing='Let it say what is wrong when it ends itself, for example with `stop("no data")`.',
+    no_command="Use an R package that does the same, or ask the administrator to add the command.",
+    no_screen='Save pictures instead of showing them: call `png("/output/plot.png")` first and `dev.off()` at the end.',
+)
 _PLACE = re.compile(r"Stopped at (code/.{1,200}, line \d+)")
 _ERROR = re.compile(r"Error(?: in .+?)? ?: ?(.*)|Error: ?(.*)")
 _LISTED = "code/packages.txt"

@@ -15,7 +15,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 
 from labd.accounts import Account
 from labd.diagnosis import Diagnosis
-from labd.errors import LabdError, NotFoundError, OwnError, ProjectError, UnavailableError
+from labd.errors import DefectError, LabdError, NotFoundError, ProjectError, UnavailableError
 from labd.hands import HandsError
 from labd.inbox import Inbox
 from labd.inbox_account import Finding
@@ -29,6 +29,7 @@ from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0
 _PATIENCE = 50.0
+_GLANCE = 0.25
 _GONE = "its upload is not in the inbox any more; send it again to run it"
 
 
@@ -95,26 +96,30 @@ class Reception:
                     get().warning("upload not dealt with", user=user, project=project, reason=error.message)
                 else:
                     get().exception("upload not dealt with: a defect of labd", user=user, project=project)
-            return error if isinstance(error, LabdError) else OwnError()
+            return error if isinstance(error, LabdError) else DefectError()
         if isinstance(finding.verdict, Refuse):
             return ProjectError(finding.verdict.diagnosis.cause, finding.verdict.diagnosis.hint)
         return job
 
-    def submit(self, user: str, project: str) -> Job | None:
+    def submit(self, user: str, project: str, still_asked: Callable[[], None]) -> Job | None:
         """Take the project's upload as complete: its job, or None when nothing has changed since its last.
 
-        Raises ProjectError for what cannot be a job, NotFoundError when there is no such upload, UnavailableError.
+        `still_asked` is called from time to time, and ends the wait by what it raises. Raises ProjectError for what
+        cannot be a job, NotFoundError when there is no such upload, UnavailableError.
         """
         answer: Future[Job | None] = Future()
         with self._lock:
             self._asked.setdefault((user, project), []).append(answer)
         try:
             self._inbox.submit(user, project)
-            return answer.result(_PATIENCE)
-        except FutureTimeout:
+            deadline = time.monotonic() + _PATIENCE
+            while time.monotonic() < deadline:
+                with contextlib.suppress(FutureTimeout):
+                    return answer.result(_GLANCE)
+                still_asked()
             raise UnavailableError(
                 "Your inbox does not answer at the moment.", f"Try again in a minute, or create inbox/{project}/SUBMIT."
-            ) from None
+            )
         finally:
             answer.cancel()
             with self._lock:

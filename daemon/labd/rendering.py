@@ -117,7 +117,7 @@ def show_history(jobs: Sequence[Mapping[str, Any]], now: float) -> None:
     """Jobs with their figures, one a line: what `labd jobs` prints. `now` is in seconds since the epoch."""
     rows = []
     for job in jobs:
-        took = human_duration((job["ended"] or now) - job["started"]) if job["started"] else "-"
+        took = human_duration(max((job["ended"] or now) - job["started"], 0.0)) if job["started"] else "-"
         memory = human_size(job["peak_memory"]) if job["peak_memory"] else "-"
         code = "-" if job["exit_code"] is None else job["exit_code"]
         submitted = human_time(job["created"])

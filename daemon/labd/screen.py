@@ -108,7 +108,8 @@ def _queue(overview: Json, now: float, room: int) -> list[Line]:
         place = f"{job['place']:>3}." if job["place"] else " now"
         whose = f"{one_line(job['project'])} ({job['job']})" if job["mine"] else "someone else's"
         verb = "waiting" if job["place"] else job["state"]
-        text = f"  {place} {shortened(whose, 20):<20} {_takes(job):<18} {verb} for {human_duration(now - job['since'])}"
+        since = human_duration(max(now - job["since"], 0.0))
+        text = f"  {place} {shortened(whose, 20):<20} {_takes(job):<18} {verb} for {since}"
         lines.append((text, "" if job["mine"] else DIM))
     if most < len(queue):
         lines.append((f"         and {len(queue) - most} more: ssh HOST queue", DIM))

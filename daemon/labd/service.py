@@ -91,7 +91,7 @@ class Service:
         self._pushing = Pushing(self.lab, self._announce)
         self._reception = Reception(self.lab, self._inbox, self._start, self._notices.announce)
         verbs = Verbs(self.lab, self._inbox, self._reception, self.queue, self.place, self._wake.set)
-        self._control = Control(config.paths.socket, verbs.answer)
+        self._control = Control(config.paths.socket, verbs.answer, verbs.check)
         self._lanes = {
             State.RECEIVED: Lanes("receiving", _RECEIVING, per_user=2),
             State.DELIVERING: Lanes("delivering", _DELIVERING, per_user=4),

@@ -76,10 +76,15 @@ def sentence(job: Job, now: float, place: int = 0, ahead: int = 0, waiting: str 
     if job.state is State.QUEUED and place:
         return f"{words}, place {place}; {ahead} running"
     if job.state is State.RUNNING and job.started:
-        return f"{words} for {human_duration(now - job.started)}"
+        return f"{words} for {_span(job.started, now)}"
     if job.state.is_outcome and job.started and job.ended:
-        return f"{words} after {human_duration(job.ended - job.started)}"
+        return f"{words} after {_span(job.started, job.ended)}"
     return words
+
+
+def _span(start: float, end: float) -> str:
+    """The time between two moments; none when the clock was set back in between."""
+    return human_duration(max(end - start, 0.0))
 
 
 def _notes(notes: Sequence[str], room: int) -> list[str]:

@@ -13,22 +13,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from labd import views
+from labd import request_arguments, views
+from labd.connection import Connection
 from labd.errors import NotAllowedError, NotFoundError
 from labd.inbox import Inbox
+from labd.job_lookup import find
 from labd.jobs import Job, State
-from labd.lab import Lab, request_stop
+from labd.lab import Lab, is_held_up, request_stop
 from labd.log import get
 from labd.reception import Reception
 from labd.rendering import one_line
 from labd.status import sentence, told
 
 Json = dict[str, Any]
-Verb = Callable[[Json, str | None], Iterator[Json]]
+Verb = Callable[[Json, str | None, Connection], Iterator[Json]]
+"""Gets the arguments, the researcher who asks (None: the administrator, who may know all), and their connection."""
 _FOLLOW = 0.25
 _CHUNK = 65536
 _SEEN = 60.0
-_NOTE, _ADDRESS, _PROJECTS = 200, 64, 100
+_NOTE, _ADDRESS = 200, 64
 
 
 class Verbs:
@@ -65,56 +68,58 @@ class Verbs:
             "reload": self._for_administrator(self._reload),
         }
 
-    def answer(self, request: Json, uid: int) -> Iterator[Json]:
-        """The lines of the reply to `request` from a process of `uid`. Raises LabdError for what cannot be."""
-        user = self._user_of(uid)
-        if uid in (0, os.getuid()):
-            user = None
-        elif user is None:
-            raise NotAllowedError("You have no account at this lab.", "Ask the administrator for one.")
-        else:
-            self._see(user)
-        request["uid"] = uid  # the kernel's word, whatever the message says
-        verb = self._verbs.get(str(request.get("verb")))
-        if verb is None:
-            raise NotFoundError(f"labd has no request {request.get('verb')!r}.")
-        return verb(request, user)
+    def check(self, uid: int) -> None:
+        """Raise NotAllowedError when a process of `uid` may ask nothing at all."""
+        self._user_of(uid)
 
-    def _status(self, request: Json, user: str | None) -> Iterator[Json]:
-        if request.get("job") is not None:
-            yield self._told(self._find(request, user))
-            return
+    def answer(self, request: Json, connection: Connection) -> Iterator[Json]:
+        """The lines of the reply to `request`. Raises LabdError for what cannot be."""
+        user = self._user_of(connection.uid)
+        if user is not None:
+            self._see(user)
+        verb, arguments = request_arguments.read(request)
+        return self._verbs[verb](arguments, user, connection)
+
+    def _status(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
+        if asked["job"] is not None:
+            found = find(self._lab.store, asked["job"], user)
+            yield {**self._told(found.job), "also": found.also}
+        else:
+            yield self._all_of(user)
+
+    def _all_of(self, user: str | None) -> Json:
         active = [job for job in self._lab.store.active() if user in (None, job.user)]
-        yield {
+        return {
             "active": [self._told(job) for job in active],
             "recent": [self._told(job) for job in self._lab.store.jobs(user, limit=10) if job.state.is_outcome],
             **views.counts(self._lab.store.active()),
         }
 
-    def _overview(self, request: Json, user: str | None) -> Iterator[Json]:
+    def _overview(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         """All that a status screen shows."""
         active = self._lab.store.active()
-        for jobs in self._status({}, user):
-            yield {
-                **jobs,
-                "user": user,
-                "uploads": [
-                    {"project": project, "text": text} for project, text in self._reception.uploads(user or "").items()
-                ],
-                "queue": views.queue_lines(active, self._queued(), user),
-                "machine": views.machine(self._lab.machine, active),
-            }
+        yield {
+            **self._all_of(user),
+            "user": user,
+            "uploads": [
+                {"project": project, "text": text} for project, text in self._reception.uploads(user or "").items()
+            ],
+            "queue": views.queue_lines(active, self._queued(), user),
+            "machine": views.machine(self._lab.machine, active),
+        }
 
-    def _queue(self, request: Json, user: str | None) -> Iterator[Json]:
+    def _queue(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         yield from views.queue_lines(self._lab.store.active(), self._queued(), user)
 
-    def _jobs(self, request: Json, user: str | None) -> Iterator[Json]:
-        for job in reversed(self._lab.store.jobs(user, limit=int(request.get("limit", 50)))):
+    def _jobs(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
+        for job in reversed(self._lab.store.jobs(user, limit=asked["limit"])):
             yield self._told(job)
 
-    def _logs(self, request: Json, user: str | None) -> Iterator[Json]:
+    def _logs(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         """run.log in pieces, and until the job ends with `follow`; build.log when no program ran."""
-        job = self._find(request, user)
+        job, also = find(self._lab.store, asked["job"], user)
+        if also:
+            yield {"text": "", "also": also}
         sent = 0
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while True:
@@ -125,58 +130,60 @@ class Verbs:
             while chunk := _read(log, sent):
                 sent += len(chunk)
                 yield {"text": decoder.decode(chunk)}
-            if ended or not request.get("follow"):
+            if ended or not asked["follow"]:
                 return
-            time.sleep(_FOLLOW)
+            connection.pause(_FOLLOW)
 
-    def _cancel(self, request: Json, user: str | None) -> Iterator[Json]:
-        job = self._find(request, user)
-        if job.state.is_outcome or job.state is State.DELIVERING:
-            raise NotFoundError(f"Job {job.id} has ended already ({job.state.value}).")
-        who = "its owner" if self._user_of(request["uid"]) == job.user else "the administrator"
-        yield self._told(request_stop(self._lab, job, State.CANCELLED, f"{who} cancelled it"))
+    def _cancel(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
+        job, also = find(self._lab.store, asked["job"], user)
+        is_over = job.state is State.DELIVERING and not is_held_up(self._lab, job)
+        if job.state.is_outcome or is_over:
+            raise NotFoundError(f"Job {job.id} has ended already ({job.state.value}).", also)
+        who = "its owner" if self._lab.accounts.of_uid(connection.uid) == job.user else "the administrator"
+        stopping = request_stop(self._lab, job, State.CANCELLED, f"{who} cancelled it")
         self._wake()
+        yield {**self._told(stopping), "also": also}
 
-    def _rerun(self, request: Json, user: str | None) -> Iterator[Json]:
-        job = self._find(request, user)
-        again = self._reception.rerun(job.user, job.project, job.id, exact=bool(request.get("exact")))
+    def _rerun(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
+        job, also = find(self._lab.store, asked["job"], user)
+        again = self._reception.rerun(job.user, job.project, job.id, exact=asked["exact"])
         assert again is not None
-        yield self._told(again)
+        yield {**self._told(again), "also": also}
 
-    def _submit(self, request: Json, user: str | None) -> Iterator[Json]:
-        project = str(request["project"])
+    def _submit(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         if user is None:
             raise NotAllowedError("Only a researcher can submit an upload of theirs.", "Create SUBMIT in their inbox.")
-        job = self._reception.submit(user, project)
+        project = asked["project"]
+        with connection.waiting():
+            job = self._reception.submit(user, project, connection.check)
         if job is None:
             text = f"Nothing has changed in {project} since its last job; `rerun {project}` runs it again."
         else:
             text = f"{project} is job {job.id}."
         yield {"text": text, "job": job.id if job else None}
 
-    def _note(self, request: Json, user: str | None) -> Iterator[Json]:
+    def _note(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         """What the gateway has to tell: of a transfer that begins or has ended, or of a command that it refused."""
         if user is None:
             raise NotAllowedError("Only the gateway of a researcher has something to note.")
-        event, text = str(request["event"]), one_line(request.get("text", ""))[:_NOTE]
-        address = one_line(request.get("address", ""))[:_ADDRESS]
-        if event == "refused":
+        text, address = one_line(asked["text"])[:_NOTE], one_line(asked["address"])[:_ADDRESS]
+        if asked["event"] == "refused":
             get().warning("command refused", user=user, address=address, what=text)
-        elif event == "transfer":
+        elif asked["event"] == "transfer":
             get().info("transfer", user=user, address=address, what=text)
-        self._inbox.note(user, [str(project) for project in request.get("projects", [])][:_PROJECTS])
+        self._inbox.note(user, asked["projects"])
         yield {}
 
-    def _settings(self, request: Json, user: str | None) -> Iterator[Json]:
+    def _settings(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         yield {"config": views.settings(self._lab.config if user is None else self._lab.config_for(user))}
 
-    def _all_users(self, request: Json, user: str | None) -> Iterator[Json]:
+    def _all_users(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         store = self._lab.store
         yield from views.researchers(
             self._lab.accounts, store.active(), store.job_counts(), self._seen, self._inbox.sizes()
         )
 
-    def _reload(self, request: Json, user: str | None) -> Iterator[Json]:
+    def _reload(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         """Read the accounts again."""
         self._lab.refresh_accounts()
         get().info("accounts read again", accounts=len(self._lab.accounts))
@@ -184,37 +191,36 @@ class Verbs:
         yield {"accounts": len(self._lab.accounts)}
 
     def _for_administrator(self, verb: Verb) -> Verb:
-        def guarded(request: Json, user: str | None) -> Iterator[Json]:
+        def guarded(asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
             if user is not None:
                 raise NotAllowedError("Only the administrator may ask that.")
-            return verb(request, user)
+            return verb(asked, user, connection)
 
         return guarded
 
     def _user_of(self, uid: int) -> str | None:
-        return next((name for name, account in self._lab.accounts.items() if account.identity.uid == uid), None)
+        """The researcher of that `uid`, None for the administrator. Raises NotAllowedError for anybody else."""
+        if uid in (0, os.getuid()):
+            return None
+        user = self._lab.accounts.of_uid(uid)
+        if user is None:
+            raise NotAllowedError("You have no account at this lab.", "Ask the administrator for one.")
+        return user
 
     def _see(self, user: str) -> None:
         now = time.time()
-        if now - self._seen.get(user, 0.0) > _SEEN:
-            self._lab.store.see(user, now)
+        if abs(now - self._seen.get(user, 0.0)) > _SEEN:
             self._seen[user] = now
+            try:
+                self._lab.store.see(user, now)
+            except Exception:
+                # With a full disk, say, people have questions all the same.
+                get().exception("it was not noted who asked", user=user)
 
-    def _images(self, request: Json, user: str | None) -> Iterator[Json]:
-        yield from self._lab.images.list()
-
-    def _find(self, request: Json, user: str | None) -> Job:
-        """The job of that number, or the latest of the project of that name. Raises NotFoundError."""
-        wanted = str(request["job"])
-        if wanted.isdecimal():
-            job = self._lab.store.job(int(wanted))
-            # The same words as for a job that is not there: numbers of others are no one's business.
-            if user not in (None, job.user):
-                raise NotFoundError(f"There is no job {wanted}.", "`labd jobs` lists the jobs there are.")
-            return job
-        for job in self._lab.store.jobs(user, wanted, limit=1):
-            return job
-        raise NotFoundError(f"There is no project {wanted!r} that had a job.", "`labd jobs` lists the jobs there are.")
+    def _images(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
+        with connection.waiting():
+            found = self._lab.images.list()
+        yield from found
 
     def _told(self, job: Job) -> Json:
         where = self._place(job)

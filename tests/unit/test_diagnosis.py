@@ -12,6 +12,7 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labd import error_languages
 from labd.diagnosis import (
     Diagnosis,
     no_program,
@@ -22,6 +23,8 @@ from labd.diagnosis import (
     timed_out,
 )
 
+PYTHON = error_languages.of(["python"])
+LANGUAGES = ("python", "notebook", "r", "octave", "matlab")
 UPLOADS = Path(__file__).parents[1] / "uploads"
 DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
@@ -50,7 +53,7 @@ def traceback(error: str, place: str = '/code/app.py", line 12, in main') -> str
 
 
 def verdict(log: str, exit_code: int = 1) -> Diagnosis:
-    return program_failed(log, exit_code, DISTRIBUTIONS)
+    return program_failed(log, exit_code, DISTRIBUTIONS, PYTHON)
 
 
 class TestAProgramThatRaised:
@@ -609,14 +612,14 @@ def is_plain(found: Diagnosis) -> bool:
     )
 
 
-@given(log=LOGS | st.text(), exit_code=st.integers(-70, 300))
-def test_no_output_of_a_program_breaks_the_verdict(log: str, exit_code: int) -> None:
-    assert is_plain(program_failed(log, exit_code, DISTRIBUTIONS))
+@given(log=LOGS | st.text(), exit_code=st.integers(-70, 300), language=st.sampled_from([*LANGUAGES, "julia"]))
+def test_no_output_of_a_program_breaks_the_verdict(log: str, exit_code: int, language: str) -> None:
+    assert is_plain(program_failed(log, exit_code, DISTRIBUTIONS, error_languages.of([language])))
 
 
 @given(log=LOGS)
 def test_no_names_of_libraries_break_the_verdict(log: str) -> None:
-    assert is_plain(program_failed(log, 1, {"a": "x" * 500, "a.b": "c\nd"}))
+    assert is_plain(program_failed(log, 1, {"a": "x" * 500, "a.b": "c\nd"}, PYTHON))
 
 
 PATHS = st.lists(

@@ -63,3 +63,10 @@ def test_the_same_is_told_to_programs() -> None:
     data = json.loads(page("galaxies", JOB, Diagnosis("No program.", "Add one."), 1120.0)["status.json"])
     assert (data["job"], data["state"], data["trigger"]) == (42, "running", "submit")
     assert data["upload"] == {"state": "refused", "cause": "No program.", "hint": "Add one."}
+
+
+@pytest.mark.parametrize("back", [0.0001, 1.0, 3600.0])
+def test_a_clock_that_was_set_back_makes_no_negative_times(back: float) -> None:
+    for job in (replace(JOB, started=1120.0 + back), replace(JOB, state=State.SUCCEEDED, ended=1000.0 - back)):
+        assert "-" not in status(job)[0]
+        assert " 0 seconds" in status(job)[0]
