@@ -26,7 +26,7 @@ LAYERS = [
         "conda_names",
         "debian_names",
     ],
-    ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
+    ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log", "read_only"],
     ["build_log", "rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
     ["ssh_commands"],
     [

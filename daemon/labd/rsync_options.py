@@ -123,6 +123,15 @@ class Options:
             self.passed.append(f"--{name}={value}")
 
 
+def without_group(number: int, options: Sequence[str]) -> list[str]:
+    """What to add to `options` so that files of the group `number` count as files of a group that is not known here."""
+    letters = "".join(option.partition("e")[0] for option in options if not option.startswith("--"))
+    # --groupmap switches --group on, which both ends have to agree on; and it can be there once.
+    if "g" not in letters or any(option.startswith("--groupmap=") for option in options):
+        return []
+    return [f"--groupmap={number}:{number - 1}"]
+
+
 def _folder(value: str, home: str, destination: str) -> str:
     """`value` as it can be passed on: relative and below the destination, or from the home on."""
     if value.startswith(("/", "~")):

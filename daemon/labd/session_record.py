@@ -24,35 +24,45 @@ class Record:
     """The record of one transfer."""
 
     def __init__(self, home: str, kind: str, address: str) -> None:
-        """Lock a record that nobody sees yet. `kind` is rsync, scp or sftp, `address` the client's."""
-        self._file = self.lock = -1
-        self._folder = f"{home}/{FOLDER}"
+        """Begin a record that nobody sees yet. `kind` is rsync, scp or sftp, `address` the client's."""
+        self._folder = self._file = self.lock = -1
+        self._path = f"{home}/{FOLDER}"
         self._name = f"{time.time_ns()}-{os.getpid()}"
         self._shown = False
-        self._first = f'{{"kind": "{kind}", "began": {time.time():.6f}, "address": "{_plain(address)}"}}\n'
+        self._unwritten = bytearray()
         try:
-            self._make()
+            self._make(f'{{"kind": "{kind}", "began": {time.time():.6f}, "address": "{_plain(address)}"}}\n'.encode())
         except OSError:
-            self._close()
+            self._forget()
 
-    def _make(self) -> None:
-        os.makedirs(self._folder, 0o700, exist_ok=True)
-        hidden = self._hidden
-        self._file = os.open(hidden, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        # A second opening for the lock: the program that inherits it must not be able to write.
-        self.lock = os.open(hidden, os.O_RDONLY | os.O_NOFOLLOW)
-        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(self._file, self._first.encode())
+    def _make(self, first: bytes) -> None:
+        os.makedirs(self._path, 0o700, exist_ok=True)
+        self._folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        self._file = os.open(self._hidden, flags, 0o600, dir_fd=self._folder)
+        if os.write(self._file, first) < len(first):
+            raise OSError
 
     @property
     def _hidden(self) -> str:
-        return f"{self._folder}/.{self._name}"
+        return f".{self._name}"
+
+    def guard(self) -> None:
+        """Lock the record. Comes after `read_only`: the program inherits the lock, and must not change its file."""
+        if self._file < 0:
+            return
+        try:
+            # A second opening: the first one can write. By its whole path, so that it is read-only where all else is.
+            self.lock = os.open(f"{self._path}/{self._hidden}", os.O_RDONLY | os.O_NOFOLLOW)
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._forget()
 
     def show(self) -> None:
         """Let the daemon find the record: something is being written."""
         if self._file >= 0 and not self._shown:
             try:
-                os.rename(self._hidden, f"{self._folder}/{self._name}")
+                os.rename(self._hidden, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             except OSError:
                 return
             self._shown = True
@@ -63,31 +73,45 @@ class Record:
         self._write({"project": project, "scope": scope})
 
     def end(self, code: int, files: int, projects: Results) -> None:
-        """Note how the transfer ended, and give the lock back. A record that was never shown is removed."""
+        """Note how the transfer ended, and give the lock back. A record that was never shown is removed.
+
+        So is one that could not be written, unless something was cut: without its end it holds the upload.
+        """
         if self._shown:
             self._write({"ended": time.time(), "code": code, "files": files, "projects": projects})
-        elif self._file >= 0:
-            import contextlib
+        is_cut = code != 0 or any(project["result"] == "cut" for project in projects.values())
+        if not self._shown or (self._unwritten and not is_cut):
+            self._forget()
+        self._close()
 
-            with contextlib.suppress(OSError):
-                os.unlink(self._hidden)
+    def _forget(self) -> None:
+        """Remove the record, under the name that it has."""
+        if self._file >= 0:
+            try:
+                os.unlink(self._name if self._shown else self._hidden, dir_fd=self._folder)
+            except OSError:
+                pass  # the daemon removes what is hidden and old
         self._close()
 
     def _close(self) -> None:
-        for descriptor in (self._file, self.lock):
+        for descriptor in (self._file, self._folder, self.lock):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._file = self.lock = -1
+        self._file = self._folder = self.lock = -1
 
     def _write(self, line: Mapping[str, object]) -> None:
+        """Write `line`, after what a full disk did not take before."""
         # While the program runs there is time to import it.
         import json
 
-        if self._file >= 0:
-            try:
-                os.write(self._file, json.dumps(line).encode() + b"\n")
-            except OSError:
-                self._close()
+        if self._file < 0:
+            return
+        self._unwritten += json.dumps(line).encode() + b"\n"
+        try:
+            while self._unwritten:
+                del self._unwritten[: os.write(self._file, self._unwritten)]
+        except OSError:
+            return
 
 
 def _plain(address: str) -> str:

@@ -45,6 +45,19 @@ def program(kind: str) -> str:
     raise UnavailableError(f"This server has no program for {kind}.", "Ask the administrator to install it.")
 
 
+def set_apart(transfer: Transfer, home: str) -> None:
+    """Make all read-only that `transfer` must not change, its modes and times, too, where the system allows that."""
+    from labd.read_only import make_read_only
+
+    is_apart = make_read_only([f"{home}/{area}" for area in _changed(transfer)])
+    if is_apart and transfer.kind == "rsync":
+        from labd.rsync_options import without_group
+
+        # Groups without a number look like one group, and to give files to that one is an error.
+        for number in set(os.getgroups()) - {os.getegid()}:
+            transfer.options[1:1] = without_group(number, transfer.options)
+
+
 def become(transfer: Transfer, path: str, home: str) -> NoReturn:
     """Turn this process into the program at `path`, confined to what `transfer` needs of `home`."""
     from labd import landlock
@@ -66,6 +79,14 @@ def become(transfer: Transfer, path: str, home: str) -> NoReturn:
     os.execve(path, [os.path.basename(path), *transfer.options, *paths], environment)
 
 
+def _changed(transfer: Transfer) -> tuple[str, ...]:
+    """The folders of the home in which `transfer` may change something."""
+    if not transfer.receives:
+        return ()
+    # With sftp also what is in the outbox can be removed: rsync and scp have no word for it.
+    return ("inbox", "outbox") if transfer.kind == "sftp" else ("inbox",)
+
+
 def _rights(transfer: Transfer, path: str, home: str) -> dict[str, int]:
     from labd.landlock import LIST, READ, REMOVE, RUN, WRITE
 
@@ -77,6 +98,5 @@ def _rights(transfer: Transfer, path: str, home: str) -> dict[str, int]:
     if transfer.kind != "rsync":
         rights |= dict.fromkeys(_USERS, READ)
     if transfer.kind == "sftp":
-        # The only way to clean up: rsync and scp have no word for it.
         rights[outbox] = READ | REMOVE
     return rights

@@ -46,10 +46,13 @@ def run(transfer: Transfer, home: str, address: str) -> int:
     """Run `transfer` in `home`; the exit code of its program. Does not return where nothing has to be noted."""
     path = transfer_child.program(transfer.kind)
     if not transfer.receives:
+        transfer_child.set_apart(transfer, home)
         transfer_child.become(transfer, path, home)
     from labd.session_record import Record
 
     record = Record(home, transfer.kind, address)
+    transfer_child.set_apart(transfer, home)
+    record.guard()
     if transfer.kind != "sftp":
         # Before anything arrives. An sftp session may never write at all.
         record.show()
