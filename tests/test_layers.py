@@ -27,8 +27,8 @@ LAYERS = [
         "debian_names",
     ],
     ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log", "read_only"],
-    ["build_log", "rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
-    ["ssh_commands"],
+    ["build_log", "rsync_options", "rsync_log", "scp_log", "sftp_log"],
+    ["ssh_commands", "transfer_child"],
     [
         "jobs",
         "config",

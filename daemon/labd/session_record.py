@@ -87,10 +87,10 @@ class Record:
     def _forget(self) -> None:
         """Remove the record, under the name that it has."""
         if self._file >= 0:
-            try:
+            import contextlib
+
+            with contextlib.suppress(OSError):
                 os.unlink(self._name if self._shown else self._hidden, dir_fd=self._folder)
-            except OSError:
-                pass  # the daemon removes what is hidden and old
         self._close()
 
     def _close(self) -> None:

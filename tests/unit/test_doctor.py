@@ -279,6 +279,15 @@ def test_a_missing_sftp_server_fails_and_a_kernel_without_landlock_is_a_warning(
     assert levels([doctor_gateway.judge_landlock(-1, True), doctor_gateway.judge_landlock(4, False)]) == ["warn", "ok"]
 
 
+def test_a_system_without_user_namespaces_is_a_warning_that_names_the_setting() -> None:
+    assert doctor_gateway.judge_namespaces(True, {}).level == "ok"
+    found = doctor_gateway.judge_namespaces(False, {"kernel.apparmor_restrict_unprivileged_userns": "1"})
+    assert found.level == "warn"
+    assert "kernel.apparmor_restrict_unprivileged_userns=0" in found.mend
+    other = doctor_gateway.judge_namespaces(False, {"kernel.unprivileged_userns_clone": "1"})
+    assert "container" in other.mend
+
+
 def gateway(change: tuple[str, str] = ("", ""), keys: str = FORCED) -> list[str]:
     return list(doctor_ssh.judge_gateway(doctor_ssh.parse(EFFECTIVE.replace(*change)), keys))
 
