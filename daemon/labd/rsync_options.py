@@ -33,7 +33,7 @@ VALUED = frozenset(
     usermap
     """.split()
 )
-"""Options whose value is a number or a word. No path is among them, so none may hold a slash."""
+"""Options whose value is a number or a word. No path is among them, so none but a list of endings may hold a slash."""
 
 FOLDERS = frozenset("backup-dir compare-dest copy-dest link-dest partial-dir temp-dir".split())
 """Options that name a folder, if it is relative from where the files arrive on."""
@@ -116,7 +116,7 @@ class Options:
             self.relative.append((name, value))
         elif name == "files-from" and value != "-":
             self.list = value
-        elif "/" in value or not value:
+        elif not value or ("/" in value and name != "skip-compress"):
             raise _unknown(f"--{name}={value}")
         else:
             self.dry |= name == "only-write-batch"

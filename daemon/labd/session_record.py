@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Results = Mapping[str, Mapping[str, object]]
 
 FOLDER = ".labd/sessions"
+_LARGEST = 1 << 20  # bytes that the daemon reads of a record (`session_files`)
+_LONGEST_WHY = 200
+_END = 6 * _LONGEST_WHY + 100  # bytes of the end of a project, at the most, but for its name
 
 
 class Record:
@@ -30,6 +33,8 @@ class Record:
         self._name = f"{time.time_ns()}-{os.getpid()}"
         self._shown = False
         self._unwritten = bytearray()
+        self._noted: set[str] = set()
+        self._free = _LARGEST - 4096
         try:
             self._make(f'{{"kind": "{kind}", "began": {time.time():.6f}, "address": "{_plain(address)}"}}\n'.encode())
         except OSError:
@@ -68,9 +73,18 @@ class Record:
             self._shown = True
 
     def touch(self, project: str, scope: str) -> None:
-        """Note that the transfer is about the part `scope` of `project` ("": all of it)."""
+        """Note that the transfer is about the part `scope` of `project` ("": all of it).
+
+        What the record has no room for is left out, and nothing is said of how it ended.
+        """
+        import json
+
         self.show()
-        self._write({"project": project, "scope": scope})
+        needed = 2 * len(json.dumps(project)) + len(json.dumps(scope)) + _END
+        if needed <= self._free:
+            self._free -= needed
+            self._noted.add(project)
+            self._write({"project": project, "scope": scope})
 
     def end(self, code: int, files: int, projects: Results) -> None:
         """Note how the transfer ended, and give the lock back. A record that was never shown is removed.
@@ -78,7 +92,12 @@ class Record:
         So is one that could not be written, unless something was cut: without its end it holds the upload.
         """
         if self._shown:
-            self._write({"ended": time.time(), "code": code, "files": files, "projects": projects})
+            ends = {
+                project: {**end, "why": str(end["why"])[:_LONGEST_WHY]}
+                for project, end in projects.items()
+                if project in self._noted
+            }
+            self._write({"ended": time.time(), "code": code, "files": files, "projects": ends})
         is_cut = code != 0 or any(project["result"] == "cut" for project in projects.values())
         if not self._shown or (self._unwritten and not is_cut):
             self._forget()

@@ -31,6 +31,7 @@ _READ = (
     *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/usr/share/zoneinfo"),
     *("/etc/ssl/openssl.cnf", "/etc/crypto-policies", "/dev/urandom"),
 )
+_TOO_LONG = 7  # E2BIG, execve(2)
 # The programs of OpenSSH end at once when they do not find their user; rsync does without names.
 _USERS = ("/etc/passwd", "/etc/nsswitch.conf")
 
@@ -76,7 +77,14 @@ def become(transfer: Transfer, path: str, home: str) -> NoReturn:
     environment = {"PATH": "/usr/bin:/bin", "HOME": home, "LC_ALL": "C.UTF-8"}
     if "SSH_CONNECTION" in os.environ:
         environment["SSH_CONNECTION"] = os.environ["SSH_CONNECTION"]
-    os.execve(path, [os.path.basename(path), *transfer.options, *paths], environment)
+    try:
+        os.execve(path, [os.path.basename(path), *transfer.options, *paths], environment)
+    except OSError as error:
+        # Python's own folder is closed by now, so nothing can be imported to say it.
+        if error.errno != _TOO_LONG:
+            raise
+        os.write(2, b"labd: More files match than can be named at once.\n      Fetch the folder that they are in.\n")
+        os._exit(77)
 
 
 def _changed(transfer: Transfer) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_SECLUDED = 1 << 20
 _PIPE = 1 << 20
 _GATHER = 0.005
+_LONGEST_LINE = 1 << 16
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, fcntl(2)
 
@@ -92,7 +93,7 @@ def _make_parents(transfer: Transfer, home: str) -> None:
         missing = missing.rpartition("/")[0]
     folders = [os.open(home, _FOLDER)]
     try:
-        for part in filter(None, missing.split("/")):
+        for part in [part for part in missing.split("/") if part not in ("", ".")]:
             if part not in os.listdir(folders[-1]):
                 os.mkdir(part, dir_fd=folders[-1])
             folders.append(os.open(part, _FOLDER, dir_fd=folders[-1]))
@@ -108,10 +109,10 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
     _forward_signals(child)
     log = _log(transfer, home)
     last = b""
-    _note_news(log, record)
+    is_heard = _note_news(log, record, is_heard=True)
     for last in _blocks(log_end):
         log.take(last)
-        _note_news(log, record)
+        is_heard = _note_news(log, record, is_heard)
     code = _exit_code(os.waitpid(child, 0)[1])
     projects = log.results(code)
     if code and not projects and transfer.kind != "rsync":
@@ -125,15 +126,17 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
     return code
 
 
-def _note_news(log: Log, record: Record) -> None:
+def _note_news(log: Log, record: Record, is_heard: bool) -> bool:
+    """Note projects that are new; whether the daemon still listens. One that does not must not hold up the transfer."""
     if not log.news:
-        return
+        return is_heard
     from labd import gateway_notes
 
     for project, scope in log.news:
         record.touch(project, scope)
-    gateway_notes.tell_begin([project for project, _ in log.news])
+    is_heard = is_heard and gateway_notes.tell_begin([project for project, _ in log.news])
     log.news.clear()
+    return is_heard
 
 
 def _log(transfer: Transfer, home: str) -> Log:
@@ -161,7 +164,7 @@ def _blocks(descriptor: int) -> Iterator[bytes]:
         fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE)
     rest = b""
     while chunk := os.read(descriptor, _PIPE):
-        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        whole, end, rest = (rest[-_LONGEST_LINE:] + chunk).rpartition(b"\n")
         if end:
             yield whole + end
         # The program writes each line by itself: to wake up for each takes longer than to read them.
