@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import subprocess
 import tempfile
 import threading
 import time
@@ -18,7 +19,7 @@ import pytest
 
 from gateway_door import AS_ROOT, DEADLINE
 from lab import wait_for
-from labd import pushing
+from labd import account_push, pushing
 from labd.accounts import Account
 from labd.commands import run
 from labd.config import AccountSettings, Push
@@ -166,3 +167,13 @@ def _memory() -> int:
     """The most that this process has used, in bytes."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) << 10
+
+
+def test_a_computer_that_answers_with_something_else_than_keys_is_asked_again_later() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        key = Path(folder) / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        public = f"pc {key.with_suffix('.pub').read_text().strip()}"
+    lines, prints = account_push.scanned_keys(f"{public}\npc ssh-ed25519 AAAAnonsense\n# a comment\nwords AAAA\n")
+    assert lines == [public]
+    assert [line.split()[0] for line in prints] == ["ED25519"]

@@ -312,6 +312,9 @@ def test_each_way_around_the_gateway_is_found() -> None:
     open_door = doctor_ssh.parse(EFFECTIVE.replace(*no_command).replace(*ca))
     assert "beside labd's keys" in next(doctor_ssh.judge_gateway(open_door, FORCED))
     assert "subsystem" in gateway(("subsystem sftp", "subsystem other"))[0]
+    assert gateway(("port 22", "acceptenv LANG\nacceptenv LC_*")) == []
+    assert "LD_PRELOAD" in gateway(("port 22", "acceptenv LANG\nacceptenv LD_*"))[0]
+    assert "AcceptEnv" in gateway(("port 22", "acceptenv *"))[0]
 
 
 def test_keys_come_from_root_s_folder_alone_except_for_accounts_with_a_shell() -> None:
