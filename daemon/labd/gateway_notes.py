@@ -32,10 +32,13 @@ def tell_begin(projects: list[str]) -> bool:
     return _tell("began", "", projects)
 
 
-def tell_transfer(kind: str, code: int, files: int, projects: Mapping[str, Mapping[str, object]]) -> None:
-    """Tell that a transfer ended, and for which projects."""
+def tell_transfer(
+    kind: str, code: int, files: int, projects: Mapping[str, Mapping[str, object]], defect: str = ""
+) -> None:
+    """Tell that a transfer ended, for which projects, and what went wrong in labd while it was watched."""
     ends = ", ".join(f"{name} {end['result']}" for name, end in projects.items())
-    _tell("transfer", f"{kind} ended with {code} after {count(files, 'file')}: {ends}", list(projects))
+    what = f"{kind} ended with {code} after {count(files, 'file')}: {ends}"
+    _tell("transfer", f"{what} labd met an error of its own ({defect})" if defect else what, list(projects))
 
 
 def tell_refusal(text: str) -> None:

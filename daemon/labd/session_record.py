@@ -86,20 +86,22 @@ class Record:
             self._noted.add(project)
             self._write({"project": project, "scope": scope})
 
-    def end(self, code: int, files: int, projects: Results) -> None:
-        """Note how the transfer ended, and give the lock back. A record that was never shown is removed.
+    def end(self, code: int, files: int, projects: Results | None) -> None:
+        """Note how the transfer ended, for each of its `projects` (None: nobody knows), and give the lock back.
 
-        So is one that could not be written, unless something was cut: without its end it holds the upload.
+        A record that was never shown is removed. So is one that does not say how all of a good transfer ended: it would
+        hold the upload for ever.
         """
-        if self._shown:
+        if self._shown and projects is not None:
             ends = {
                 project: {**end, "why": str(end["why"])[:_LONGEST_WHY]}
                 for project, end in projects.items()
                 if project in self._noted
             }
             self._write({"ended": time.time(), "code": code, "files": files, "projects": ends})
-        is_cut = code != 0 or any(project["result"] == "cut" for project in projects.values())
-        if not self._shown or (self._unwritten and not is_cut):
+        is_good = code == 0 and not any(end["result"] == "cut" for end in (projects or {}).values())
+        is_whole = projects is not None and not self._unwritten
+        if not self._shown or (is_good and not is_whole):
             self._forget()
         self._close()
 

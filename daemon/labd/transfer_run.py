@@ -105,25 +105,40 @@ def _make_parents(transfer: Transfer, home: str) -> None:
 
 
 def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: int) -> int:
-    """Note what the program does until it ends; its exit code."""
+    """Note what the program does until it ends; its exit code. Nothing that fails here changes or ends the transfer."""
     _forward_signals(child)
-    log = _log(transfer, home)
+    log, last, defect = _log(transfer, home), b"", ""
+    try:
+        last = _follow(log, log_end, record)
+    except Exception as error:
+        defect = f"{type(error).__name__}: {error}"
+        while os.read(log_end, _PIPE):
+            pass  # the program would wait for a reader
+    code = _exit_code(os.waitpid(child, 0)[1])
+    projects = {}
+    try:
+        projects = log.results(code)
+    except Exception as error:
+        defect = f"{type(error).__name__}: {error}"
+    if code and not projects and transfer.kind != "rsync":
+        # Its standard error is the log, so this would have been for the client to see.
+        sys.stderr.writelines(f"{line}\n" for line in last.decode(errors="replace").splitlines()[-1:])
+    record.end(code, log.files, None if defect else projects)
+    if projects or defect:
+        from labd import gateway_notes
+
+        gateway_notes.tell_transfer(transfer.kind, code, log.files, projects, defect)
+    return code
+
+
+def _follow(log: Log, log_end: int, record: Record) -> bytes:
+    """Read what the program writes to its log, and note what is new; the last of it."""
     last = b""
     is_heard = _note_news(log, record, is_heard=True)
     for last in _blocks(log_end):
         log.take(last)
         is_heard = _note_news(log, record, is_heard)
-    code = _exit_code(os.waitpid(child, 0)[1])
-    projects = log.results(code)
-    if code and not projects and transfer.kind != "rsync":
-        # Its standard error is the log, so this would have been for the client to see.
-        sys.stderr.writelines(f"{line}\n" for line in last.decode(errors="replace").splitlines()[-1:])
-    record.end(code, log.files, projects)
-    if projects:
-        from labd import gateway_notes
-
-        gateway_notes.tell_transfer(transfer.kind, code, log.files, projects)
-    return code
+    return last
 
 
 def _note_news(log: Log, record: Record, is_heard: bool) -> bool:

@@ -137,6 +137,45 @@ def test_a_daemon_that_hangs_holds_up_no_transfer(door: Door) -> None:
     assert len(door.last()) == 30
 
 
+_BREAKS = """
+from labd.{module} import {reader}
+def fail(*_): raise ValueError("a line that nobody expected")
+{reader}.{step} = fail
+"""
+
+
+@pytest.mark.parametrize("step", ["take", "results"])
+@pytest.mark.parametrize(
+    ("kind", "module", "reader"), [("rsync", "rsync_log", "RsyncLog"), ("scp", "sftp_log", "SftpLog")]
+)
+def test_an_error_in_reading_the_log_changes_no_transfer(
+    door: Door, kind: str, module: str, reader: str, step: str
+) -> None:
+    folder = projects(door, 3)
+    (folder / "p0" / "large").write_bytes(os.urandom(3_000_000))
+    *python, start = door.gateway
+    broken = start.replace(
+        "from labd.gateway", f"exec({_BREAKS.format(module=module, reader=reader, step=step)!r}); from labd.gateway"
+    )
+    assert broken != start
+    door.stub.write_text(_with_gateway(door.stub.read_text(), [*python, broken]))
+    done = (
+        door.rsync("-a", f"{folder}/", "lab:inbox/")
+        if kind == "rsync"
+        else door.scp("-r", *folder.iterdir(), "lab:inbox/")
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((door.home / "inbox").iterdir())) == 3
+    assert door.sessions() == []
+    assert "a line that nobody expected" in door.notes("transfer")[-1]["text"]
+
+
+def _with_gateway(stub: str, gateway: list[str]) -> str:
+    """`stub` with another command to start the gateway."""
+    lines = stub.splitlines()
+    return "\n".join([*lines[:-1], f"gateway = {gateway}", "os.execv(gateway[0], gateway)", ""])
+
+
 @pytest.mark.parametrize("kind", ["rsync", "scp"])
 def test_more_matches_than_a_command_can_name_are_said_in_words(door: Door, kind: str) -> None:
     for number in range(30_000):
