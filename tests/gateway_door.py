@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ while words[0].startswith("-"):
     words = words[2 if words[0] in ("-l", "-p", "-i") else 1:]
 command = command or " ".join(words[1:])
 if {as_root}:
-    os.setgroups([])
+    os.setgroups({groups})
     os.setgid({gid})
     os.setuid({uid})
 os.environ.clear()
@@ -50,12 +50,13 @@ os.execv({gateway}[0], {gateway})
 class Door:
     """A researcher's home, and the way into it."""
 
-    def __init__(self) -> None:
+    def __init__(self, gid: int | None = None, groups: Sequence[int] = ()) -> None:
+        """As root, the researcher may have another first group, and more `groups`."""
         # Not in pytest's own folders: they are closed to the account that the gateway runs as.
         self.folder = Path(tempfile.mkdtemp(prefix="labd-test-door-", dir="/var/tmp"))
         self.folder.chmod(0o755)
         account = pwd.getpwnam("nobody") if AS_ROOT else pwd.getpwuid(os.getuid())
-        self.uid, self.gid = account.pw_uid, account.pw_gid
+        self.uid, self.gid = account.pw_uid, account.pw_gid if gid is None else gid
         self.home = self.folder / "home"
         for path in (self.home, self.home / "inbox", self.home / "outbox"):
             path.mkdir(0o700)
@@ -79,6 +80,7 @@ class Door:
                 as_root=AS_ROOT,
                 uid=self.uid,
                 gid=self.gid,
+                groups=[*groups],
                 environment=self.environment,
                 gateway=self.gateway,
             )

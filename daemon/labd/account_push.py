@@ -6,6 +6,7 @@ result; `pushing` does.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,18 +36,26 @@ def prepare(name: str, home: Path, push: Mapping[str, str]) -> str:
 def _pin(name: str, hosts: Path, push: Mapping[str, str]) -> str:
     where = f"{push['host']}, port {push['port']}"
     scan = ["ssh-keyscan", "-T", str(_PATIENCE), "-t", "ed25519,ecdsa,rsa", "-p", push["port"], push["host"]]
-    lines = [line for line in run(scan, timeout=_PATIENCE * 4).output.splitlines() if " AAAA" in line]
+    lines, prints = scanned_keys(run(scan, timeout=_PATIENCE * 4).output)
     if not lines:
         return f"{where}, does not answer now. Its host key will be remembered at the first contact.\n"
-    text = "\n".join(lines) + "\n"
     hands = Hands()
-    hands.do(unix_accounts.identity(name), "write", folder=str(hosts.parent), files={hosts.name: text})
+    hands.do(
+        unix_accounts.identity(name), "write", folder=str(hosts.parent), files={hosts.name: "\n".join([*lines, ""])}
+    )
     hands.trim(keep=0)
-    with tempfile.TemporaryDirectory(prefix="labd-key-") as folder:
-        prints = []
-        for line in lines:
-            file = Path(folder) / "host.pub"
-            file.write_text(line.partition(" ")[2] + "\n")
-            kind, fingerprint = ssh_keys.described(file)
-            prints.append(f"    {kind:<8} {fingerprint}")
     return f"The host key of {where}, was remembered. Compare with the computer itself:\n\n" + "\n".join(prints) + "\n"
+
+
+def scanned_keys(scanned: str) -> tuple[list[str], list[str]]:
+    """The host keys in what ssh-keyscan printed: their lines, and how people compare them; all else is left out."""
+    lines, prints = [], []
+    with tempfile.TemporaryDirectory(prefix="labd-key-") as folder:
+        file = Path(folder) / "host.pub"
+        for line in scanned.splitlines():
+            file.write_text(line.partition(" ")[2] + "\n")
+            with contextlib.suppress(ssh_keys.KeyRefusedError):
+                kind, fingerprint = ssh_keys.described(file)
+                lines.append(line)
+                prints.append(f"    {kind:<8} {fingerprint}")
+    return lines, prints

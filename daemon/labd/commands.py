@@ -58,10 +58,12 @@ def run(
     import sh  # here: 16 MB that an idle daemon does without
 
     output = _Tail(on_output)
-    options: dict[str, Any] = {"_tty_out": False, "_err_to_out": True, "_out": output, "_decode_errors": "replace"}
+    options: dict[str, Any] = {"_tty_out": False, "_err_to_out": True, "_out": output}
     # Nothing to read is said with "": with None, sh waits 0.1 seconds for more at every program's end.
     # A session of its own, or ending its process group would end labd, too.
-    options |= {"_bg": True, "_bg_exc": False, "_in": "", "_out_bufsize": 1, "_new_session": True}
+    options |= {"_bg": True, "_bg_exc": False, "_in": "", "_new_session": True}
+    # Line by line only for who wants lines: sh keeps the whole of one in memory, however long it is.
+    options |= {"_out_bufsize": 1 if on_output else _KEPT_OUTPUT, "_decode_errors": "surrogateescape"}
     if env is not None:
         options["_env"] = dict(env)
     try:
@@ -154,7 +156,12 @@ class _Tail:
     def __call__(self, chunk: str) -> None:
         self._kept = (self._kept + chunk)[-_KEPT_OUTPUT:]
         if self._on_output:
-            self._on_output(chunk)
+            self._on_output(_readable(chunk))
 
     def text(self) -> str:
-        return self._kept
+        return _readable(self._kept)
+
+
+def _readable(text: str) -> str:
+    """`text` without what is no UTF-8; it was cut anywhere before."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")

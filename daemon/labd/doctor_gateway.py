@@ -8,12 +8,15 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labd.commands import run, which
 from labd.doctor_ground import Ground
+from labd.errors import UnavailableError
 from labd.finding import Check, Finding, fail, ok, warn
+from labd.hands import Identity
 
 _SUBJECT = "Transfers"
 _LEAST_RSYNC = (3, 2, 7)  # earlier ones have known holes in the server's side, and no --secluded-args
@@ -21,6 +24,16 @@ _SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-serv
 _TIMEOUT = 10.0
 _LANDLOCK_CREATE_RULESET = 444  # on all architectures but alpha (linux/arch/*/syscall.tbl)
 _ASK_VERSION = 1
+_NOBODY = Identity(65534, 65534)
+_NOT_ALLOWED = 3
+_TRY = f"from labd.read_only import make_read_only; raise SystemExit(0 if make_read_only([]) else {_NOT_ALLOWED})"
+# Settings of the kernel below /proc/sys that forbid namespaces: name, the value that does, one that does not.
+_SWITCHES = (
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("user.max_user_namespaces", "0", "16384"),
+    ("user.max_mnt_namespaces", "0", "16384"),
+)
 
 
 def checks(_: Ground) -> list[Check]:
@@ -29,6 +42,7 @@ def checks(_: Ground) -> list[Check]:
         Check(_SUBJECT, "rsync", _rsync),
         Check(_SUBJECT, "the SFTP server", _sftp),
         Check(_SUBJECT, "Landlock", _landlock),
+        Check(_SUBJECT, "namespaces", _namespaces),
     ]
 
 
@@ -78,3 +92,33 @@ def judge_landlock(version: int, has_grub: bool) -> Finding:
             add if has_grub else "Boot a kernel 5.13 or later with lsm=landlock on its command line.",
         )
     return ok(f"The kernel confines transfers to inbox and outbox (Landlock {version}).")
+
+
+def _namespaces() -> Iterator[Finding]:
+    as_nobody = _NOBODY.prefix() if os.geteuid() == 0 else []
+    tried = run([*as_nobody, sys.executable, "-I", "-c", _TRY], timeout=_TIMEOUT)
+    if tried.code not in (0, _NOT_ALLOWED):
+        last = tried.output.strip().rpartition("\n")[2]
+        raise UnavailableError(f"Python did not start ({last or tried.code}).")
+    yield judge_namespaces(tried.code == 0, {name: _setting(name) for name, _, _ in _SWITCHES})
+
+
+def _setting(name: str) -> str:
+    try:
+        return Path("/proc/sys", *name.split(".")).read_text().strip()
+    except OSError:
+        return ""
+
+
+def judge_namespaces(is_allowed: bool, settings: Mapping[str, str]) -> Finding:
+    """Whether a transfer gets a view of the machine that is read-only elsewhere; `settings` of the kernel by name."""
+    if is_allowed:
+        return ok("Transfers can change nothing outside inbox and outbox, modes and times included.")
+    what = (
+        "The system allows no user namespaces: with sftp a researcher can change modes and times of all their files, "
+        "also outside inbox and outbox."
+    )
+    for name, forbids, allows in _SWITCHES:
+        if settings.get(name) == forbids:
+            return warn(what, f"echo {name}={allows} >>/etc/sysctl.d/60-labd.conf && sysctl --system")
+    return warn(what, "Boot a kernel 5.12 or later; in a container, allow unshare(2), setns(2) and mount_setattr(2).")

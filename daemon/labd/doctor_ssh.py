@@ -28,6 +28,8 @@ _TIMEOUT = 10.0
 _GATEWAY = "labd.gateway"
 _MOST = 50  # researchers that sshd is asked about: 20 ms each, and they differ little
 _SET_UP = "labd setup"
+# With these, who comes in chooses what the gateway's own process loads (ld.so(8), bash(1)).
+_LOADED = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "BASH_ENV", "GCONV_PATH")
 Effective = Mapping[str, Sequence[str]]
 
 
@@ -234,6 +236,9 @@ def judge_gateway(settings: Effective, keys: str) -> Iterator[str]:
     """Whether each way in leads to the gateway, and to nothing else; `keys` is the content of the file of keys."""
     if settings.get("subsystem", ["none"])[0].partition(" ")[0] != "sftp":
         yield "there is no subsystem sftp, so scp and WinSCP cannot transfer anything"
+    taken = [name for name in _LOADED if _matches([name], _patterns(settings, "acceptenv"))]
+    if taken:
+        yield f"sshd takes {taken[0]} from clients, which goes around the gateway (AcceptEnv)"
     command = settings.get("forcecommand", ["none"])[0]
     lines = [line for line in keys.splitlines() if line.strip() and not line.startswith("#")]
     if command != "none" and _GATEWAY not in command:

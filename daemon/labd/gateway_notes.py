@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 1.0
 _LONGEST = 200
+_MOST = 100  # projects in a note: the daemon finds others by itself
 
 
 def client_address() -> str:
@@ -26,15 +27,18 @@ def client_address() -> str:
     return os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
 
 
-def tell_begin(projects: list[str]) -> None:
-    """Tell that a transfer to these projects is under way, so that their STATUS can say so."""
-    _tell("began", "", projects)
+def tell_begin(projects: list[str]) -> bool:
+    """Tell that a transfer to these projects is under way, so that their STATUS can say so; whether somebody heard."""
+    return _tell("began", "", projects)
 
 
-def tell_transfer(kind: str, code: int, files: int, projects: Mapping[str, Mapping[str, object]]) -> None:
-    """Tell that a transfer ended, and for which projects."""
+def tell_transfer(
+    kind: str, code: int, files: int, projects: Mapping[str, Mapping[str, object]], defect: str = ""
+) -> None:
+    """Tell that a transfer ended, for which projects, and what went wrong in labd while it was watched."""
     ends = ", ".join(f"{name} {end['result']}" for name, end in projects.items())
-    _tell("transfer", f"{kind} ended with {code} after {count(files, 'file')}: {ends}", list(projects))
+    what = f"{kind} ended with {code} after {count(files, 'file')}: {ends}"
+    _tell("transfer", f"{what} labd met an error of its own ({defect})" if defect else what, list(projects))
 
 
 def tell_refusal(text: str) -> None:
@@ -42,10 +46,19 @@ def tell_refusal(text: str) -> None:
     _tell("refused", text, [])
 
 
-def _tell(event: str, text: str, projects: list[str]) -> None:
+def _tell(event: str, text: str, projects: list[str]) -> bool:
+    """Tell the daemon; whether it took it in time."""
     line = "".join(character if character.isprintable() else "?" for character in text)[:_LONGEST]
     with contextlib.suppress(LabdError, OSError):
         for _ in ask(
-            find_socket(), "note", _PATIENCE, event=event, address=client_address(), text=line, projects=projects
+            find_socket(),
+            "note",
+            _PATIENCE,
+            event=event,
+            address=client_address(),
+            text=line,
+            projects=projects[:_MOST],
         ):
             pass
+        return True
+    return False

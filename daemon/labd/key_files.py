@@ -33,8 +33,9 @@ def read(name: str) -> list[PublicKey]:
         return []
     found = []
     for line in lines:
-        # The options that labd wrote end with the gateway's command in quotes.
-        key = line.rpartition('" ')[2] if _MARK in line else line
+        # The options that labd wrote end with the gateway's command in quotes; a comment may hold some, too.
+        options, _, rest = line.partition('" ')
+        key = rest if _MARK in options else line
         if key.strip() and not key.startswith("#"):
             found += ssh_keys.parse(key.encode(), str(file_of(name)))
     return found

@@ -37,12 +37,12 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all ar
 _ASK_VERSION, _PATH_BENEATH = 1, 1
 _SET_DEATH_SIGNAL, _NO_NEW_PRIVS = 1, 38
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent ends; ends it now when that is no longer `parent`."""
-    _libc.prctl(_SET_DEATH_SIGNAL, ctypes.c_long(9), 0, 0, 0)
+    libc.prctl(_SET_DEATH_SIGNAL, ctypes.c_long(9), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(137)
 
@@ -50,12 +50,12 @@ def die_with(parent: int) -> None:
 def default_signals() -> None:
     """Undo what Python does at its start (SIGPIPE, SIGXFSZ ignored), which a program started from it would inherit."""
     for signal in (13, 25):
-        _libc.signal(signal, None)
+        libc.signal(signal, None)
 
 
 def version() -> int:
     """The version of the kernel's interface; 0 without Landlock."""
-    return max(_call(_CREATE_RULESET, None, 0, _ASK_VERSION), 0)
+    return max(call(_CREATE_RULESET, None, 0, _ASK_VERSION), 0)
 
 
 def confine(rights: Mapping[str, int]) -> bool:
@@ -63,7 +63,7 @@ def confine(rights: Mapping[str, int]) -> bool:
 
     Paths that are not there are left out. Whether the kernel has Landlock; raises OSError when it has it and fails.
     """
-    if _libc.prctl(_NO_NEW_PRIVS, ctypes.c_long(1), 0, 0, 0) != 0:
+    if libc.prctl(_NO_NEW_PRIVS, ctypes.c_long(1), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs")
     known = version()
     if not known:
@@ -71,11 +71,11 @@ def confine(rights: Mapping[str, int]) -> bool:
     files = _newest(_KNOWN_FILES, known)
     limits = (files, _newest(_KNOWN_TCP, known), _newest(_KNOWN_SCOPES, known))
     handled = b"".join(limit.to_bytes(8, sys.byteorder) for limit in limits)
-    ruleset = _checked(_call(_CREATE_RULESET, handled, len(handled), 0))
+    ruleset = checked(call(_CREATE_RULESET, handled, len(handled), 0))
     for path, right in rights.items():
         if os.path.exists(path):
             _allow(ruleset, path, right & files)
-    _checked(_call(_RESTRICT_SELF, ruleset, 0))
+    checked(call(_RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)
     return True
 
@@ -87,7 +87,7 @@ def _allow(ruleset: int, path: str, right: int) -> None:
         if not stat.S_ISDIR(os.fstat(folder).st_mode):
             right &= _ON_FILES
         rule = right.to_bytes(8, sys.byteorder) + folder.to_bytes(4, sys.byteorder)
-        _checked(_call(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0))
+        checked(call(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0))
     finally:
         os.close(folder)
 
@@ -96,12 +96,14 @@ def _newest(known: Mapping[int, int], limit: int) -> int:
     return known[max(number for number in known if number <= limit)]
 
 
-def _call(number: int, *arguments: int | bytes | None) -> int:
+def call(number: int, *arguments: int | bytes | None) -> int:
+    """The answer to the system call `number`, below 0 for an error: see `checked`."""
     wide = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
-    return int(_libc.syscall(ctypes.c_long(number), *wide))
+    return int(libc.syscall(ctypes.c_long(number), *wide))
 
 
-def _checked(result: int) -> int:
+def checked(result: int, what: str = "Landlock") -> int:
+    """`result`, if it is no error. Raises OSError for what `what` was to do."""
     if result < 0:
-        raise OSError(ctypes.get_errno(), "Landlock")
+        raise OSError(ctypes.get_errno(), what)
     return result

@@ -2,11 +2,13 @@
 
 This room owns the attempts: when, for how long, and what is said of one that failed. The work is done as the
 researcher, with a key of the account's own, against a pinned host key. It happens after a job has its outcome and never
-touches it: a computer that is off delays nothing.
+touches it: a computer that is off delays nothing. What it says is a stranger's word: short when it is told, and limited
+in time and length; and an account has one attempt at a time, so that a slow computer delays only its owner.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import threading
@@ -16,18 +18,19 @@ from collections.abc import Callable
 from labd.accounts import Account
 from labd.commands import Result, run
 from labd.config import Push as Target
-from labd.errors import LabdError
+from labd.errors import LabdError, NotFoundError
 from labd.jobs import Job
 from labd.lab import Lab
 from labd.log import get
 from labd.records import Push
+from labd.rendering import one_line
 
 KEY, HOSTS = ".ssh/labd_push", ".ssh/labd_push_hosts"
 _FIRST_WAIT, _LONGEST_WAIT = 60.0, 3600.0
 _GIVE_UP = 86400.0
 _TIMEOUT = 6 * 3600.0
 _ENDING = 5.0
-_AT_A_TIME = 4
+_AT_A_TIME = 16
 _FILE_ERROR = 11  # rsync(1), "error in file I/O"; what it was does not always arrive
 _REASONS = (
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed", "its host key is not the one known here"),
@@ -50,14 +53,10 @@ class Pushing:
         """`announce` is told whose STATUS has to change."""
         self._lab, self._announce = lab, announce
         self._changed, self._closing = threading.Event(), threading.Event()
-        self._busy: dict[int, threading.Thread] = {}
-        self._room = threading.Semaphore(_AT_A_TIME)
+        self._busy: dict[str, threading.Thread] = {}  # by the name of the account
 
     def start(self) -> None:
         """Take up what waits, also from before a restart."""
-        # A daemon that was killed may not have told of what it had just sent.
-        for push in self._lab.store.pushes_over(time.time() - 2 * _GIVE_UP):
-            self._announce(self._lab.store.job(push.job))
         threading.Thread(target=self._watch, name="pushing", daemon=True).start()
 
     def wake(self) -> None:
@@ -72,30 +71,63 @@ class Pushing:
             attempt.join(_ENDING)
 
     def _watch(self) -> None:
+        self._guarded(self._tell_again)
         while not self._closing.is_set():
             self._changed.clear()
-            waiting = [push for push in self._lab.store.pushes() if push.job not in self._busy]
-            for push in waiting:
-                if (push.due or 0.0) <= time.time():
-                    attempt = threading.Thread(target=self._attempt, args=(push,), name=f"push-{push.job}", daemon=True)
-                    self._busy[push.job] = attempt
-                    attempt.start()
-            later = [push.due for push in waiting if push.due and push.due > time.time()]
-            self._changed.wait(min(later) - time.time() if later else None)
+            self._changed.wait(self._guarded(self._begin))
 
-    def _attempt(self, push: Push) -> None:
-        with self._room:
-            try:
-                if not self._closing.is_set():
-                    self._send(push)
-            except LabdError as error:
-                self._failed(push, error.message)
-            except Exception:
-                get().exception("results not sent on", job=push.job)
-                self._failed(push, "labd met an error of its own")
-            finally:
-                del self._busy[push.job]
-        self.wake()
+    def _guarded(self, step: Callable[[], float | None]) -> float | None:
+        """Take `step`; the seconds until the next one, None: until something changes."""
+        try:
+            return step()
+        except Exception:
+            get().exception("sending results on failed; it goes on in a minute")
+            return _FIRST_WAIT
+
+    def _tell_again(self) -> None:
+        """Tell of what a daemon that was killed may have sent without telling of it."""
+        for push in self._lab.store.pushes_over(time.time() - 2 * _GIVE_UP):
+            with contextlib.suppress(NotFoundError):
+                self._announce(self._lab.store.job(push.job))
+
+    def _begin(self) -> float | None:
+        """Begin the attempts that are due, one for an account; the seconds until the next is, None for no other.
+
+        Those that have to wait for one under way begin at its end.
+        """
+        later = []
+        for push in self._lab.store.pushes():
+            wait = (push.due or 0.0) - time.time()
+            if wait > 0:
+                later.append(wait)
+            elif len(self._busy) < _AT_A_TIME and (user := self._lab.store.job(push.job).user) not in self._busy:
+                attempt = threading.Thread(
+                    target=self._attempt, args=(push, user), name=f"push-{push.job}", daemon=True
+                )
+                self._busy[user] = attempt
+                attempt.start()
+        return min(later, default=None)
+
+    def _attempt(self, push: Push, user: str) -> None:
+        try:
+            self._try(push)
+        except Exception:
+            get().exception("an attempt to send results on was not noted", job=push.job)
+            # It would be due again at once.
+            self._closing.wait(_FIRST_WAIT)
+        finally:
+            del self._busy[user]
+            self.wake()
+
+    def _try(self, push: Push) -> None:
+        try:
+            if not self._closing.is_set():
+                self._send(push)
+        except LabdError as error:
+            self._failed(push, error.message)
+        except Exception:
+            get().exception("results not sent on", job=push.job)
+            self._failed(push, "labd met an error of its own")
 
     def _send(self, push: Push) -> None:
         job = self._lab.store.job(push.job)
@@ -148,8 +180,10 @@ def _rsync(account: Account, target: Target, project: str, closing: threading.Ev
 
 
 def _reason(done: Result) -> str:
+    if done.timed_out:
+        return f"it took longer than {_TIMEOUT / 3600:.0f} hours"
     for pattern, words in _REASONS:
         if re.search(pattern, done.output):
             return words
     lines = [line for line in done.output.splitlines() if line.startswith("rsync: ")]
-    return f"rsync ended with code {done.code}" + (f" ({lines[0][7:127]})" if lines else "")
+    return f"rsync ended with code {done.code}" + (f" ({one_line(lines[0][7:127])})" if lines else "")

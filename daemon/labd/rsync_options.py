@@ -33,7 +33,7 @@ VALUED = frozenset(
     usermap
     """.split()
 )
-"""Options whose value is a number or a word. No path is among them, so none may hold a slash."""
+"""Options whose value is a number or a word. No path is among them, so none but a list of endings may hold a slash."""
 
 FOLDERS = frozenset("backup-dir compare-dest copy-dest link-dest partial-dir temp-dir".split())
 """Options that name a folder, if it is relative from where the files arrive on."""
@@ -116,11 +116,20 @@ class Options:
             self.relative.append((name, value))
         elif name == "files-from" and value != "-":
             self.list = value
-        elif "/" in value or not value:
+        elif not value or ("/" in value and name != "skip-compress"):
             raise _unknown(f"--{name}={value}")
         else:
             self.dry |= name == "only-write-batch"
             self.passed.append(f"--{name}={value}")
+
+
+def without_group(number: int, options: Sequence[str]) -> list[str]:
+    """What to add to `options` so that files of the group `number` count as files of a group that is not known here."""
+    letters = "".join(option.partition("e")[0] for option in options if not option.startswith("--"))
+    # --groupmap switches --group on, which both ends have to agree on; and it can be there once.
+    if "g" not in letters or any(option.startswith("--groupmap=") for option in options):
+        return []
+    return [f"--groupmap={number}:{number - 1}"]
 
 
 def _folder(value: str, home: str, destination: str) -> str:

@@ -18,76 +18,121 @@ if TYPE_CHECKING:
     Results = Mapping[str, Mapping[str, object]]
 
 FOLDER = ".labd/sessions"
+_LARGEST = 1 << 20  # bytes that the daemon reads of a record (`session_files`)
+_LONGEST_WHY = 200
+_END = 6 * _LONGEST_WHY + 100  # bytes of the end of a project, at the most, but for its name
 
 
 class Record:
     """The record of one transfer."""
 
     def __init__(self, home: str, kind: str, address: str) -> None:
-        """Lock a record that nobody sees yet. `kind` is rsync, scp or sftp, `address` the client's."""
-        self._file = self.lock = -1
-        self._folder = f"{home}/{FOLDER}"
+        """Begin a record that nobody sees yet. `kind` is rsync, scp or sftp, `address` the client's."""
+        self._folder = self._file = self.lock = -1
+        self._path = f"{home}/{FOLDER}"
         self._name = f"{time.time_ns()}-{os.getpid()}"
         self._shown = False
-        self._first = f'{{"kind": "{kind}", "began": {time.time():.6f}, "address": "{_plain(address)}"}}\n'
+        self._unwritten = bytearray()
+        self._noted: set[str] = set()
+        self._free = _LARGEST - 4096
         try:
-            self._make()
+            self._make(f'{{"kind": "{kind}", "began": {time.time():.6f}, "address": "{_plain(address)}"}}\n'.encode())
         except OSError:
-            self._close()
+            self._forget()
 
-    def _make(self) -> None:
-        os.makedirs(self._folder, 0o700, exist_ok=True)
-        hidden = self._hidden
-        self._file = os.open(hidden, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        # A second opening for the lock: the program that inherits it must not be able to write.
-        self.lock = os.open(hidden, os.O_RDONLY | os.O_NOFOLLOW)
-        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(self._file, self._first.encode())
+    def _make(self, first: bytes) -> None:
+        os.makedirs(self._path, 0o700, exist_ok=True)
+        self._folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        self._file = os.open(self._hidden, flags, 0o600, dir_fd=self._folder)
+        if os.write(self._file, first) < len(first):
+            raise OSError
 
     @property
     def _hidden(self) -> str:
-        return f"{self._folder}/.{self._name}"
+        return f".{self._name}"
+
+    def guard(self) -> None:
+        """Lock the record. Comes after `read_only`: the program inherits the lock, and must not change its file."""
+        if self._file < 0:
+            return
+        try:
+            # A second opening: the first one can write. By its whole path, so that it is read-only where all else is.
+            self.lock = os.open(f"{self._path}/{self._hidden}", os.O_RDONLY | os.O_NOFOLLOW)
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._forget()
 
     def show(self) -> None:
         """Let the daemon find the record: something is being written."""
         if self._file >= 0 and not self._shown:
             try:
-                os.rename(self._hidden, f"{self._folder}/{self._name}")
+                os.rename(self._hidden, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             except OSError:
                 return
             self._shown = True
 
     def touch(self, project: str, scope: str) -> None:
-        """Note that the transfer is about the part `scope` of `project` ("": all of it)."""
-        self.show()
-        self._write({"project": project, "scope": scope})
+        """Note that the transfer is about the part `scope` of `project` ("": all of it).
 
-    def end(self, code: int, files: int, projects: Results) -> None:
-        """Note how the transfer ended, and give the lock back. A record that was never shown is removed."""
-        if self._shown:
-            self._write({"ended": time.time(), "code": code, "files": files, "projects": projects})
-        elif self._file >= 0:
+        What the record has no room for is left out, and nothing is said of how it ended.
+        """
+        import json
+
+        self.show()
+        needed = 2 * len(json.dumps(project)) + len(json.dumps(scope)) + _END
+        if needed <= self._free:
+            self._free -= needed
+            self._noted.add(project)
+            self._write({"project": project, "scope": scope})
+
+    def end(self, code: int, files: int, projects: Results | None) -> None:
+        """Note how the transfer ended, for each of its `projects` (None: nobody knows), and give the lock back.
+
+        A record that was never shown is removed. So is one that does not say how all of a good transfer ended: it would
+        hold the upload for ever.
+        """
+        if self._shown and projects is not None:
+            ends = {
+                project: {**end, "why": str(end["why"])[:_LONGEST_WHY]}
+                for project, end in projects.items()
+                if project in self._noted
+            }
+            self._write({"ended": time.time(), "code": code, "files": files, "projects": ends})
+        is_good = code == 0 and not any(end["result"] == "cut" for end in (projects or {}).values())
+        is_whole = projects is not None and not self._unwritten
+        if not self._shown or (is_good and not is_whole):
+            self._forget()
+        self._close()
+
+    def _forget(self) -> None:
+        """Remove the record, under the name that it has."""
+        if self._file >= 0:
             import contextlib
 
             with contextlib.suppress(OSError):
-                os.unlink(self._hidden)
+                os.unlink(self._name if self._shown else self._hidden, dir_fd=self._folder)
         self._close()
 
     def _close(self) -> None:
-        for descriptor in (self._file, self.lock):
+        for descriptor in (self._file, self._folder, self.lock):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._file = self.lock = -1
+        self._file = self._folder = self.lock = -1
 
     def _write(self, line: Mapping[str, object]) -> None:
+        """Write `line`, after what a full disk did not take before."""
         # While the program runs there is time to import it.
         import json
 
-        if self._file >= 0:
-            try:
-                os.write(self._file, json.dumps(line).encode() + b"\n")
-            except OSError:
-                self._close()
+        if self._file < 0:
+            return
+        self._unwritten += json.dumps(line).encode() + b"\n"
+        try:
+            while self._unwritten:
+                del self._unwritten[: os.write(self._file, self._unwritten)]
+        except OSError:
+            return
 
 
 def _plain(address: str) -> str:

@@ -28,13 +28,13 @@ class _Project:
         self.faults: dict[str, str] = {}  # what is not there as it was sent → why
         self.made: dict[str, bool] = {}  # folders that the client made, or tried to → whether they are new
         self.finished: set[str] = set()  # those whose attributes were set
-        self.unclosed: set[str] = set()  # what no folder's closing attributes cover yet
+        self.unclosed: set[str] = set()  # folders in which something is that no closing attributes cover yet
         self.closed = ""  # the folder whose attributes were set last, "" when something was done since
         self.is_scp = True  # nothing was done in another way than scp's
 
-    def act(self, path: str) -> None:
+    def act(self, folder: str) -> None:
         self.closed = ""
-        self.unclosed.add(path)
+        self.unclosed.add(folder)
 
     def close_folder(self, folder: str) -> None:
         self.unclosed = {path for path in self.unclosed if path != folder and not path.startswith(f"{folder}/")}
@@ -168,8 +168,12 @@ class SftpLog(LineLog):
         start, rest = _name(line)
         start = self._inner(start)
         why = "the disk is full at" if "No space" in rest or "quota" in rest else "a write failed in"
+        # The status before a disk's first full write is taken for that of the open: it has no line of its own.
+        about = self._projects.get(locate(start)[0])
+        if about and (start in about.writing or start in about.faults):
+            about.faults[start] = why
+            return
         for project in self._projects.values():
-            # The status before a disk's first full write is taken for that of the open: it has no line of its own.
             for path in [*project.writing, *project.faults]:
                 if start and path.startswith(start):
                     project.faults[path] = why
@@ -188,7 +192,7 @@ class SftpLog(LineLog):
         elif (wider := common(project.scope, scope)) != project.scope:
             project.scope = wider
             self.news.append((name, wider))
-        project.act(path)
+        project.act(path if is_folder else path.rpartition("/")[0])
         return project
 
     def _known(self, path: str) -> tuple[_Project | None, str]:

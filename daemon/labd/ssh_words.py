@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 WILDCARDS = "*?["
 PATHS_HINT = "Paths begin with inbox/ or outbox/, for example inbox/my-project/ or outbox/my-project/output/."
+_LONGEST_PATH = 4096  # PATH_MAX of linux/limits.h
 _ESCAPED_IN_QUOTES = '$`"\\'
 
 
@@ -88,6 +89,8 @@ def inside(path: str, home: str, areas: Sequence[str]) -> str:
     What follows stays as it is written: a final slash and `/./` have a meaning for rsync.
     """
     wanted = path
+    if len(path) > _LONGEST_PATH:
+        raise refusal(f"{shown(wanted)} is longer than a path can be.", "Shorten the names of folders in it.")
     if path.startswith("~/"):
         path = path[2:]
     elif path.startswith(f"{home}/"):

@@ -31,6 +31,7 @@ _READ = (
     *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/usr/share/zoneinfo"),
     *("/etc/ssl/openssl.cnf", "/etc/crypto-policies", "/dev/urandom"),
 )
+_TOO_LONG = 7  # E2BIG, execve(2)
 # The programs of OpenSSH end at once when they do not find their user; rsync does without names.
 _USERS = ("/etc/passwd", "/etc/nsswitch.conf")
 
@@ -43,6 +44,19 @@ def program(kind: str) -> str:
     from labd.errors import UnavailableError
 
     raise UnavailableError(f"This server has no program for {kind}.", "Ask the administrator to install it.")
+
+
+def set_apart(transfer: Transfer, home: str) -> None:
+    """Make all read-only that `transfer` must not change, its modes and times, too, where the system allows that."""
+    from labd.read_only import make_read_only
+
+    is_apart = make_read_only([f"{home}/{area}" for area in _changed(transfer)])
+    if is_apart and transfer.kind == "rsync":
+        from labd.rsync_options import without_group
+
+        # Groups without a number look like one group, and to give files to that one is an error.
+        for number in set(os.getgroups()) - {os.getegid()}:
+            transfer.options[1:1] = without_group(number, transfer.options)
 
 
 def become(transfer: Transfer, path: str, home: str) -> NoReturn:
@@ -63,7 +77,22 @@ def become(transfer: Transfer, path: str, home: str) -> NoReturn:
     environment = {"PATH": "/usr/bin:/bin", "HOME": home, "LC_ALL": "C.UTF-8"}
     if "SSH_CONNECTION" in os.environ:
         environment["SSH_CONNECTION"] = os.environ["SSH_CONNECTION"]
-    os.execve(path, [os.path.basename(path), *transfer.options, *paths], environment)
+    try:
+        os.execve(path, [os.path.basename(path), *transfer.options, *paths], environment)
+    except OSError as error:
+        # Python's own folder is closed by now, so nothing can be imported to say it.
+        if error.errno != _TOO_LONG:
+            raise
+        os.write(2, b"labd: More files match than can be named at once.\n      Fetch the folder that they are in.\n")
+        os._exit(77)
+
+
+def _changed(transfer: Transfer) -> tuple[str, ...]:
+    """The folders of the home in which `transfer` may change something."""
+    if not transfer.receives:
+        return ()
+    # With sftp also what is in the outbox can be removed: rsync and scp have no word for it.
+    return ("inbox", "outbox") if transfer.kind == "sftp" else ("inbox",)
 
 
 def _rights(transfer: Transfer, path: str, home: str) -> dict[str, int]:
@@ -77,6 +106,5 @@ def _rights(transfer: Transfer, path: str, home: str) -> dict[str, int]:
     if transfer.kind != "rsync":
         rights |= dict.fromkeys(_USERS, READ)
     if transfer.kind == "sftp":
-        # The only way to clean up: rsync and scp have no word for it.
         rights[outbox] = READ | REMOVE
     return rights

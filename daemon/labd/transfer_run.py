@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_SECLUDED = 1 << 20
 _PIPE = 1 << 20
 _GATHER = 0.005
+_LONGEST_LINE = 1 << 16
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, fcntl(2)
 
@@ -46,10 +47,13 @@ def run(transfer: Transfer, home: str, address: str) -> int:
     """Run `transfer` in `home`; the exit code of its program. Does not return where nothing has to be noted."""
     path = transfer_child.program(transfer.kind)
     if not transfer.receives:
+        transfer_child.set_apart(transfer, home)
         transfer_child.become(transfer, path, home)
     from labd.session_record import Record
 
     record = Record(home, transfer.kind, address)
+    transfer_child.set_apart(transfer, home)
+    record.guard()
     if transfer.kind != "sftp":
         # Before anything arrives. An sftp session may never write at all.
         record.show()
@@ -89,7 +93,7 @@ def _make_parents(transfer: Transfer, home: str) -> None:
         missing = missing.rpartition("/")[0]
     folders = [os.open(home, _FOLDER)]
     try:
-        for part in filter(None, missing.split("/")):
+        for part in [part for part in missing.split("/") if part not in ("", ".")]:
             if part not in os.listdir(folders[-1]):
                 os.mkdir(part, dir_fd=folders[-1])
             folders.append(os.open(part, _FOLDER, dir_fd=folders[-1]))
@@ -101,36 +105,53 @@ def _make_parents(transfer: Transfer, home: str) -> None:
 
 
 def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: int) -> int:
-    """Note what the program does until it ends; its exit code."""
+    """Note what the program does until it ends; its exit code. Nothing that fails here changes or ends the transfer."""
     _forward_signals(child)
-    log = _log(transfer, home)
-    last = b""
-    _note_news(log, record)
-    for last in _blocks(log_end):
-        log.take(last)
-        _note_news(log, record)
+    log, last, defect = _log(transfer, home), b"", ""
+    try:
+        last = _follow(log, log_end, record)
+    except Exception as error:
+        defect = f"{type(error).__name__}: {error}"
+        while os.read(log_end, _PIPE):
+            pass  # the program would wait for a reader
     code = _exit_code(os.waitpid(child, 0)[1])
-    projects = log.results(code)
+    projects = {}
+    try:
+        projects = log.results(code)
+    except Exception as error:
+        defect = f"{type(error).__name__}: {error}"
     if code and not projects and transfer.kind != "rsync":
         # Its standard error is the log, so this would have been for the client to see.
         sys.stderr.writelines(f"{line}\n" for line in last.decode(errors="replace").splitlines()[-1:])
-    record.end(code, log.files, projects)
-    if projects:
+    record.end(code, log.files, None if defect else projects)
+    if projects or defect:
         from labd import gateway_notes
 
-        gateway_notes.tell_transfer(transfer.kind, code, log.files, projects)
+        gateway_notes.tell_transfer(transfer.kind, code, log.files, projects, defect)
     return code
 
 
-def _note_news(log: Log, record: Record) -> None:
+def _follow(log: Log, log_end: int, record: Record) -> bytes:
+    """Read what the program writes to its log, and note what is new; the last of it."""
+    last = b""
+    is_heard = _note_news(log, record, is_heard=True)
+    for last in _blocks(log_end):
+        log.take(last)
+        is_heard = _note_news(log, record, is_heard)
+    return last
+
+
+def _note_news(log: Log, record: Record, is_heard: bool) -> bool:
+    """Note projects that are new; whether the daemon still listens. One that does not must not hold up the transfer."""
     if not log.news:
-        return
+        return is_heard
     from labd import gateway_notes
 
     for project, scope in log.news:
         record.touch(project, scope)
-    gateway_notes.tell_begin([project for project, _ in log.news])
+    is_heard = is_heard and gateway_notes.tell_begin([project for project, _ in log.news])
     log.news.clear()
+    return is_heard
 
 
 def _log(transfer: Transfer, home: str) -> Log:
@@ -158,7 +179,7 @@ def _blocks(descriptor: int) -> Iterator[bytes]:
         fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE)
     rest = b""
     while chunk := os.read(descriptor, _PIPE):
-        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        whole, end, rest = (rest[-_LONGEST_LINE:] + chunk).rpartition(b"\n")
         if end:
             yield whole + end
         # The program writes each line by itself: to wake up for each takes longer than to read them.

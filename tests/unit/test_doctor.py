@@ -279,6 +279,15 @@ def test_a_missing_sftp_server_fails_and_a_kernel_without_landlock_is_a_warning(
     assert levels([doctor_gateway.judge_landlock(-1, True), doctor_gateway.judge_landlock(4, False)]) == ["warn", "ok"]
 
 
+def test_a_system_without_user_namespaces_is_a_warning_that_names_the_setting() -> None:
+    assert doctor_gateway.judge_namespaces(True, {}).level == "ok"
+    found = doctor_gateway.judge_namespaces(False, {"kernel.apparmor_restrict_unprivileged_userns": "1"})
+    assert found.level == "warn"
+    assert "kernel.apparmor_restrict_unprivileged_userns=0" in found.mend
+    other = doctor_gateway.judge_namespaces(False, {"kernel.unprivileged_userns_clone": "1"})
+    assert "container" in other.mend
+
+
 def gateway(change: tuple[str, str] = ("", ""), keys: str = FORCED) -> list[str]:
     return list(doctor_ssh.judge_gateway(doctor_ssh.parse(EFFECTIVE.replace(*change)), keys))
 
@@ -303,6 +312,9 @@ def test_each_way_around_the_gateway_is_found() -> None:
     open_door = doctor_ssh.parse(EFFECTIVE.replace(*no_command).replace(*ca))
     assert "beside labd's keys" in next(doctor_ssh.judge_gateway(open_door, FORCED))
     assert "subsystem" in gateway(("subsystem sftp", "subsystem other"))[0]
+    assert gateway(("port 22", "acceptenv LANG\nacceptenv LC_*")) == []
+    assert "LD_PRELOAD" in gateway(("port 22", "acceptenv LANG\nacceptenv LD_*"))[0]
+    assert "AcceptEnv" in gateway(("port 22", "acceptenv *"))[0]
 
 
 def test_keys_come_from_root_s_folder_alone_except_for_accounts_with_a_shell() -> None:

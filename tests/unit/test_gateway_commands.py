@@ -233,6 +233,11 @@ def test_words_are_those_of_the_standard_library(command: str) -> None:
             ["--server", "-r", f"--link-dest={HOME}/inbox/x/v1", "."],
             ["inbox/x/v2/"],
         ),
+        (
+            "rsync --server -r --skip-compress=gz/jpg . inbox/x",
+            ["--server", "-r", "--skip-compress=gz/jpg", "."],
+            ["inbox/x"],
+        ),
         ("scp -r -p -d -t -- inbox/x", ["-r", "-p", "-d", "-t"], ["inbox/x"]),
         ("scp -f outbox/x/output", ["-f"], ["outbox/x/output"]),
         ("/usr/lib/openssh/sftp-server -f AUTHPRIV -l INFO", [], []),
@@ -283,6 +288,7 @@ def test_a_refusal_says_what_to_do_instead(command: str) -> None:
         "scp -t outbox/x",
         "rsync --server -r . outbox/x",
         "rsync --server -r . inbox/x/../../.ssh",
+        f"rsync --server -r . {'./' * 2100}inbox/x",
         "rsync --server -r --files-from=/etc/shadow --sender . inbox",
     ],
 )

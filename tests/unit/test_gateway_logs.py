@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -222,3 +223,33 @@ def test_an_old_scp_is_clean_at_best() -> None:
 @pytest.mark.parametrize(("text", "name"), [(r"\303\251", "é"), (r"a\\b", "a\\b"), (r"\351", "\udce9"), (r"\9", r"\9")])
 def test_escaped_names_are_decoded(text: str, name: str) -> None:
     assert decoded(text) == name
+
+
+def test_many_files_beside_many_folders_are_read_in_time() -> None:
+    root = f"{HOME}/inbox/galaxies"
+    lines = [f'mkdir name "{root}" mode 0755']
+    for number in range(100_000):
+        lines += [
+            f'open "{root}/{number}" flags WRITE,CREATE mode 0644',
+            f'close "{root}/{number}" bytes read 0 written 0',
+        ]
+    for number in range(20_000):
+        lines += [f'mkdir name "{root}/d{number}" mode 0755', f'set "{root}/d{number}" mode 0755']
+    began = time.process_time()
+    read(SftpLog([HOME]), lines)
+    assert time.process_time() - began < 20.0
+
+
+def test_many_files_that_a_full_disk_does_not_take_are_read_in_time() -> None:
+    lines = []
+    for number in range(20_000):
+        name = f"{HOME}/inbox/galaxies/{number}"
+        lines += [
+            f'open "{name}" flags WRITE,CREATE mode 0644',
+            f'process_write: write "{name}": No space left on device',
+            f'close "{name}" bytes read 0 written 0',
+        ]
+    began = time.process_time()
+    log = read(SftpLog([HOME]), lines)
+    assert time.process_time() - began < 20.0
+    assert log.results(0)["galaxies"]["result"] == "cut"

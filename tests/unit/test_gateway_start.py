@@ -30,7 +30,16 @@ SLOW = {"argparse", "asyncio", "collections", "dataclasses", "enum", "inspect", 
     "threading",
     "typing",
 }
-ROOMS = {"ssh_words", "ssh_commands", "rsync_options", "transfer_run", "transfer_child", "landlock", "gateway"}
+ROOMS = {
+    "ssh_words",
+    "ssh_commands",
+    "rsync_options",
+    "transfer_run",
+    "transfer_child",
+    "landlock",
+    "read_only",
+    "gateway",
+}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd import ssh_keys
+from labd import key_files, ssh_keys
 from labd.rendering import one_line
 from labd.ssh_keys import KeyRefusedError, parse
 
@@ -134,3 +134,14 @@ def test_a_comment_can_hold_nothing_that_ends_its_line(comment: str) -> None:
 @pytest.mark.parametrize("junk", [b"ssh-rsa " + b"A" * 5000, b"\xef\xbb\xbf", b"ssh-ed25519 " + b"=" * 8, b"\n\n"])
 def test_junk_is_refused_in_words(junk: bytes) -> None:
     assert refusal(junk)
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_keys_come_back_from_their_file_whatever_their_comment(
+    make_key: MakeKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: bool
+) -> None:
+    monkeypatch.setattr(key_files, "KEYS", tmp_path)
+    line = public(make_key("-t", "ed25519")).decode().rpartition(" ")[0]
+    keys = parse(f'{line} my "good" key = "a" b\n'.encode(), "k")
+    key_files.write("ana-silva", keys, shell)
+    assert key_files.read("ana-silva") == keys

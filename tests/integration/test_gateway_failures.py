@@ -1,0 +1,185 @@
+"""The SSH gateway when what it leans on fails: its folder, the disk, the daemon; and when what it is given is huge."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway_door import AS_ROOT, Door
+from labd.session_files import read_sessions
+from labd.session_record import Record
+from labd.transfers import Result, parse
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    made = Door()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def small_disk(door: Door) -> Iterator[Path]:
+    """A disk of three pages at ~/.labd/sessions, of which a transfer's record takes one."""
+    if not AS_ROOT:
+        pytest.skip("only root mounts")
+    door.give(".labd/first")
+    door.records.mkdir()
+    options = f"size=12k,mode=700,uid={door.uid},gid={door.gid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "small", door.records], check=True)
+    yield door.records
+    subprocess.run(["umount", door.records], check=True)
+
+
+def projects(door: Door, number: int, length: int = 0) -> Path:
+    """A folder with `number` projects of one file, whose names have `length` letters at least."""
+    folder = door.folder / "many"
+    for name in range(number):
+        (folder / f"p{name:0{length}}").mkdir(parents=True)
+        (folder / f"p{name:0{length}}" / "app.py").write_text("print(1)\n")
+    return folder
+
+
+def prepare(door: Door, how: str) -> None:
+    place = door.home / ".labd"
+    if how == "a file":
+        door.give(".labd")
+    elif how == "a link to nowhere":
+        place.symlink_to("nowhere/at/all")
+    elif how == "a link to itself":
+        place.symlink_to(".labd")
+    else:
+        for folder in (place, door.records):
+            folder.mkdir()
+            os.chown(folder, door.uid, door.gid)
+        door.records.chmod({"closed": 0, "read-only": 0o500}[how])
+
+
+@pytest.mark.parametrize("how", ["a file", "a link to nowhere", "a link to itself", "closed", "read-only"])
+def test_a_transfer_without_a_place_for_its_record_works(door: Door, how: str) -> None:
+    folder = projects(door, 2)
+    prepare(door, how)
+    for done in (
+        door.rsync("-a", f"{folder}/p0", "lab:inbox/"),
+        door.scp("-r", f"{folder}/p1", "lab:inbox/"),
+        door.scp("-O", "-r", f"{folder}/p1", "lab:inbox/p2"),
+    ):
+        assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in (door.home / "inbox").iterdir()) == ["p0", "p1", "p2"]
+    assert door.rsync("-a", f"{folder}/none", "lab:inbox/").returncode == 23
+
+
+def test_a_full_disk_for_records_changes_no_transfer_and_holds_no_upload(door: Door, small_disk: Path) -> None:
+    folder = projects(door, 60, 200)
+    done = door.rsync("-a", f"{folder}/", "lab:inbox/")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(os.listdir(door.home / "inbox")) == 60
+    # What could not be written to its end would look like a transfer that was cut.
+    assert os.listdir(small_disk) == []
+
+
+def test_a_cut_transfer_is_held_although_its_record_did_not_fit(door: Door, small_disk: Path) -> None:
+    record = Record(str(door.home), "rsync", "192.0.2.7")
+    record.guard()
+    for number in range(60):
+        record.touch(f"{number:0200}", "")
+    record.end(12, 0, {f"{number:0200}": {"result": "cut", "why": "", "files": 0} for number in range(60)})
+    (transfer,) = parse(read_sessions(str(small_disk)))
+    assert not transfer.alive
+    assert transfer.part(f"{0:0200}").result is None
+    assert transfer.concerns(f"{0:0200}", time.time())
+
+
+def test_what_did_not_fit_for_a_while_is_written_later(door: Door, small_disk: Path) -> None:
+    full = small_disk / "full"
+    record = Record(str(door.home), "rsync", "192.0.2.7")
+    record.guard()
+    full.write_bytes(b"x" * 8192)
+    for number in range(25):
+        record.touch(f"{number:0200}", "")
+    full.unlink()
+    record.end(0, 10, {f"{number:0200}": {"result": "complete", "why": "", "files": 1} for number in range(10)})
+    (transfer,) = parse(read_sessions(str(small_disk)))
+    assert len(transfer.projects) == 25
+    assert transfer.part(f"{9:0200}").result is Result.COMPLETE
+
+
+def test_a_record_is_never_longer_than_what_is_read_of_it(door: Door) -> None:
+    names = [f"ü{number:0100}" for number in range(5000)]
+    record = Record(str(door.home), "sftp", "192.0.2.7")
+    record.guard()
+    for name in names:
+        record.touch(name, "")
+    record.end(0, 5000, {name: {"result": "clean", "why": "ü" * 9000, "files": 1} for name in names})
+    (transfer,) = parse(read_sessions(str(door.records)))
+    assert transfer.ended is not None
+    assert {part.result for part in transfer.projects.values()} == {Result.CLEAN}
+    assert 500 < len(transfer.projects) < 5000
+
+
+def test_a_daemon_that_hangs_holds_up_no_transfer(door: Door) -> None:
+    door.socket.unlink()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(door.socket))
+        door.socket.chmod(0o666)
+        silent.listen(100)
+        began = time.monotonic()
+        done = door.sftp(*(f"mkdir inbox/p{number}" for number in range(30)), "ls inbox")
+        assert (done.returncode, done.stderr) == (0, "")
+        # A second for the first note, and one for the last.
+        assert time.monotonic() - began < 15.0
+    assert len(door.last()) == 30
+
+
+_BREAKS = """
+from labd.{module} import {reader}
+def fail(*_): raise ValueError("a line that nobody expected")
+{reader}.{step} = fail
+"""
+
+
+@pytest.mark.parametrize("step", ["take", "results"])
+@pytest.mark.parametrize(
+    ("kind", "module", "reader"), [("rsync", "rsync_log", "RsyncLog"), ("scp", "sftp_log", "SftpLog")]
+)
+def test_an_error_in_reading_the_log_changes_no_transfer(
+    door: Door, kind: str, module: str, reader: str, step: str
+) -> None:
+    folder = projects(door, 3)
+    (folder / "p0" / "large").write_bytes(os.urandom(3_000_000))
+    *python, start = door.gateway
+    broken = start.replace(
+        "from labd.gateway", f"exec({_BREAKS.format(module=module, reader=reader, step=step)!r}); from labd.gateway"
+    )
+    assert broken != start
+    door.stub.write_text(_with_gateway(door.stub.read_text(), [*python, broken]))
+    done = (
+        door.rsync("-a", f"{folder}/", "lab:inbox/")
+        if kind == "rsync"
+        else door.scp("-r", *folder.iterdir(), "lab:inbox/")
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((door.home / "inbox").iterdir())) == 3
+    assert door.sessions() == []
+    assert "a line that nobody expected" in door.notes("transfer")[-1]["text"]
+
+
+def _with_gateway(stub: str, gateway: list[str]) -> str:
+    """`stub` with another command to start the gateway."""
+    lines = stub.splitlines()
+    return "\n".join([*lines[:-1], f"gateway = {gateway}", "os.execv(gateway[0], gateway)", ""])
+
+
+@pytest.mark.parametrize("kind", ["rsync", "scp"])
+def test_more_matches_than_a_command_can_name_are_said_in_words(door: Door, kind: str) -> None:
+    for number in range(30_000):
+        (door.home / "inbox" / f"{number:0100}").touch()
+    done = door.ask({"rsync": "rsync --server --sender -re.LsfxC . inbox/*", "scp": "scp -f inbox/*"}[kind])
+    assert done.returncode == 77
+    assert done.stderr.startswith("labd: More files match than can be named at once.\n      Fetch the folder")
