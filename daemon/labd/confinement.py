@@ -38,12 +38,14 @@ def settings(found: Engine, gpus: Sequence[str] = ()) -> dict[str, Any]:
     return chosen
 
 
-def environment(found: Engine, gpus: Sequence[str] = ()) -> Mapping[str, str]:
-    """Variables that a container with `gpus` gets, and that nothing may overrule."""
+def environment(found: Engine, gpus: Sequence[str] = ()) -> Mapping[str, str | None]:
+    """Variables that a container with `gpus` gets, and that nothing may overrule; None: it must not have it."""
     if not gpus:
         return NO_GPUS
     # With CDI the devices come by the request alone. Without, Docker sets the very same value.
-    return {"NVIDIA_VISIBLE_DEVICES": "void" if has_cdi(found, gpus) else ",".join(gpus)}
+    given = "void" if has_cdi(found, gpus) else ",".join(gpus)
+    # In the container these are all there are, whatever an image says of the GPUs where it was made.
+    return {"NVIDIA_VISIBLE_DEVICES": given, "CUDA_VISIBLE_DEVICES": None}
 
 
 def security(found: Engine) -> list[str]:

@@ -19,11 +19,11 @@ _CONNECTIONS = 64  # kept open; a job that runs needs two
 
 
 class DockerClient:
-    """Docker at the address where the daemon looks. Any thread may use it."""
+    """A Docker engine. Any thread may use it."""
 
-    def __init__(self, timeout: float = _TIMEOUT) -> None:
-        """`timeout`: seconds in which Docker must answer."""
-        self._timeout = timeout
+    def __init__(self, address: str | None = None, timeout: float = _TIMEOUT) -> None:
+        """`address`: of Docker's socket, None: the usual one; `timeout`: seconds in which Docker must answer."""
+        self._address, self._timeout = address, timeout
         self._lock = threading.Lock()
         self._client: Any = None
         self._facts: Engine | None = None
@@ -55,7 +55,7 @@ class DockerClient:
         import docker  # here: 13 MB that an idle daemon does without
 
         try:
-            client = docker.APIClient(timeout=self._timeout, max_pool_size=_CONNECTIONS)
+            client = docker.APIClient(self._address, timeout=self._timeout, max_pool_size=_CONNECTIONS)
         except docker.errors.DockerException as error:
             raise EngineError("Docker does not answer.", _remedy(error)) from error
         # A Unix socket needs none of the proxies and passwords that requests would look for each time.

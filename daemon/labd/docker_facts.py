@@ -115,6 +115,6 @@ def _cdi_devices(info: Mapping[str, Any]) -> Iterator[str]:
 
 def _specified(text: str) -> Iterator[str]:
     """The devices in a CDI specification, YAML or JSON. By their lines: all of a kind have the form of a GPU's UUID."""
-    if kind := re.search(r"""^\s*"?kind"?:\s*["']?([\w./-]+)""", text, re.MULTILINE):
-        for name in re.findall(r"""(?:^|[-\s{])"?name"?:\s*["']?((?:GPU|MIG)-[\w-]+)""", text):
+    if kind := re.search(r"""(?:^|[\s{,])"?kind"?:\s*["']?([\w./-]+)""", text):
+        for name in re.findall(r"""(?:^|[\s{,])"?name"?:\s*["']?((?:GPU|MIG)-[\w-]+)""", text):
             yield f"{kind[1]}={name}"

@@ -15,7 +15,7 @@ from labd.config import GIB
 from labd.docker_facts import engine
 from labd.doctor_ground import Ground, daemon_process
 from labd.errors import LabdError
-from labd.finding import AS_ROOT, Check, Finding, fail, ok, warn
+from labd.finding import Check, Finding, fail, ok, warn
 from labd.mounts import Mount, mount_of, mounts, nearest
 from labd.state_folder import loss, unfitness, view_support
 from labd.units import human_size
@@ -100,8 +100,7 @@ def _state(ground: Ground) -> Iterator[Finding]:
         unfit = unfitness(state) or loss(state)
         no_views = view_support(state)
     except PermissionError:
-        yield warn(f"Whether the disk of {state} can hold labd's state, only root can try.", AS_ROOT)
-        return
+        raise  # that is about who asks
     except OSError as error:
         unfit = unfit or f"nothing can be written there ({error.strerror})"
     yield judge_state(state, mount, unfit, no_views, ground.config_file)

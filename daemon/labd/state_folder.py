@@ -65,19 +65,20 @@ def loss(folder: Path) -> str:
 def _missing_ability(probe: Path, kind: str) -> str:
     """What files in `probe` cannot do."""
     file, link = probe / "file", probe / "link"
-    with open(file, "w") as opened:
-        try:
+    try:
+        with open(file, "wb") as opened:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.chmod(file, 0o640)
-            if os.geteuid() == 0:
-                os.chown(file, _SOMEBODY, _SOMEBODY)
-            os.link(file, link)
-            os.symlink("file", probe / "symbolic")
-            os.mkfifo(probe / "pipe")
-        except OSError as error:
-            if error.errno not in _NEVER:
-                raise
-            return f"{kind} there has no owners, rights, locks or links ({error.strerror})"
+            opened.write(b"labd")
+        os.chmod(file, 0o640)
+        if os.geteuid() == 0:
+            os.chown(file, _SOMEBODY, _SOMEBODY)
+        os.link(file, link)
+        os.symlink("file", probe / "symbolic")
+        os.mkfifo(probe / "pipe")
+    except OSError as error:
+        if error.errno not in _NEVER:
+            raise
+        return f"{kind} there has no ordinary files with owners, rights, locks and links ({error.strerror})"
     found = os.stat(link)
     if found.st_mode & 0o777 != 0o640 or (os.geteuid() == 0 and found.st_uid != _SOMEBODY):
         return f"{kind} there does not keep owners and rights"
@@ -107,7 +108,8 @@ def _folders_tell_types(probe: Path) -> bool:
     """Whether reading a folder tells what its entries are (d_type of readdir(3)), as overlayfs must know."""
     inner = probe / "inner"
     inner.mkdir()
-    entry = next(entry for entry in os.scandir(probe) if entry.name == inner.name)
+    with os.scandir(probe) as entries:
+        entry = next(entry for entry in entries if entry.name == inner.name)
     inner.rmdir()
     # It is gone: whoever would have to ask the file itself cannot know it any more.
     return entry.is_dir(follow_symlinks=False)
