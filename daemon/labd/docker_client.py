@@ -86,7 +86,7 @@ def translated(doing: str) -> Iterator[None]:
 
     try:
         yield
-    except (DockerException, requests.RequestException, HTTPError, OSError, ValueError) as error:
+    except (DockerException, requests.RequestException, HTTPError, OSError) as error:
         raise EngineError(f"Docker could not {doing}: {reason(error)}", "See `journalctl -u docker`.") from error
 
 

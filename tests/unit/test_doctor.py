@@ -523,3 +523,8 @@ def test_folders_of_jobs_that_the_daemon_never_heard_of_are_leftovers() -> None:
     assert judge(Path("/s/jobs"), [4], None).level == "ok"
     assert doctor_leftovers.judge_mounts(["/m"]).mend == "umount /m"
     assert doctor_leftovers.judge_images(["abc"]).mend == "docker rmi abc"
+
+
+def test_docker_must_be_able_to_limit_system_calls() -> None:
+    assert doctor_docker.judge_seccomp(ENGINE).level == "ok"
+    assert doctor_docker.judge_seccomp(replace(ENGINE, security=("name=apparmor",))).level == "fail"
