@@ -40,7 +40,7 @@ def _set_up(placing: Placing, images: bool) -> None:
     placing.folder(installation.ETC, 0o755)
     placing.file(setup_plan.config_file())
     config = load(SYSTEM_FILE) if SYSTEM_FILE.exists() else Config()
-    _check_disk(placing.teller, config.paths.state)
+    check_disk(placing.teller, config.paths.state)
     for name in setup_plan.GROUPS:
         placing.group(name)
     for path, mode in setup_plan.folders(config).items():
@@ -57,7 +57,7 @@ def _set_up(placing: Placing, images: bool) -> None:
         _next_steps()
 
 
-def _check_disk(teller: Teller, state: Path) -> None:
+def check_disk(teller: Teller, state: Path) -> None:
     """Say at once what `labd doctor` and every job would say later. Raises ConfigError where the state cannot be."""
     mend = f"Name a folder on a local disk (ext4, xfs) as `state` below [paths] in {SYSTEM_FILE}; then set up again."
     try:

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from conftest import temporary_folder
+from engine_ground import EngineGround
 from lab import AS_ROOT, Lab
-from labd import copies, doctor_disk, state_folder
+from labd import copies, docker_engine, doctor_disk, setup, state_folder
 from labd.config import Config, Paths
 from labd.doctor_ground import Ground
+from labd.errors import ConfigError
+from labd.setup_writing import Teller
 from labd.state_folder import loss, unfitness, view_support
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can mount")
@@ -105,6 +108,20 @@ def test_the_doctor_tells_by_trial(mounted: Mounted, kind: str, level: str) -> N
     assert [found.level.value for found in check.findings()] == [level]
 
 
+def test_an_installation_says_at_once_what_the_disk_cannot_do_and_what_to_do(
+    mounted: Mounted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup.check_disk(Teller(False), mounted("overlay"))
+    told = capsys.readouterr().out
+    assert "copies of their uploads" in told and "local disk" in told
+    setup.check_disk(Teller(False), mounted("tmpfs"))
+    assert "lost at the next start" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="cannot hold"):
+        setup.check_disk(Teller(False), mounted("hugetlbfs"))
+    with pytest.raises(ConfigError, match="Nothing can be written"):
+        setup.check_disk(Teller(False), mounted("tmpfs", "ro"))
+
+
 PROGRAM = """
 import os
 assert open('input/data.txt').read() == 'data'
@@ -140,6 +157,25 @@ def test_a_lab_on_an_overlay_runs_programs_from_copies_and_returns_what_they_wro
         assert lab.wait_complete("p", 2)["state"] == "succeeded"
     finally:
         lab.close()
+
+
+def test_where_docker_alone_knows_that_the_disk_takes_no_views_a_program_runs_from_a_copy(
+    mounted: Mounted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_engine, "view_support", lambda folder: "")
+    ground = EngineGround(mounted("overlay"))
+    try:
+        run = ground.run("sh", "-c", "cat /input/data; echo changed >/input/data")
+        (run.input / "data").write_text("as uploaded\n")
+        os.chown(run.input / "data", run.uid, run.gid)
+        ground.engine.start(run)
+        assert ground.ended(run.job).exit_code == 0
+        assert ground.printed(run.job) == "as uploaded\n"
+        assert (run.input / "data").read_text() == "as uploaded\n"
+        copies.keep_changes(run.scratch / "input")
+        assert (run.scratch / "input" / "upper" / "data").read_text() == "changed\n"
+    finally:
+        ground.close()
 
 
 # Copies

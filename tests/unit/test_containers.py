@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from labd.cgroups import Cgroup
 from labd.container_state import condition, process, timestamp
-from labd.engine import Condition, Phase
+from labd.engine import Condition, Phase, Usage
 from labd.start_errors import is_about_views, start_error
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -82,3 +84,31 @@ def test_only_a_file_system_that_takes_no_overlay_is_a_reason_for_copies() -> No
     assert is_about_views(failed + "operation not supported")
     assert not is_about_views(failed + "no such file or directory")
     assert not is_about_views("write /etc/resolv.conf: invalid argument")
+
+
+# What a container used
+
+V1 = ["12:pids:/docker/ab", "9:memory:/docker/ab", "4:cpu,cpuacct:/docker/ab", "0::/"]
+V2 = ["0::/system.slice/docker-ab.scope"]
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def test_the_counters_of_a_container_are_found_in_both_versions() -> None:
+    assert Cgroup.of_lines(V1) == Cgroup(CGROUPS / "memory/docker/ab", CGROUPS / "cpuacct/docker/ab", False)
+    folder = CGROUPS / "system.slice/docker-ab.scope"
+    assert Cgroup.of_lines(V2) == Cgroup(folder, folder, True)
+
+
+@pytest.mark.parametrize("lines", [[], ["0::/"], V1[:1], V1[1:2], ["4:cpu,cpuacct:/docker/ab", "0::/"]])
+def test_without_counters_of_its_own_nothing_is_counted_least_of_all_the_whole_machine(lines: list[str]) -> None:
+    assert Cgroup.of_lines(lines) is None
+
+
+def test_counters_that_are_gone_or_of_an_unknown_form_are_none(tmp_path: Path) -> None:
+    counters = Cgroup(tmp_path, tmp_path, True)
+    assert counters.usage() is None
+    for name, text in (("memory.current", "5\n"), ("cpu.stat", "nr_periods 0\n"), ("memory.events", "oom_kill 0\n")):
+        (tmp_path / name).write_text(text)
+    assert counters.usage() is None
+    (tmp_path / "cpu.stat").write_text("usage_usec 1500000\n")
+    assert counters.usage() == Usage(1.5, 5, 5, 0)
