@@ -11,6 +11,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +27,7 @@ from labd.config import bundled
 from labd.docker_client import DockerClient
 from labd.docker_engine import DockerEngine
 from labd.engine import EngineError, Phase, StartError
+from labd.image_finishing import Finisher
 
 as_root = pytest.mark.skipif(not AS_ROOT, reason="only root can do this")
 GPUS = ("GPU-5d5ba0d6-33a9-7bbf-c2b4-51bf6d1d1d1d", "MIG-57de94a5-be60-5a8f-aaaa-000000000001")
@@ -363,6 +365,25 @@ def test_a_program_gets_the_gpus_it_was_granted_by_uuid_and_no_others(
     assert told == f"['{','.join(GPUS)}', None]\n"
     assert nvidia.noted("hook")[before:] == [",".join(GPUS)]
     assert nvidia.noted("runtime") == runtime
+
+
+def test_finishing_an_image_gets_no_gpus_and_leaves_no_trace_in_it(nvidia: DockerDaemon) -> None:
+    build = f"FROM {IMAGE}\nENV NVIDIA_VISIBLE_DEVICES=all\nLABEL labd.finish='touch /finished'\n"
+    command = ["docker", "-H", nvidia.address, "build", "-q", "-t", "labd/env:finish", "-"]
+    subprocess.run(command, input=build.encode(), check=True, capture_output=True)
+    before = nvidia.noted("runtime")
+    client = DockerClient(nvidia.address).api
+    try:
+        finisher = Finisher(lambda: client, f"labd-{uuid.uuid4().hex[:8]}")
+        raw = client.inspect_image("labd/env:finish")
+        finisher.add("labd/env:finish", raw["Id"])
+        assert finisher.settle(60.0)
+        finished = client.inspect_image("labd/env:finish")
+        assert finished["Config"]["Labels"]["labd.finished"] == "1"
+        assert finished["Config"]["Env"] == raw["Config"]["Env"]
+        assert nvidia.noted("runtime") == before
+    finally:
+        client.close()
 
 
 def test_a_docker_that_was_stopped_fails_in_time_and_all_goes_on_when_it_is_back(nvidia: DockerDaemon) -> None:

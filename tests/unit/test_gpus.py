@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from labd import confinement, doctor_gpus, gpus, machine
-from labd.config import Machine
+from labd.config import Config, Machine
 from labd.docker_facts import Engine, parse
+from labd.doctor_ground import Ground
 from labd.errors import UnavailableError
 from labd.gpus import Gpu
 
@@ -177,3 +178,19 @@ def test_the_doctor_tells_of_a_default_runtime_that_gives_gpus_away_and_of_syste
     assert doctor_gpus.judge_cgroups(replace(ENGINE, cgroup_driver="cgroupfs"), ["GPU-BBBB"]).level == "ok"
     assert doctor_gpus.judge_persistence("Enabled\nDisabled\n").level == "warn"
     assert doctor_gpus.judge_persistence("Enabled\n").level == "ok"
+
+
+def test_the_doctor_asks_the_driver_and_says_when_it_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = Ground(Config(machine=Machine(gpus=("1",))), tmp_path / "config.toml", docker="unix:///nonexistent")
+    devices, _ = doctor_gpus.checks(ground)
+    driver(tmp_path, f"test $1 = -L && cat <<'END' || echo Disabled\n{LISTED}END", monkeypatch)
+    assert [found.level.value for found in devices.findings()] == ["warn", "ok", "warn"]
+    driver(tmp_path, "exit 9", monkeypatch)
+    assert [found.what for found in devices.findings()] == ["NVIDIA's driver does not tell which GPUs there are."]
+
+
+def test_without_gpus_in_the_config_only_their_leaking_is_looked_at() -> None:
+    (check,) = doctor_gpus.checks(Ground(Config(), Path("config.toml")))
+    assert check.subject == "GPUs"
