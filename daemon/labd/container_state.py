@@ -13,6 +13,8 @@ from typing import Any
 from labd.engine import Condition, Phase
 
 _UNKNOWN_EXIT = 255
+_KILLED = (137, _UNKNOWN_EXIT)
+_REMOVED = ("removing", "dead")
 
 
 def condition(described: Mapping[str, Any]) -> Condition:
@@ -23,11 +25,10 @@ def condition(described: Mapping[str, Any]) -> Condition:
         return Condition(Phase.RUNNING, started)
     if started is None:
         return Condition(Phase.ABSENT)
-    code = state.get("ExitCode")
-    # "dead" and "removing" are ends, too, of which Docker may not know when and how.
-    return Condition(
-        Phase.ENDED, started, timestamp(state.get("FinishedAt")), _UNKNOWN_EXIT if code is None else int(code)
-    )
+    code = _UNKNOWN_EXIT if state.get("ExitCode") is None else int(state["ExitCode"])
+    # Docker may not know when. A container that goes away by somebody's hand was killed for it.
+    removed = state.get("Status") in _REMOVED and code in _KILLED
+    return Condition(Phase.ENDED, started, timestamp(state.get("FinishedAt")), code, removed)
 
 
 def process(described: Mapping[str, Any]) -> int:

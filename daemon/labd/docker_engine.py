@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -82,11 +82,12 @@ class DockerEngine:
                 self._watch(job)
             if found.phase is not Phase.ENDED:
                 return found
-            code, ended = found.exit_code or 0, found.ended or 0.0
+            code, ended = found.exit_code or 0, found.ended or time.time()
             if code and not self._known_usage(job).oom_kills and saw_oom_kill(described["Id"], found.started or 0.0):
                 self._note_oom_kill(job, described["HostConfig"]["Memory"])
             network = described["HostConfig"]["NetworkMode"]
-            return replace(found, interrupted=self._holders.stopped_with(job, network, ended, code))
+            stopped = found.interrupted or self._holders.stopped_with(job, network, ended, code)
+            return replace(found, interrupted=stopped)
 
     def wait(self, job: int, timeout: float) -> bool:
         held = self._processes.get(job)
@@ -172,6 +173,7 @@ class DockerEngine:
     def _host_config(self, run: Run, copied: bool) -> Any:
         from docker.types import LogConfig, Ulimit
 
+        found = self._docker.facts()
         return self._docker.api.create_host_config(
             mounts=mounts(run, copied),
             network_mode=f"container:{self._holders.join(run.job, run.network, run.image)}",
@@ -182,7 +184,7 @@ class DockerEngine:
             shm_size=run.shm,
             pids_limit=run.pids,
             # Docker takes no more than there are, which may be fewer than the config says.
-            nano_cpus=int(min(run.cpus, os.cpu_count() or run.cpus) * 1e9),
+            nano_cpus=int(min(run.cpus, found.cpus or run.cpus) * 1e9),
             mem_limit=run.memory,
             memswap_limit=run.memory,
             ulimits=[Ulimit(name="core", soft=0, hard=0)],
@@ -190,7 +192,7 @@ class DockerEngine:
             log_config=LogConfig(
                 type="local", config={"max-size": str(max(run.log, _LEAST_LOG)), "max-file": "2", "compress": "false"}
             ),
-            **confinement.settings(self._docker.facts(), run.gpu_ids),
+            **confinement.settings(found, run.gpu_ids),
         )
 
     def _can_have_views(self, run: Run) -> bool:

@@ -37,6 +37,7 @@ class Engine:
     limits: Mapping[str, bool]  # what it can limit: "memory", "CPU time", "processes"
     security: tuple[str, ...]  # such as "name=userns"
     runtimes: tuple[str, ...]
+    cpus: int = 0  # how many it can give
     default_runtime: str = "runc"
     cdi_devices: tuple[str, ...] = ()  # such as "nvidia.com/gpu=GPU-5d5b…"; from Docker 25 on
 
@@ -97,6 +98,7 @@ def parse(info: Mapping[str, Any]) -> Engine:
         },
         security=tuple(str(option).partition(",")[0] for option in info.get("SecurityOptions") or ()),
         runtimes=tuple(info.get("Runtimes") or ()),
+        cpus=int(info.get("NCPU") or 0),
         default_runtime=str(info.get("DefaultRuntime") or "runc"),
         cdi_devices=tuple(_cdi_devices(info)),
     )

@@ -29,9 +29,17 @@ AT, UNTIL = 1740834309.5, 1740834310.123456
         ),
         (
             {"Status": "dead", "Dead": True, "StartedAt": BEGAN, "FinishedAt": ENDED, "ExitCode": 137},
+            Condition(Phase.ENDED, AT, UNTIL, 137, interrupted=True),
+        ),
+        (
+            {"Status": "removing", "StartedAt": BEGAN, "FinishedAt": ENDED, "ExitCode": 0},
+            Condition(Phase.ENDED, AT, UNTIL, 0),
+        ),
+        (
+            {"Status": "exited", "StartedAt": BEGAN, "FinishedAt": ENDED, "ExitCode": 137},
             Condition(Phase.ENDED, AT, UNTIL, 137),
         ),
-        ({"Status": "removing", "StartedAt": BEGAN, "FinishedAt": ""}, Condition(Phase.ENDED, AT, None, 255)),
+        ({"Status": "removing", "StartedAt": BEGAN, "FinishedAt": ""}, Condition(Phase.ENDED, AT, None, 255, True)),
         ({"Status": "dead", "StartedAt": NEVER}, Condition(Phase.ABSENT)),
         ({}, Condition(Phase.ABSENT)),
         (None, Condition(Phase.ABSENT)),
