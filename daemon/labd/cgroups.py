@@ -7,7 +7,7 @@ few milliseconds after its last process, so who wants the final figures reads th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,25 +26,30 @@ class Cgroup:
 
     @classmethod
     def of_process(cls, pid: int) -> Cgroup | None:
-        """The cgroup of process `pid`, or None when that process is gone."""
+        """The cgroup of process `pid`, or None when that process is gone, or the kernel counts nothing for it."""
         try:
             lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
         except OSError:
             return None
-        paths = {}
+        return cls.of_lines(lines)
+
+    @classmethod
+    def of_lines(cls, lines: Sequence[str]) -> Cgroup | None:
+        """The cgroup that `lines` of /proc/PID/cgroup tell of."""
+        paths: dict[str, str] = {}
         for line in lines:
             _, controllers, path = line.split(":", 2)
             paths.update(dict.fromkeys(controllers.split(","), path.lstrip("/")))
-        if "memory" in paths:
-            cpu = next((paths[name] for name in ("cpuacct", "cpu") if name in paths), "")
-            return cls(_ROOT / "memory" / paths["memory"], _ROOT / "cpuacct" / cpu, False)
-        return cls(_ROOT / paths[""], _ROOT / paths[""], True)
+        if "memory" in paths and "cpuacct" in paths:
+            return cls(_ROOT / "memory" / paths["memory"], _ROOT / "cpuacct" / paths["cpuacct"], False)
+        # Above all containers the counters are the whole machine's.
+        return cls(_ROOT / paths[""], _ROOT / paths[""], True) if paths.get("") else None
 
     def usage(self) -> Usage | None:
         """The counters now, or None when the cgroup is gone."""
         try:
             return self._unified() if self.unified else self._v1()
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError):
             return None
 
     def _v1(self) -> Usage:

@@ -54,7 +54,7 @@ class Machine:
 
     cpus: float = 0.0
     memory: Size = Size(0)
-    gpus: tuple[str, ...] = ()  # device ids as `nvidia-smi -L` numbers them
+    gpus: tuple[str, ...] = ()  # UUIDs or numbers in `nvidia-smi -L`; a MIG part's number is "0:1"
 
 
 @dataclass(frozen=True)

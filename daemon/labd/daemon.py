@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 from labd import log
 from labd.accounts import Accounts
 from labd.config import Config
+from labd.errors import ConfigError
 from labd.service import Service
+from labd.state_folder import unfitness, view_support
 
 
 def serve(config: Config, accounts: Accounts) -> None:
@@ -19,7 +22,20 @@ def serve(config: Config, accounts: Accounts) -> None:
     # What labd keeps is nobody's business; what others may see is opened where it is made.
     os.umask(0o077)
     log.configure()
+    _check_disk(config.paths.state)
     service = Service(config, accounts)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     service.run()
+
+
+def _check_disk(state: Path) -> None:
+    """Say at once what would go wrong with every job. Raises ConfigError where labd's state can never be."""
+    try:
+        if why := unfitness(state):
+            raise ConfigError(f"{state} cannot hold labd's state: {why}.", "Name a folder on a local disk as `state`.")
+        if why := view_support(state):
+            log.get().warning("programs will run from copies of their uploads, which is slower", reason=why)
+    except OSError as error:
+        # A full disk, say: that passes, and this start must not be the last one.
+        log.get().warning("the disk of labd's state could not be tried", reason=str(error))

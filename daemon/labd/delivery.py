@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from labd import diagnosis, exact, job_folder, receipt
+from labd import copies, diagnosis, exact, job_folder, receipt
 from labd.jobs import Job, State
 from labd.lab import Lab, fault, move, occupy
 from labd.log import get
@@ -82,7 +82,9 @@ def _remarks(lab: Lab, job: Job, outputs: receipt.Manifest) -> list[str]:
         return []
     strays = []
     for part in ("code", "input"):
-        upper = lab.folder(job.id) / "scratch" / part / "upper"
+        scratch = lab.folder(job.id) / "scratch" / part
+        copies.keep_changes(scratch)
+        upper = scratch / "upper"
         if upper.exists():
             found = lab.outbox(job).return_strays(part, upper, lab.language(job).template.ignore)
             strays += [f"{part}/{name}" for name in found]

@@ -21,6 +21,7 @@ from labd import (
     doctor_disk,
     doctor_docker,
     doctor_gateway,
+    doctor_gpus,
     doctor_leftovers,
     doctor_machine,
     doctor_service,
@@ -45,6 +46,7 @@ _ROOMS = (
     doctor_ssh,
     doctor_accounts,
     doctor_machine,
+    doctor_gpus,
     doctor_leftovers,
 )
 

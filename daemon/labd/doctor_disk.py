@@ -13,22 +13,16 @@ from pathlib import Path
 
 from labd.config import GIB
 from labd.docker_facts import engine
-from labd.doctor_ground import Ground, daemon_process, nearest
+from labd.doctor_ground import Ground, daemon_process
 from labd.errors import LabdError
 from labd.finding import Check, Finding, fail, ok, warn
-from labd.mounts import Mount, mount_of, mounts
+from labd.mounts import Mount, mount_of, mounts, nearest
+from labd.state_folder import loss, unfitness, view_support
 from labd.units import human_size
 
 _SUBJECT = "Disk"
 _FULL = GIB
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "9p", "afs")
-_NO_UPPER_LAYER: Mapping[str, str] = {
-    "tmpfs": "all jobs and results are lost at the next start",
-    "ramfs": "all jobs and results are lost at the next start",
-    "overlay": "programs could not be given views of their uploads",
-    **dict.fromkeys(_NETWORK, "programs could not be given views of their uploads"),
-    **dict.fromkeys(("vfat", "exfat", "ntfs3", "fuseblk"), "it has no owners and rights"),
-}
 
 
 @dataclass(frozen=True)
@@ -100,16 +94,27 @@ def judge_space(space: Space) -> Finding:
 
 def _state(ground: Ground) -> Iterator[Finding]:
     state = ground.config.paths.state
-    yield judge_state(state, mount_of(nearest(state), mounts()), ground.config_file)
+    mount = mount_of(nearest(state), mounts())
+    unfit = no_views = ""
+    try:
+        unfit = unfitness(state) or loss(state)
+        no_views = view_support(state)
+    except PermissionError:
+        raise  # that is about who asks
+    except OSError as error:
+        unfit = unfit or f"nothing can be written there ({error.strerror})"
+    yield judge_state(state, mount, unfit, no_views, ground.config_file)
 
 
-def judge_state(state: Path, mount: Mount, config_file: Path) -> Finding:
-    """Whether overlayfs and hard links work there, and it stays."""
+def judge_state(state: Path, mount: Mount, unfit: str, no_views: str, config_file: Path) -> Finding:
+    """Whether it can serve as labd's state, and hold programs' views of their uploads; the reasons why not."""
     mend = f"Name a folder on a local disk (ext4, xfs) as `state` below [paths] in {config_file}."
-    if mount.kind in _NO_UPPER_LAYER:
-        return fail(f"{state} is on {mount.kind}: {_NO_UPPER_LAYER[mount.kind]}.", mend)
     if "ro" in mount.options:
         return fail(f"{state} is on {mount.point}, which is mounted read-only.", f"mount -o remount,rw {mount.point}")
+    if unfit:
+        return fail(f"{state} cannot hold labd's state: {unfit}.", mend)
+    if no_views:
+        return warn(f"Programs run from copies of their uploads, which takes time and room: {no_views}.", mend)
     return ok(f"{state} is on {mount.kind}, which can hold programs' views of their uploads.")
 
 

@@ -40,6 +40,7 @@ def _engine(ground: Ground) -> Iterator[Finding]:
     yield judge_storage(found)
     yield judge_limits(found)
     yield judge_users(found)
+    yield judge_seccomp(found)
     yield judge_live_restore(found, _DAEMON_FILE.exists())
 
 
@@ -85,6 +86,16 @@ def judge_users(found: Engine) -> Finding:
                 f"Turn {name} off in {_DAEMON_FILE}, then: systemctl restart docker",
             )
     return ok("Users in containers are the machine's own.")
+
+
+def judge_seccomp(found: Engine) -> Finding:
+    """Whether programs can be kept from system calls that are none of their business."""
+    if "name=seccomp" in found.security:
+        return ok("Docker limits the system calls of programs (seccomp).")
+    return fail(
+        "Docker cannot limit the system calls of programs: a hole in the kernel is open to all of them.",
+        "Run a kernel with CONFIG_SECCOMP_FILTER, and a Docker that was built with seccomp.",
+    )
 
 
 def judge_live_restore(found: Engine, has_file: bool) -> Finding:

@@ -67,11 +67,6 @@ def _entries(config: Config, wrong: list[LabdError]) -> Iterator[AccountEntry]:
     yield from config.accounts
 
 
-def nearest(path: Path) -> Path:
-    """`path`, or the first folder above it that is there."""
-    return next(folder for folder in (path, *path.parents) if folder.exists())
-
-
 def daemon_process(path: Path) -> int | None:
     """Id of the process that listens on the socket at `path` (SO_PEERCRED of unix(7)); None when there is none."""
     with socket.socket(socket.AF_UNIX) as connection:

@@ -1,4 +1,4 @@
-"""The machine: its clock, the kernel's limits, its GPUs.
+"""The machine: its clock and the kernel's limits.
 
 This room owns the look at what the kernel and its tools say, and the judgement on it. It never changes a setting.
 """
@@ -8,18 +8,16 @@ from __future__ import annotations
 import os
 import re
 import resource
-import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from labd.commands import run
-from labd.docker_facts import Engine, engine
 from labd.doctor_ground import Ground, daemon_process
 from labd.errors import UnavailableError
-from labd.finding import Check, Finding, fail, ok, warn
+from labd.finding import Check, Finding, ok, warn
 from labd.machine import capacity
 
 _TIMEOUT = 10.0
@@ -28,7 +26,6 @@ _FEW_INSTANCES = 128
 _FEW_FILES = 1024
 _PROJECTS = 100  # of one researcher: each is watched
 _OTHERS = 4096  # threads of everything else on the machine
-_HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-runtime")
 
 
 @dataclass(frozen=True)
@@ -43,14 +40,11 @@ class Kernel:
 
 def checks(ground: Ground) -> list[Check]:
     """All about the machine."""
-    found = [
+    return [
         Check("Clock", "the clock", _clock),
         Check("Clock", "the clock of the disk", lambda: _disk_clock(ground)),
         Check("Limits", "the kernel's limits", lambda: _limits(ground)),
     ]
-    if ground.config.machine.gpus:
-        found.append(Check("GPUs", "the GPUs", lambda: _gpus(ground)))
-    return found
 
 
 # Clock
@@ -137,37 +131,3 @@ def judge_limits(kernel: Kernel, researchers: int, pids: int) -> Iterator[Findin
         yield warn(f"labd may open only {kernel.open_files:,} files at a time.", mend)
     elif not few:
         yield ok(f"File watches ({kernel.watches:,}), processes ({kernel.processes:,}) and open files suffice.")
-
-
-# GPUs
-
-
-def _gpus(ground: Ground) -> Iterator[Finding]:
-    configured = ground.config.machine.gpus
-    yield judge_devices(configured, run(["nvidia-smi", "-L"], timeout=_TIMEOUT).output)
-    yield judge_runtime(engine(ground.docker), [hook for hook in _HOOKS if shutil.which(hook)])
-
-
-def judge_devices(configured: Collection[str], listed: str) -> Finding:
-    """Whether the GPUs in the config are there; `listed` is what `nvidia-smi -L` prints."""
-    there = {
-        name for pair in re.findall(r"^GPU (\d+): .*?(?:\(UUID: (\S+)\))?$", listed, re.MULTILINE) for name in pair
-    }
-    missing = [gpu for gpu in configured if gpu not in there]
-    if missing:
-        return fail(
-            f"The config gives out GPU {', '.join(missing)}, which nvidia-smi does not list.",
-            "nvidia-smi -L (then correct `gpus` below [machine] in the config)",
-        )
-    return ok(f"GPU {', '.join(configured)}: there.")
-
-
-def judge_runtime(found: Engine, hooks: Collection[str]) -> Finding:
-    """Whether Docker can hand GPUs to containers."""
-    if hooks or "nvidia" in found.runtimes:
-        return ok("Docker can hand GPUs to programs.")
-    return fail(
-        "Docker cannot hand GPUs to programs: NVIDIA's container toolkit is missing.",
-        "apt-get install nvidia-container-toolkit && nvidia-ctk runtime configure --runtime=docker"
-        " && systemctl restart docker",
-    )

@@ -20,7 +20,7 @@ class EngineError(UnavailableError):
 
 
 class StartError(EngineError):
-    """The program could not be started."""
+    """The program could not be started: a sentence and a hint for the researcher."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Run:
     env: Mapping[str, str]
     code: Path  # read-only lower layer of /code
     input: Path  # read-only lower layer of /input
-    scratch: Path  # where what is written under /code and /input goes: <scratch>/{code,input}/{upper,work}
+    scratch: Path  # where what is written under /code and /input goes: <scratch>/{code,input}/{upper,work,copy}
     output: Path  # /output
     home: Path  # the program's HOME
     passwd: Path  # /etc/passwd
@@ -45,7 +45,7 @@ class Run:
     further: Mapping[Path, Path]  # more files that it can read: place in the container → file
     cpus: float
     memory: int  # bytes
-    gpu_ids: tuple[str, ...]
+    gpu_ids: tuple[str, ...]  # UUIDs
     network: bool
     pids: int
     tmp: int  # bytes

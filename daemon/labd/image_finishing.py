@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from labd import log
+from labd import confinement, log
+from labd.docker_facts import parse
 
 FINISH = "labd.finish"
 FINISHED = "labd.finished"
@@ -115,11 +116,10 @@ class Finisher:
             entrypoint=[] if image["Config"].get("Entrypoint") else None,
             host_config=docker.create_host_config(
                 network_mode="none",
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
                 cpu_shares=_LEAST_SHARES,
                 mem_limit=_MEMORY,
                 pids_limit=128,
+                **confinement.settings(parse(docker.info())),
             ),
         )
         docker.start(name)

@@ -20,6 +20,8 @@ STATE = Path("/var/lib/labd")
 UNIT = Path("/etc/systemd/system/labd.service")
 SSHD_MAIN = Path("/etc/ssh/sshd_config")
 SSHD = Path("/etc/ssh/sshd_config.d/labd.conf")
+GPUS = Path("/run/labd/gpus")
+"""What `nvidia-smi -L` said when the service was started."""
 COMPLETION = Path("/usr/local/share/bash-completion/completions/labd")
 LINK = Path("/usr/local/bin/labd")
 CURRENT = Path("/opt/labd/current")

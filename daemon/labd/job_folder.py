@@ -7,7 +7,8 @@ belongs to the researcher to everybody else.
     snapshot/   what was uploaded, frozen: code/ input/ job.toml
     files       number of entries in the snapshot, as rsync counted them
     inputs      manifest of the snapshot: path → size, mtime, inode, SHA-256
-    scratch/    what the program wrote below /code and /input: {code,input}/{upper,work}
+    scratch/    what the program wrote below /code and /input: {code,input}/{upper,work}; where the disk takes no
+                copy-on-write views, {code,input}/copy is what it sees there, and becomes upper at the end
     home/       the program's HOME
     passwd, group
     delivery/   what goes to the outbox: output/ (the program's /output), run.log, build.log

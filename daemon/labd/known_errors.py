@@ -101,6 +101,11 @@ _OF_ANY = (
         "Use a smaller batch or a smaller model; the option `memory` in job.toml does not change this.",
     ),
     _known(
+        r"Failed to initialize NVML: Unknown Error",
+        "The server took the graphics card (GPU) away from your program while it ran; your program is not to blame",
+        "Create RERUN in the project's inbox to run it again, and tell the administrator: `labd doctor` says why.",
+    ),
+    _known(
         r"No CUDA GPUs|no NVIDIA driver|not compiled with CUDA|no CUDA-capable device|CUDA driver version is insuff"
         r"|libcuda\.so|CUDA is not available|cuda\.is_available\(\) is False|CUDA_ERROR_NO_DEVICE|cudaErrorNoDevice",
         "Your program wants a graphics card (GPU), and it has none",

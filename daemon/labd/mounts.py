@@ -43,5 +43,10 @@ def mount_of(path: Path, table: Sequence[Mount]) -> Mount:
     return max(enumerate(holding), key=lambda entry: (len(entry[1].point), entry[0]))[1]
 
 
+def nearest(path: Path) -> Path:
+    """`path`, or the first folder above it that is there."""
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
 def _unescaped(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

@@ -140,7 +140,7 @@ def run_program(lab: Lab, job: Job) -> Job:
         try:
             has_started = despite_docker(lab, job, lambda: lab.engine.start(_run(lab, job)))
         except StartError as error:
-            return end(lab, job, State.INTERRUPTED, error.message, "Create RERUN in the project's inbox to try again.")
+            return end(lab, job, State.INTERRUPTED, error.message, error.hint)
         if not has_started:
             return stopped(lab, lab.store.job(job.id))
         fault("started")

@@ -30,7 +30,7 @@ from labd.lab import Lab
 from labd.lanes import Lanes
 from labd.licence import Licences
 from labd.log import get
-from labd.machine import capacity
+from labd.machine import capacity, gpu_ids
 from labd.notices import Notices
 from labd.pages import Pages
 from labd.pushing import Pushing
@@ -65,6 +65,7 @@ class Service:
         store, hands = Store(state / "labd.db"), Hands()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._working: set[int] = set()
+        _name_gpus_by_uuid(store)
         accounts.remember(state / "accounts.json", frozenset(job.user for job in store.active()))
         self._usage: tuple[float, Mapping[str, float]] = (0.0, {})
         self._places_told = 0.0
@@ -283,6 +284,14 @@ class Service:
                 pass
             except Exception:
                 get().exception("labd did not end as it should")
+
+
+def _name_gpus_by_uuid(store: Store) -> None:
+    """Jobs of an earlier release hold GPUs by number, which would count as others than the same ones by UUID."""
+    for job in store.active():
+        held = gpu_ids(job.gpu_ids)
+        if held != job.gpu_ids:
+            store.update(job, gpu_ids=held)
 
 
 def _lock(file: Path) -> IO[str]:

@@ -6,13 +6,16 @@ a home, or a file that the administrator changed.
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace as Options
 
 from labd import installation, setup_images, setup_manifest, setup_plan, setup_remove, setup_ssh, systemd
 from labd.config import SYSTEM_FILE, Config, load
-from labd.errors import Exit
+from labd.errors import ConfigError, Exit
+from labd.mounts import nearest
 from labd.setup_files import Placing
 from labd.setup_writing import Teller
+from labd.state_folder import loss, unfitness, view_support
 
 
 def run(options: Options) -> int:
@@ -37,6 +40,7 @@ def _set_up(placing: Placing, images: bool) -> None:
     placing.folder(installation.ETC, 0o755)
     placing.file(setup_plan.config_file())
     config = load(SYSTEM_FILE) if SYSTEM_FILE.exists() else Config()
+    check_disk(placing.teller, config.paths.state)
     for name in setup_plan.GROUPS:
         placing.group(name)
     for path, mode in setup_plan.folders(config).items():
@@ -51,6 +55,20 @@ def _set_up(placing: Placing, images: bool) -> None:
         setup_images.make_missing(config, placing.teller)
     if not placing.teller.dry_run:
         _next_steps()
+
+
+def check_disk(teller: Teller, state: Path) -> None:
+    """Say at once what `labd doctor` and every job would say later. Raises ConfigError where the state cannot be."""
+    mend = f"Name a folder on a local disk (ext4, xfs) as `state` below [paths] in {SYSTEM_FILE}; then set up again."
+    try:
+        if why := unfitness(state):
+            raise ConfigError(f"{state} cannot hold labd's state: {why}.", mend)
+        if why := loss(state):
+            teller.note(f"{state} does not last: {why}.", mend)
+        if why := view_support(state):
+            teller.note(f"Programs will run from copies of their uploads, which takes time and room: {why}.", mend)
+    except OSError as error:
+        raise ConfigError(f"Nothing can be written in {nearest(state)}: {error.strerror}.", mend) from None
 
 
 def _service(placing: Placing, changed: bool) -> None:

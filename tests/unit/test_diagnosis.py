@@ -372,6 +372,7 @@ class TestAPath:
          "currently running", "no screen", "plt.savefig"),
         ("ImportError: libtk8.6.so: cannot open shared object file: No such file or directory", "no screen", "savefig"),
         ("RuntimeError: Found no NVIDIA driver on your system.", "graphics card", "gpus = 1"),
+        ("pynvml.NVMLError_Unknown: Failed to initialize NVML: Unknown Error", "took the graphics card", "RERUN"),
         ("AssertionError: Torch not compiled with CUDA enabled", "graphics card", "gpus = 1"),
         ("torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "graphics card", "smaller batch"),
         ("numpy.core._exceptions._ArrayMemoryError: Unable to allocate 728. TiB for an array with shape (10000000, "
