@@ -17,8 +17,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-_MEMORY = 1 << 30  # bytes
-_SECONDS = 10
+_MEMORY = 192 << 20  # bytes of address space
+_SECONDS = 5
+_ANSWER = 1 << 20  # bytes
 _MOST_FILES = 5000
 _LARGEST = 1 << 20  # bytes of a file; what is larger was not written by hand
 _TRIES = 3  # files in which an import is looked at closely
@@ -36,13 +37,19 @@ def main() -> None:
     """`import_scan FOLDER PROGRAM [UID GID]`: writes {module: [file, line]} as JSON."""
     folder, program, *identity = sys.argv[1:]
     os.chdir(folder)
-    if identity:
+    if identity and os.getuid() == 0:
         uid, gid = map(int, identity)
         os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    for what, most in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CPU, _SECONDS),
+        (resource.RLIMIT_FSIZE, _ANSWER),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
     warnings.simplefilter("ignore")
     print(json.dumps(scan(program)))
 
