@@ -41,6 +41,8 @@ def refusing(name: str, text: str) -> Iterator[None]:
         raise ProjectError(
             f"{where} has too many brackets or parts inside each other.", "Write it without most of them."
         ) from None
+    except UnicodeError:
+        raise ProjectError(f"{name} has a character that no text can have.", f"Save {name} as UTF-8.") from None
     except (ValueError, OverflowError) as error:
         raise ProjectError(f"{name} cannot be read: {shorten(str(error), 100)}.", f"Correct {name}.") from error
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import os
 import resource
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd import choosing, job_file, project_files, project_metadata, reader, reading, requirement_lines, wishes
+from labd import choosing, job_file, project_files, project_metadata, reading, requirement_lines, wishes
 from labd.commands import consult
 from labd.config import Build, Config
 from labd.errors import ProjectError
@@ -70,7 +72,8 @@ LINES = {
     "terminal": "\x1b[31m" * 1000,
 }
 YAML = {
-    "aliases": "a: &a [x]\n" + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in zip("abcdefghij", "bcdefghijk", strict=True)),
+    "aliases": "a: &a [x]\n"
+    + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in zip("abcdefghij", "bcdefghijk", strict=True)),
     "laughs": "a: &a [x]\n"
     + "".join(f"{n}: &{n} [{', '.join([f'*{p}'] * 9)}]\n" for p, n in zip("abcdefghi", "bcdefghij", strict=True))
     + "dependencies: *j\n",
@@ -173,3 +176,285 @@ def test_a_file_that_names_libraries_is_answered_at_once(name: str, kind: str, c
         else:
             assert all(line.isprintable() for line in found.told)
             assert sum(map(len, found.files.values())) < 2 << 20
+
+
+JOB_FILES = {
+    **DEEP,
+    "nested option": "[job]\nenv = " + "{a = " * 80 + "1" + "}" * 80,
+    "deep value": "[job]\nargs = " + "[" * 90 + "]" * 90,
+    "long value": "[job]\nlanguage = '" + "a" * 1900 + "'",
+    "long name": "[job]\n" + "a" * 1900 + " = 1",
+    "many names": "[job]\n" + "".join(f"a{number} = 1\n" for number in range(15_000)),
+    "many variables": "[job.env]\n" + "".join(f"a{number} = '1'\n" for number in range(15_000)),
+    "many arguments": "[job]\nargs = [\n" + "'a',\n" * 19_000 + "]",
+    "surrogate": '[job]\nlanguage = "\\ud800"',
+    "controls": '[job]\nlanguage = "\\u001b[31m"',
+    "infinite": "[job]\ncpus = inf",
+    **{kind: text for kind, text in LINES.items() if kind != "no letters"},
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [*(text.encode() for text in JOB_FILES.values()), *ENCODED.values()],
+    ids=[*JOB_FILES, *(f"encoded: {kind}" for kind in ENCODED)],
+)
+def test_a_job_toml_is_answered_at_once(content: bytes) -> None:
+    with Bounded():
+        try:
+            found = reading.options(content, choosing.keys(LANGUAGES), SOMEBODY)
+            choosing.choose(LANGUAGES, Config(), found, ["app.py"])
+        except ProjectError as error:
+            is_for_people(error)
+        else:
+            assert isinstance(found, Options)
+
+
+def test_a_large_job_toml_says_the_same_as_a_small_one() -> None:
+    small = b'[job]\ncpus = 2\nmemory = "1g"\ntimeout = "2h"\nargs = ["a", "b"]\nenv = { A = "b" }\npython = "3.11"\n'
+    known = choosing.keys(LANGUAGES)
+    large = reading.options(small + b"#\n" * 1000, known, SOMEBODY)
+    assert vars(large) == vars(reading.options(small, known, SOMEBODY))
+
+
+def test_a_large_list_of_libraries_says_the_same_as_a_small_one() -> None:
+    small = b"Sklearn\nnumpy=1.2\njson\nb\na\n"
+    large = small + b"# a comment\n" * 1000
+    assert read({"requirements.txt": large}) == read({"requirements.txt": small})
+    assert read({"requirements.txt": large}).changes
+
+
+@pytest.mark.parametrize(("content", "line"), [(b"a\nb\n" + b"c" * 3000, 3), (b"a\n" * 400 + b" " * 2001 + b"b", 401)])
+def test_a_line_that_is_too_long_is_named(content: bytes, line: int) -> None:
+    with pytest.raises(ProjectError, match=rf"Line {line} of code/requirements\.txt has "):
+        read({"requirements.txt": content})
+
+
+def test_a_line_with_too_many_brackets_is_named() -> None:
+    with pytest.raises(ProjectError, match=r"The line `a; \(\(\(.* cannot be read"):
+        read({"requirements.txt": b"numpy\na; " + b"(" * 1500})
+    with pytest.raises(ProjectError, match=r"Line 9\d of job\.toml has too many brackets"):
+        reading.options(b"a = [\n" + b"[\n" * 2000, ["python"], SOMEBODY)
+
+
+def test_a_library_may_have_many_checksums() -> None:
+    lines = b"numpy==1.26.4 " + b" ".join(b"\\\n --hash=sha256:" + b"0" * 64 for _ in range(200)) + b"\npandas==2.0\n"
+    assert len(read({"requirements.txt": lines}).libraries) == 2
+
+
+@pytest.mark.parametrize("content", [b"9" * 900_000, b"python-" + b"3." * 400_000, b"a" * 1_000_000, b"\n" * 1_000_000])
+def test_a_file_with_a_version_is_answered_at_once(content: bytes) -> None:
+    with Bounded():
+        try:
+            choosing.version(LANGUAGES["python"], Config(), Options(), {"runtime.txt": content})
+        except ProjectError as error:
+            is_for_people(error)
+
+
+class TestWhatIsNoFile:
+    def make(self, folder: Path, kind: str) -> None:
+        file = folder / "job.toml"
+        if kind == "pipe":
+            os.mkfifo(file)
+        elif kind == "folder":
+            file.mkdir()
+        elif kind == "link":
+            file.symlink_to("/etc/hostname")
+        elif kind == "link to nothing":
+            file.symlink_to("nowhere")
+        elif kind == "link to itself":
+            file.symlink_to("job.toml")
+
+    @pytest.mark.parametrize("kind", ["pipe", "folder", "link", "link to nothing", "link to itself"])
+    def test_is_told_and_leaves_nothing_open(self, tmp_path: Path, kind: str) -> None:
+        self.make(tmp_path, kind)
+        before = set(os.listdir("/proc/self/fd"))
+        with Bounded(), pytest.raises(ProjectError, match=r"^job\.toml is not a file\.$"):
+            project_files.read(tmp_path, ["job.toml"], shown="")
+        assert set(os.listdir("/proc/self/fd")) == before
+
+    def test_or_is_not_there_is_not_read(self, tmp_path: Path) -> None:
+        (tmp_path / "code").write_text("")
+        assert project_files.read(tmp_path, ["job.toml"]) == {}
+        assert project_files.read(tmp_path / "code", ["requirements.txt"]) == {}
+
+    def test_or_may_not_be_read_is_told(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            (Path(folder) / "apt.txt").touch(0)
+            own = os.geteuid()
+            os.seteuid(SOMEBODY.uid if SOMEBODY else own)
+            try:
+                with pytest.raises(ProjectError, match=r"^code/apt\.txt cannot be read: Permission denied\.$"):
+                    project_files.read(Path(folder), ["apt.txt"])
+            finally:
+                os.seteuid(own)
+
+
+class TestTheProcessThatReads:
+    def ask(self, monkeypatch: pytest.MonkeyPatch, program: str) -> ProjectError:
+        """What is said when `program` takes the place of the reader's answer."""
+        code = f"import labd.reader as r, os\nr._limit()\n{program}"
+        monkeypatch.setattr(
+            reading,
+            "consult",
+            lambda command, asked, timeout: consult([command[0], "-c", code], asked, timeout=timeout),
+        )
+        with pytest.raises(ProjectError) as caught:
+            reading.wished(LANGUAGES["python"], "3.11", {"environment.yml": program.encode()}, Build(), SOMEBODY)
+        is_for_people(caught.value)
+        assert "code/environment.yml could not be read" in caught.value.message
+        return caught.value
+
+    def test_that_takes_too_long_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert "longer than 3 seconds" in self.ask(monkeypatch, "while True: pass").message
+
+    def test_that_hangs_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reading, "_PATIENCE", 0.5)
+        assert "longer than 3 seconds" in self.ask(monkeypatch, "import time; time.sleep(60)").message
+
+    def test_that_takes_too_much_memory_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = "r._ANSWERS['wishes'] = lambda asked: lambda: 'a' * (1 << 30)\nr.main()"
+        assert "of memory" in self.ask(monkeypatch, program).message
+
+    @pytest.mark.parametrize(
+        "program",
+        [
+            "os.abort()",
+            "os._exit(0)",
+            "raise KeyError",
+            "print('[' * 100_000)",
+            "print('{}')",
+            "print('9' * 5000)",
+            'print(\'{"answer": {"files": 3}}\')',
+            "print('{\"refused\": 1}')",
+            "os.write(1, b'\\xff\\xfe')",
+            "os.close(1)",
+            "while os.write(1, b'a' * 100_000): pass",
+        ],
+    )
+    def test_that_answers_nothing_of_use_is_not_believed(self, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+        with Bounded():
+            self.ask(monkeypatch, program)
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+    def test_has_no_rights_and_starts_nothing(self) -> None:
+        code = (
+            "import labd.reader as r, os, json\nr._limit()\nr._become(5001, 5001)\nfound = [os.getresuid(), os.getgroups()]\n"
+            "try:\n    os.fork()\nexcept OSError as error:\n    found.append(error.errno)\n"
+            "try:\n    os.setuid(0)\nexcept OSError as error:\n    found.append(error.errno)\nprint(json.dumps(found))"
+        )
+        done = consult([sys.executable, "-c", code], b"", timeout=20)
+        assert done.output == "[[5001, 5001, 5001], [], 11, 1]\n"
+
+    def test_is_started_once_for_what_is_asked_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        started = []
+        monkeypatch.setattr(reading, "consult", lambda *asked, **more: started.append(1) or consult(*asked, **more))
+        files = {"environment.yml": b"dependencies:\n  - numpy=1.2\n# once\n"}
+        assert read(files) == read(files)
+        assert len(started) == 1
+
+    def test_keeps_nobody_else_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        hold, begun = threading.Event(), threading.Event()
+
+        def slow(*asked: object, **more: object) -> object:
+            begun.set()
+            assert hold.wait(20)
+            return consult([sys.executable, "-c", ""], b"", timeout=20)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(reading, "consult", slow)
+            first = threading.Thread(
+                target=reading.program_failed, args=("", 1, {}, Identity(os.getuid() + 1, os.getgid()))
+            )
+            first.start()
+            assert begun.wait(20)
+        try:
+            assert reading.program_failed("", 1, {}, SOMEBODY).cause
+        finally:
+            hold.set()
+            first.join()
+
+
+LOGS = {
+    "a million spaces": " " * 1_000_000,
+    "letters": "a" * 65_536,
+    "letters and dots": "a." * 32_768,
+    "parentheses": "(" * 100_000,
+    "tracebacks": 'Traceback (most recent call last):\n  File "/code/a.py", line 1, in x\nValueError: a\n' * 10_000,
+    "line of many digits": 'Traceback (most recent call last):\n  File "/code/a.py", line '
+    + "9" * 5000 + ", in x\nValueError: a",
+    "modules": "Traceback (most recent call last):\n  File \"/code/a.py\", line 1, in x\nImportError: No module named "
+    + "a" * 60_000 + " is not a package",
+    "MATLAB": "error: " + "a" * 7000 + "\n" + ("a" * 7000 + "\n") * 7 + "    app at line 3 column 4\n",
+    "R": "Error in a : " + "package a " * 6000 + "\nStopped at code/app.R, line 3",
+    "a cell": "Cell 1 stopped: ImportError: No module named " + "a" * 60_000,
+    "escapes": "\x1b[" * 30_000,
+    "titles": "\x1b]a" * 20_000,
+    "carriage returns": "a\r" * 30_000,
+    "versions of many digits": "Other versions of Python that satisfy the whole file: " + "9" * 5000 + ".1",
+    "tags of many digits": "#1 Because a==1 has no wheels with a matching Python ABI tag "
+    + "following Python ABI tags: `cp3" + "9" * 5000 + "`",
+    "line number": "Unexpected 'a', expected b at /x/requirements.txt:" + "9" * 5000 + ":1",
+    "long name": "Failed to build `" + "a" * 60_000 + "`",
+    "half a character": "\ud800",
+    "zeros": "\x00" * 65_536,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("log", LOGS.values(), ids=LOGS)
+def test_a_log_is_explained_at_once(log: str) -> None:
+    distributions = LANGUAGES["python"].template.distributions
+    with Bounded():
+        for code in (1, 134):
+            told = reading.program_failed(log[-65_536:], code, distributions, SOMEBODY)
+            is_for_people(ProjectError(told.cause, told.hint))
+    with Bounded():
+        told = reading.build_failed(log[-65_536:], 1, distributions, SOMEBODY)
+        is_for_people(ProjectError(told.cause, told.hint))
+
+
+def test_a_log_that_cannot_be_explained_is_told_in_general_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        reading, "consult", lambda command, asked, timeout: consult(["/bin/false"], asked, timeout=timeout)
+    )
+    assert reading.program_failed("x", 3, {}, SOMEBODY).cause == "Your program ended with exit code 3."
+    assert reading.build_failed("x", 3, {}, SOMEBODY).cause == "The libraries of your project could not be installed."
+
+
+PIECES = "a ==1.0 > [ ] ( ; @ file:/// \\ # - = 1 ' +cu118 ,".split() + ["\n", " ", "pip install ", "\ud800"]
+ANYTHING = st.text(max_size=60) | st.lists(st.sampled_from(PIECES)).map("".join)
+
+
+@given(ANYTHING)
+def test_any_line_is_read_or_refused(text: str) -> None:
+    try:
+        found = requirement_lines.read(text, "requirements.txt", {"a": "b"}, {})
+        requirement_lines.refuse_contradictions(found.kept, "requirements.txt")
+    except ProjectError as error:
+        is_for_people(error)
+
+
+@given(st.binary(max_size=80) | ANYTHING.map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_bytes_in_any_file_are_read_or_refused(content: bytes) -> None:
+    for name in ("requirements.txt", "pyproject.toml", "environment.yml", "apt.txt"):
+        try:
+            wishes.read(LANGUAGES["python"], "3.11", {name: content}, Build())
+        except ProjectError as error:
+            is_for_people(error)
+    try:
+        job_file.read(content, ["python"])
+    except ProjectError as error:
+        is_for_people(error)
+
+
+@given(
+    st.recursive(st.none() | st.integers() | ANYTHING, lambda some: st.lists(some) | st.dictionaries(ANYTHING, some))
+)
+def test_any_dependencies_of_an_environment_are_read_or_refused(value: object) -> None:
+    import yaml
+
+    try:
+        project_metadata.environment_yml(yaml.safe_dump({"dependencies": value}))
+    except ProjectError as error:
+        is_for_people(error)
