@@ -90,8 +90,9 @@ _ERRORS = (
         "Correct the index {place}: the first element of an array is number 1.",
     ),
     (
-        r"(?<![\w.])([\w.]*)\(?[^\n]{0,30}out of bound;? ?(\d+)|Index exceeds (?:the number of array elements|matrix dimensions|"
-        r"array bounds)[^\n]{0,60}|Index in position \d+ exceeds array bounds[^\n]{0,60}",
+        r"(?<![\w.])([\w.]*)\(?[^\n]{0,30}out of bound;? ?(\d+)"
+        r"|Index exceeds (?:the number of array elements|matrix dimensions|array bounds)[^\n]{0,60}"
+        r"|Index in position \d+ exceeds array bounds[^\n]{0,60}",
         "Your program asks for an element beyond the end of an array: {all}",
         "Correct the index {place}: `numel(x)` and `size(x)` tell how many there are.",
     ),
