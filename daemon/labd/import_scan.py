@@ -111,7 +111,8 @@ def _mentioned(source: str) -> Iterator[str]:
 def _statements(source: str) -> str:
     """The lines with the word import, each with what its bracket has on the next ones; quicker than looking at all."""
     source = source.replace("\\\n", " ")
-    found, end = [], 0
+    found: list[str] = []
+    end = 0
     while len(found) < _MOST_STATEMENTS and (at := source.find("import", end)) >= 0:
         start = source.rfind("\n", 0, at) + 1
         line_end = source.find("\n", at)
