@@ -82,7 +82,8 @@ def wished(
 ) -> Wishes:
     """The wishes in `files`, the environment files of a project, read as `identity`. Raises ProjectError."""
     name = f"code/{wishes.source(language, files) or next(iter(files), '')}"
-    if _is_plain(files.values()) and not name.endswith((".yml", ".yaml")):
+    # A template without a reader takes its files as they are; YAML can make much out of little.
+    if not language.template.reader or (_is_plain(files.values()) and not name.endswith((".yml", ".yaml"))):
         return _here(name, lambda: wishes.read(language, version, files, build))
     allowed = {"system_packages": build.system_packages, "local_versions": build.local_versions}
     template = asdict(language.template)

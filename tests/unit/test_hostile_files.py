@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,15 @@ def test_a_large_list_of_libraries_says_the_same_as_a_small_one() -> None:
     large = small + b"# a comment\n" * 1000
     assert read({"requirements.txt": large}) == read({"requirements.txt": small})
     assert read({"requirements.txt": large}).changes
+
+
+def test_a_template_without_a_reader_gets_its_files_as_they_are_and_no_endless_lines() -> None:
+    python = LANGUAGES["python"]
+    plain = replace(python, template=replace(python.template, reader=""))
+    files = {"data.bin": bytes(range(256)) * 4000, "requirements.txt": b"b\na\n"}
+    assert reading.wished(plain, "1", files, Build(), SOMEBODY).files == files
+    with Bounded(), pytest.raises(ProjectError, match=r"Line 1 of code/requirements\.txt has "):
+        reading.wished(plain, "1", {"requirements.txt": b" " * 1_000_000}, Build(), SOMEBODY)
 
 
 @pytest.mark.parametrize(("content", "line"), [(b"a\nb\n" + b"c" * 3000, 3), (b"a\n" * 400 + b" " * 2001 + b"b", 401)])
