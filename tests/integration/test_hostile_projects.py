@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import pytest
 
 from conftest import MakeLab
@@ -35,17 +32,18 @@ def two(make_lab: MakeLab) -> Lab:
 
 def test_hostile_projects_end_with_a_sentence_and_hold_up_nobody(two: Lab) -> None:
     ana, ben = two.users["ana-silva"], two.users["ben-okoro"]
+    ben.program("before", HELLO)  # the environment may have to be made
+    ben.submit("before")
+    assert two.wait_complete("before", 1, ben)["state"] == "succeeded"
     for name, files in FILES.items():
         ana.program(name, HELLO, **files)
         ana.submit(name)
     for name, source in LOGS.items():
         ana.program(name, f"{source}raise SystemExit(3)")
         ana.submit(name)
-    began = time.monotonic()
     ben.program("mine", HELLO)
     ben.submit("mine")
     wait_for("the other researcher's job", lambda: ben.status("mine").get("state") == "succeeded", 20.0)
-    assert time.monotonic() - began < 20
     for name in FILES:
         wait_for(f"the end of {name}", lambda name=name: ana.complete(name))  # type: ignore[misc]
         status = ana.status(name)
@@ -58,7 +56,7 @@ def test_hostile_projects_end_with_a_sentence_and_hold_up_nobody(two: Lab) -> No
         assert "labd itself" not in ana.status(name)["cause"]
     assert two.process
     assert two.process.poll() is None
-    assert "Traceback" not in Path(two.log).read_text()
+    assert "Traceback" not in two.log.read_text()
 
 
 def test_a_job_toml_that_is_a_pipe_is_told(two: Lab) -> None:
