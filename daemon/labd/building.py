@@ -38,9 +38,8 @@ def build(lab: Lab, job: Job) -> Job:
             return stopped(lab, lab.store.job(job.id))
         told = build_timed_out(lab.config.build.timeout)
         if not error.timed_out:
-            distributions = lab.language(job).template.distributions
             identity = lab.accounts[job.user].identity
-            told = reading.build_failed(error.log_tail, error.exit_code, distributions, identity)
+            told = reading.build_failed(error.log_tail, error.exit_code, lab.language(job), identity)
         hint = f"{told.hint} Without --exact it takes the versions that are there now." if job.exact else told.hint
         return end(lab, job, State.BUILD_FAILED, told.cause, hint)
     except LabdError as error:

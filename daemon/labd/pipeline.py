@@ -144,9 +144,8 @@ def run_program(lab: Lab, job: Job) -> Job:
     fault("ended")
     job, usage = lab.store.job(job.id), lab.engine.usage(job.id)
     log = run_log.tail(folder / "delivery" / "run.log")
-    distributions = lab.language(job).template.distributions
     outcome, told = understand(
-        job, condition, usage, lambda code: reading.program_failed(log, code, distributions, account.identity)
+        job, condition, usage, lambda code: reading.program_failed(log, code, lab.language(job), account.identity)
     )
     if outcome is State.FAILED and lab.language(job).template.licence and seats_taken(log.splitlines()):
         retry = lab.config.matlab.retry

@@ -109,28 +109,25 @@ def imported(code: Path, program: str, identity: Identity | None) -> imports.Fou
         return imports.scan(code, program, identity)
 
 
-def program_failed(
-    log_tail: str, exit_code: int, distributions: Mapping[str, str], identity: Identity | None
-) -> Diagnosis:
-    """Why a program that printed `log_tail` ended with `exit_code`; in general words where that cannot be found out."""
-    question = reader.question("program_failed", log_tail=log_tail, exit_code=exit_code, distributions=distributions)
-    return _told(question, identity) or Diagnosis(
+def program_failed(log_tail: str, exit_code: int, language: Language, identity: Identity | None) -> Diagnosis:
+    """Why a program in `language` that printed `log_tail` ended with `exit_code`, in general words at worst."""
+    return _told("program_failed", log_tail, exit_code, language, identity) or Diagnosis(
         f"Your program ended with exit code {exit_code}.", "run.log has all that it printed."
     )
 
 
-def build_failed(
-    log_tail: str, exit_code: int, distributions: Mapping[str, str], identity: Identity | None
-) -> Diagnosis:
-    """Why a build that printed `log_tail` ended with `exit_code`; in general words where that cannot be found out."""
-    question = reader.question("build_failed", log_tail=log_tail, exit_code=exit_code, distributions=distributions)
-    return _told(question, identity) or Diagnosis(
+def build_failed(log_tail: str, exit_code: int, language: Language, identity: Identity | None) -> Diagnosis:
+    """Why a build for `language` that printed `log_tail` ended with `exit_code`, in general words at worst."""
+    return _told("build_failed", log_tail, exit_code, language, identity) or Diagnosis(
         "The libraries of your project could not be installed.",
         "build.log has the whole story; show it to the administrator if it does not help.",
     )
 
 
-def _told(question: bytes, identity: Identity | None) -> Diagnosis | None:
+def _told(verb: str, log_tail: str, exit_code: int, language: Language, identity: Identity | None) -> Diagnosis | None:
+    """What the process makes of `log_tail`; None when it cannot."""
+    distributions = language.template.distributions
+    question = reader.question(verb, log_tail=log_tail, exit_code=exit_code, distributions=distributions)
     try:
         found = _answer(question, Diagnosis, identity)
     except (_UnreadableError, ProjectError) as error:

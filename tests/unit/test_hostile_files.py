@@ -379,12 +379,12 @@ class TestTheProcessThatReads:
         with monkeypatch.context() as patched:
             patched.setattr(reading, "consult", slow)
             first = threading.Thread(
-                target=reading.program_failed, args=("", 1, {}, Identity(os.getuid() + 1, os.getgid()))
+                target=reading.program_failed, args=("", 1, LANGUAGES["r"], Identity(os.getuid() + 1, os.getgid()))
             )
             first.start()
             assert begun.wait(20)
         try:
-            assert reading.program_failed("", 1, {}, SOMEBODY).cause
+            assert reading.program_failed("", 1, LANGUAGES["r"], SOMEBODY).cause
         finally:
             hold.set()
             first.join()
@@ -418,13 +418,13 @@ LOGS = {
 
 @pytest.mark.parametrize("log", LOGS.values(), ids=LOGS)
 def test_a_log_is_explained_at_once(log: str) -> None:
-    distributions = LANGUAGES["python"].template.distributions
+    python = LANGUAGES["python"]
     with Bounded():
         for code in (1, 134):
-            told = reading.program_failed(log[-65_536:], code, distributions, SOMEBODY)
+            told = reading.program_failed(log[-65_536:], code, python, SOMEBODY)
             is_for_people(ProjectError(told.cause, told.hint))
     with Bounded():
-        told = reading.build_failed(log[-65_536:], 1, distributions, SOMEBODY)
+        told = reading.build_failed(log[-65_536:], 1, python, SOMEBODY)
         is_for_people(ProjectError(told.cause, told.hint))
 
 
@@ -432,8 +432,11 @@ def test_a_log_that_cannot_be_explained_is_told_in_general_words(monkeypatch: py
     monkeypatch.setattr(
         reading, "consult", lambda command, asked, timeout: consult(["/bin/false"], asked, timeout=timeout)
     )
-    assert reading.program_failed("x", 3, {}, SOMEBODY).cause == "Your program ended with exit code 3."
-    assert reading.build_failed("x", 3, {}, SOMEBODY).cause == "The libraries of your project could not be installed."
+    assert reading.program_failed("x", 3, LANGUAGES["r"], SOMEBODY).cause == "Your program ended with exit code 3."
+    assert (
+        reading.build_failed("x", 3, LANGUAGES["r"], SOMEBODY).cause
+        == "The libraries of your project could not be installed."
+    )
 
 
 CODE = {
