@@ -56,12 +56,12 @@ def scan(code: Path, program: str, identity: Identity | None) -> Found:
     """
     rights = [str(identity.uid), str(identity.gid)] if identity else []
     command = [sys.executable, "-I", "-m", "labd.import_scan", str(code), program, *rights]
-    done = consult(command, b"", timeout=_TIMEOUT)
     try:
+        done = consult(command, b"", timeout=_TIMEOUT)
         found = json.loads(done.output) if done.code == 0 else {}
         # Names of files and modules are the researcher's own, and can be anything.
         named = {shorten(module, _NAME): (shorten(file, _NAME), int(line)) for module, (file, line) in found.items()}
-    except (ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
     return dict(sorted(named.items()))
 

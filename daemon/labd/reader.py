@@ -61,12 +61,13 @@ def _said(answer: Callable[[], Any]) -> Question:
 def _limit() -> None:
     for what, most in (
         (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, SECONDS),
         (resource.RLIMIT_FSIZE, MOST_ANSWER),
         (resource.RLIMIT_NOFILE, _MOST_FILES),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (most, most))
+    # The second one is for what does not end with the signal of the first.
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
 
 
 def _become(uid: int = -1, gid: int = -1) -> None:

@@ -40,7 +40,6 @@ _FEW = 300  # lines
 _SHORT = 200  # bytes of a line
 _KEPT = 16  # answers
 _LONGEST = 300  # characters of a cause or a hint
-_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 _IN_NO_WAY = "it has something in it that labd does not understand"
 
 _turns: dict[int, threading.Lock] = {}
@@ -130,8 +129,8 @@ def _told(verb: str, log_tail: str, exit_code: int, language: Language, identity
     question = reader.question(verb, log_tail=log_tail, exit_code=exit_code, distributions=distributions)
     try:
         found = _answer(question, Diagnosis, identity)
-    except (_UnreadableError, ProjectError) as error:
-        get().warning("a log could not be explained", reason=error.message)
+    except (_UnreadableError, ProjectError, OSError) as error:
+        get().warning("a log could not be explained", reason=str(error))
         return None
     return Diagnosis(shorten(found.cause, _LONGEST), shorten(found.hint, _LONGEST))
 
@@ -173,8 +172,10 @@ def _answer(question: bytes, kind: type[T], identity: Identity | None) -> T:
     # Whoever sends much to read waits for it alone.
     with _turn(identity):
         done = consult([sys.executable, "-I", "-m", "labd.reader", *rights], question, timeout=_PATIENCE)
-    if done.timed_out or done.code in _OUT_OF_TIME:
+    if done.timed_out or done.code == -signal.SIGXCPU:
         raise _UnreadableError(f"that takes longer than {reader.SECONDS} seconds")
+    if done.code == -signal.SIGKILL:
+        raise _UnreadableError("what read it was stopped by force, most often for want of memory")
     if done.code == reader.TOO_LARGE:
         raise _UnreadableError(f"that takes more than {human_size(reader.MEMORY)} of memory")
     try:

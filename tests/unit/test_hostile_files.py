@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labd import choosing, imports, job_file, project_files, project_metadata, reading, requirement_lines, wishes
@@ -335,6 +335,7 @@ class TestTheProcessThatReads:
         [
             "os.abort()",
             "os._exit(0)",
+            "os.kill(os.getpid(), 9)",
             "raise KeyError",
             "print('[' * 100_000)",
             "print('{}')",
@@ -491,6 +492,7 @@ PIECES = [*"a ==1.0 > [ ] ( ; @ file:/// \\ # - = 1 ' +cu118 ,".split(), "\n", "
 ANYTHING = st.text(max_size=60) | st.lists(st.sampled_from(PIECES)).map("".join)
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_any_line_is_read_or_refused(text: str) -> None:
     try:
@@ -500,6 +502,7 @@ def test_any_line_is_read_or_refused(text: str) -> None:
         is_for_people(error)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80) | ANYTHING.map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_in_any_file_are_read_or_refused(content: bytes) -> None:
     for name in ("requirements.txt", "pyproject.toml", "environment.yml", "apt.txt"):
@@ -513,6 +516,7 @@ def test_any_bytes_in_any_file_are_read_or_refused(content: bytes) -> None:
         is_for_people(error)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(st.none() | st.integers() | ANYTHING, lambda some: st.lists(some) | st.dictionaries(ANYTHING, some))
 )
