@@ -6,19 +6,46 @@ of it. It never decides what a line means.
 
 from __future__ import annotations
 
-from labd import imports, project_files, wishes
+from collections.abc import Iterable
+
+from labd import choosing, imports, job_file, project_files, reading
 from labd.hands import HandsError
-from labd.jobs import Job
+from labd.jobs import Job, Options
 from labd.lab import Lab
 from labd.languages import Language
 from labd.log import get
 from labd.wishes import Wishes
 
 
+def options(lab: Lab, job: Job) -> Options:
+    """The options in the job.toml of `job`'s project, or none. Raises ProjectError."""
+    found = _files(lab, job, [job_file.NAME])
+    if job_file.NAME not in found:
+        return Options()
+    return reading.options(found[job_file.NAME], choosing.keys(lab.languages), lab.accounts[job.user].identity)
+
+
+def version(lab: Lab, job: Job, language: Language, asked: Options) -> str:
+    """The version of `language` that the project of `job`, with these options, is to have. Raises ProjectError."""
+    return choosing.version(language, lab.config, asked, _files(lab, job, language.template.version_files, "code"))
+
+
 def wished(lab: Lab, job: Job, language: Language, version: str) -> Wishes:
     """What the project of `job` asks for. Raises ProjectError."""
-    code = lab.folder(job.snapshot) / "snapshot" / "code"
-    return wishes.read(language, version, project_files.read(code, language.template.environment), lab.config.build)
+    files = _files(lab, job, language.template.environment, "code")
+    return reading.wished(language, version, files, lab.config.build, lab.accounts[job.user].identity)
+
+
+def _files(lab: Lab, job: Job, names: Iterable[str], part: str = "") -> dict[str, bytes]:
+    """Contents of those of the files `names` that are in the folder `part` of `job`'s snapshot.
+
+    Raises ProjectError, also for one that was left out of the snapshot because it is no file.
+    """
+    shown = f"{part}/" if part else ""
+    for name in names:
+        if any(note.startswith(f"{shown}{name} was left out: ") for note in job.notes):
+            raise project_files.no_file(f"{shown}{name}")
+    return project_files.read(lab.folder(job.snapshot) / "snapshot" / part, names, shown)
 
 
 def tell_forgotten(lab: Lab, job: Job) -> Job:
@@ -28,7 +55,7 @@ def tell_forgotten(lab: Lab, job: Job) -> Job:
         return job
     asked = wished(lab, job, language, job.grant.version)
     code = lab.folder(job.snapshot) / "snapshot" / "code"
-    found = imports.scan(code, language.template.program, lab.accounts[job.user].identity)
+    found = reading.imported(code, language.template.program, lab.accounts[job.user].identity)
     missing = imports.unprovided(found, asked.libraries, language.template.distributions)
     if not missing:
         return job

@@ -53,7 +53,7 @@ _ELSEWHERE = re.compile(
 )
 _NOT_BUILT = re.compile(
     r"(?:Failed to (?:download and )?build|Failed building wheel for|Could not build wheels for|Encountered error while"
-    r" generating package metadata\. (?:╰─> )?) ?[`'(]?([\w.-]+(?:==[\w.+!-]+)?)"
+    r" generating package metadata\. (?:╰─> )?) ?[`'(]?([\w.-]{1,100}(?:==[\w.+!-]{1,60})?)"
 )
 
 
@@ -117,8 +117,8 @@ def _not_built(log: BuildLog) -> Diagnosis | None:
     spec = found[1] if found else last[-1] if last else "a library"
     name = spec.partition("==")[0]
     better = log.find(
-        r"Did you mean to install `([\w.-]+)` instead|use 'pip install ([\w.-]+)' rather"
-        r"|install the PyPI '([\w.-]+)' package"
+        r"Did you mean to install `([\w.-]{1,60})` instead|use 'pip install ([\w.-]{1,60})' rather"
+        r"|install the PyPI '([\w.-]{1,60})' package"
     )
     instead = next(filter(None, better.groups()), "") if better else similar(name, log.distributions)
     if instead:

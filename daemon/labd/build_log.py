@@ -15,7 +15,9 @@ _PREFIX = re.compile(r"^(?:#\d+ )?(?:\d+\.\d+ )?")  # the builder's: number of t
 _DRAWING = re.compile(r"^[\s×│├╰─▶]*(?:> )?")  # uv's and pip's drawings before a message
 _MARKER = re.compile(r"\{[^{}\s][^{}]{0,200}\}")  # uv writes numpy{python_full_version < '3.12'}>=1.23
 # What a template says of versions after a failure; see install.sh of Python's.
-_OTHERS = re.compile(r"Other versions of Python that satisfy the whole file:((?: \d+(?:\.\d+)+)+| none)")
+_OTHERS = re.compile(
+    r"Other versions of Python that satisfy the whole file:((?: \d{1,3}(?:\.\d{1,5}){1,3}){1,50}| none)"
+)
 
 
 @dataclass(frozen=True)

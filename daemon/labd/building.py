@@ -10,9 +10,9 @@ import threading
 from collections.abc import Iterable
 from io import BufferedWriter
 
-from labd import exact, run_log
+from labd import exact, reading, run_log
 from labd.advice import tell_forgotten, wished
-from labd.build_diagnosis import build_failed, build_timed_out
+from labd.build_diagnosis import build_timed_out
 from labd.errors import LabdError
 from labd.images import BuildFailed, Environment
 from labd.jobs import Grant, Job, State
@@ -38,7 +38,8 @@ def build(lab: Lab, job: Job) -> Job:
             return stopped(lab, lab.store.job(job.id))
         told = build_timed_out(lab.config.build.timeout)
         if not error.timed_out:
-            told = build_failed(error.log_tail, error.exit_code, lab.language(job).template.distributions)
+            identity = lab.accounts[job.user].identity
+            told = reading.build_failed(error.log_tail, error.exit_code, lab.language(job), identity)
         hint = f"{told.hint} Without --exact it takes the versions that are there now." if job.exact else told.hint
         return end(lab, job, State.BUILD_FAILED, told.cause, hint)
     except LabdError as error:

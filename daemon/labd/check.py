@@ -12,13 +12,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from labd import accounts, choosing, imports, project_files, snapshot, wishes
+from labd import accounts, choosing, imports, job_file, project_files, reading, snapshot
 from labd.choosing import open_languages
 from labd.commands import run
 from labd.config import Config
 from labd.errors import ConfigError, NotFoundError, ProjectError
 from labd.granting import grant
-from labd.jobs import Grant, Options, read_options
+from labd.jobs import Grant, Options
 from labd.languages import Language
 from labd.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.machine import capacity
@@ -49,7 +49,7 @@ def check(project: Path, config: Config) -> Iterator[str]:
         language, config, options, project_files.read(root / "code", language.template.version_files)
     )
     files = project_files.read(root / "code", language.template.environment)
-    asked = wishes.read(language, version, files, config.build)
+    asked = reading.wished(language, version, files, config.build, None)
     given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given)
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
@@ -98,13 +98,8 @@ def _refuse_unfit(look: Look, offered: Mapping[str, Language], config: Config) -
 
 
 def _options(root: Path, offered: Mapping[str, Language]) -> Options:
-    file = root / "job.toml"
-    content = project_files.read_file(file)
-    if content is not None:
-        return read_options(content, choosing.keys(offered))
-    if os.path.lexists(file):
-        raise ProjectError("job.toml is not a file.", "Make it a plain text file.")
-    return Options()
+    found = project_files.read(root, [job_file.NAME], shown="")
+    return reading.options(found[job_file.NAME], choosing.keys(offered), None) if found else Options()
 
 
 def _summary(look: Look, language: Language, given: Grant) -> Iterator[str]:
@@ -121,7 +116,7 @@ def _libraries(code: Path, look: Look, language: Language, asked: Wishes) -> Ite
         yield f"System libraries: {_few(listed.decode().split())}"
     yield from (f"Note: {note}" for note in (*asked.notes, *asked.log))
     if language.template.reader == "python":
-        found = imports.scan(code, language.template.program, None)
+        found = reading.imported(code, language.template.program, None)
         if missing := imports.unprovided(found, asked.libraries, language.template.distributions):
             yield f"Note: {imports.warning(missing, found, asked.source)}"
     for name in language.template.environment:

@@ -13,9 +13,12 @@ from dataclasses import replace
 from labd import languages
 from labd.config import Config, Versions
 from labd.errors import LabdError, ProjectError
+from labd.evidence import shorten
 from labd.jobs import Options
 from labd.languages import Language, Template
+from labd.plain_text import decode
 
+_READ = 4096  # bytes of a version file
 _VERSION_FILE = re.compile(r"(?:[a-z]+[ -]?)?v?(\d+(?:\.\d+)*[a-z]?)")
 
 
@@ -81,7 +84,7 @@ def _asked(known: Mapping[str, Language], found: Collection[Language], asked: st
             return language
     if asked not in known:
         raise ProjectError(
-            f"job.toml asks for the language {asked!r}, which this server does not know.",
+            f"job.toml asks for the language {shorten(asked, 40)!r}, which this server does not know.",
             f"Write one of {', '.join(known)}.",
         )
     program = known[asked].template.program
@@ -140,7 +143,7 @@ def version(language: Language, config: Config, options: Options, files: Mapping
     fitting = [one for one in offered.versions if f"{asked}.".startswith(f"{one}.")]
     if not fitting:
         raise ProjectError(
-            f"{where} asks for {template.title} {asked}, which this server does not have.",
+            f"{where} asks for {template.title} {shorten(asked, 40)}, which this server does not have.",
             f"It has {', '.join(offered.versions)}: write one of these there, or leave the line out.",
         )
     return max(fitting, key=len)
@@ -148,7 +151,8 @@ def version(language: Language, config: Config, options: Options, files: Mapping
 
 def _said(content: bytes) -> str:
     """The version that a file such as runtime.txt asks for: "python-3.11.4" or "3.11"; "" if it does not say."""
-    for line in content.decode("utf-8", "replace").splitlines():
+    # It is in the first lines; no version is longer than some dozen characters.
+    for line in decode(content[:_READ]).split("\n"):
         if found := _VERSION_FILE.fullmatch(line.partition("#")[0].strip().lower()):
             return found[1]
     return ""

@@ -1,11 +1,14 @@
 """The only place that starts programs.
 
 This room owns how a program is run: as whom, for how long, what becomes of its output. `run` uses sh; `converse` keeps
-a helper at the other end of two pipes, for which sh has no form. Neither ever uses a shell.
+a helper at the other end of two pipes and `consult` asks one a single question, for which sh has no form or is slow.
+None ever uses a shell.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import shlex
 import shutil
 import subprocess
@@ -14,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from labd.errors import LabdError, UnavailableError
 
@@ -128,6 +131,43 @@ def spoken(arguments: Sequence[str], stdin: bytes, *, timeout: float) -> bytes:
 def converse(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a helper that is spoken to over its standard input and output, in a process group of its own."""
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True, process_group=0)
+
+
+def consult(arguments: Sequence[str], question: bytes, *, timeout: float) -> Result:
+    """Run a helper that reads `question` to its end and answers; `timeout` seconds at most, and without environment.
+
+    All that it writes is in the result: how much that can be is the helper's own limit. Never raises for how it ends.
+    """
+    # Files in memory: a helper that hangs or dies keeps nobody waiting at the other end of a pipe.
+    with _in_memory(question) as given, _in_memory() as said:
+        process = subprocess.Popen(
+            arguments, stdin=given, stdout=said, stderr=said, env={}, close_fds=True, start_new_session=True
+        )
+        try:
+            in_time = _has_ended(process, timeout)
+        finally:
+            process.kill()
+            code = process.wait()
+        said.seek(0)
+        return Result(code, said.read().decode("utf-8", "replace"), timed_out=not in_time)
+
+
+def _in_memory(content: bytes = b"") -> BinaryIO:
+    file = open(os.memfd_create("labd"), "w+b")  # noqa: SIM115 - the caller closes it
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def _has_ended(process: subprocess.Popen[bytes], timeout: float) -> bool:
+    """Whether `process` ends within `timeout` seconds; unlike `Popen.wait`, notices it at once."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
+    finally:
+        os.close(handle)
 
 
 def start(arguments: Sequence[str], output: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:

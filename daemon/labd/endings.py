@@ -6,19 +6,19 @@ kernel counted, its exit code. It is pure; all evidence is handed in.
 
 from __future__ import annotations
 
-from labd import error_languages
-from labd.diagnosis import Diagnosis, out_of_memory, program_failed, timed_out
+from collections.abc import Callable
+
+from labd.diagnosis import Diagnosis, out_of_memory, timed_out
 from labd.engine import Condition, Phase, Usage
 from labd.jobs import Job, State
-from labd.languages import Language
 
 _AGAIN = "Create the file RERUN in the project's inbox to run it again."
 
 
 def understand(
-    job: Job, condition: Condition, usage: Usage | None, log_tail: str, language: Language
+    job: Job, condition: Condition, usage: Usage | None, explain: Callable[[int], Diagnosis]
 ) -> tuple[State, Diagnosis]:
-    """The outcome of `job` whose program in `language` ended in `condition`, and why."""
+    """The outcome of `job` whose program ended in `condition`, and why; `explain` knows what an exit code means."""
     assert job.grant is not None
     code = condition.exit_code
     if condition.phase is Phase.ABSENT:
@@ -35,6 +35,4 @@ def understand(
         return State.SUCCEEDED, Diagnosis("", "")
     if usage and usage.oom_kills:
         return State.OUT_OF_MEMORY, out_of_memory(job.grant.memory, usage.peak_memory or None)
-    template = language.template
-    known = error_languages.of((language.name, template.family, template.reader))
-    return State.FAILED, program_failed(log_tail, code or 0, template.distributions, known)
+    return State.FAILED, explain(code or 0)

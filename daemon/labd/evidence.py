@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 _LONGEST = 8000  # characters of a line; more than any message has, and few enough for every pattern
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_FRAME = re.compile(r'(?P<indent>\s*)File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in .*)?\s*')
-_DUMPED_FRAME = re.compile(r'\s*File "(?P<file>[^"]+)", line (?P<line>\d+) in ')
+_FRAME = re.compile(r'(?P<indent>\s*)File "(?P<file>[^"]+)", line (?P<line>\d{1,9})(?:, in .*)?\s*')
+_DUMPED_FRAME = re.compile(r'\s*File "(?P<file>[^"]+)", line (?P<line>\d{1,9}) in ')
 _ERROR = re.compile(r"(?P<type>[A-Za-z_][\w.]*)(?::\s*(?P<message>.*)|:?)")
 _NAMED = re.compile(r"[\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Timeout)")
 _HEADER = "Traceback (most recent call last)"

@@ -25,7 +25,7 @@ _FILE = "environment"  # in the job's folder, which is root's own
 _LISTED = "requirements.txt"
 _SHOWN = 3
 _WITHOUT_PIN = re.compile(r"--require-hashes|--hash|-r\b|-c\b|-e\b")
-_PLACE = re.compile(r"([\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s")  # a library from a place of its own has no version to ask for
+_PLACE = re.compile(r"([\w.-]+)\s*(?:\[[^\]]*\]\s*)?@\s")  # a library from a place of its own has no version to ask for
 
 Facts = Mapping[str, Any]
 """As `Images.provenance` tells them."""

@@ -9,6 +9,7 @@ only.
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -17,10 +18,13 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-_MEMORY = 1 << 30  # bytes
-_SECONDS = 10
+_MEMORY = 192 << 20  # bytes of address space
+_SECONDS = 3
+_ANSWER = 1 << 20  # bytes
 _MOST_FILES = 5000
 _LARGEST = 1 << 20  # bytes of a file; what is larger was not written by hand
+_MOST_STATEMENTS = 2000  # of a file
+_MOST_MODULES = 200
 _TRIES = 3  # files in which an import is looked at closely
 # More than there are: also in texts and comments. What matters is looked at with Python's own parser afterwards.
 _IMPORT = re.compile(
@@ -36,13 +40,19 @@ def main() -> None:
     """`import_scan FOLDER PROGRAM [UID GID]`: writes {module: [file, line]} as JSON."""
     folder, program, *identity = sys.argv[1:]
     os.chdir(folder)
-    if identity:
+    if identity and os.getuid() == 0:
         uid, gid = map(int, identity)
         os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    for what, most in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CPU, _SECONDS),
+        (resource.RLIMIT_FSIZE, _ANSWER),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
     warnings.simplefilter("ignore")
     print(json.dumps(scan(program)))
 
@@ -67,9 +77,9 @@ def scan(program: str) -> dict[str, Place]:
                     seen.add(found)
                     waiting.append(found)
     places: dict[str, Place] = {}
-    for module, importers in wanted.items():
+    for module, importers in list(wanted.items())[:_MOST_MODULES]:
         for file in importers:
-            if line := _needed_in(_source(file), module):
+            if line := _needed_in(file, module):
                 places[module] = (file, line)
                 break
     return places
@@ -101,8 +111,9 @@ def _mentioned(source: str) -> Iterator[str]:
 def _statements(source: str) -> str:
     """The lines with the word import, each with what its bracket has on the next ones; quicker than looking at all."""
     source = source.replace("\\\n", " ")
-    found, end = [], 0
-    while (at := source.find("import", end)) >= 0:
+    found: list[str] = []
+    end = 0
+    while len(found) < _MOST_STATEMENTS and (at := source.find("import", end)) >= 0:
         start = source.rfind("\n", 0, at) + 1
         line_end = source.find("\n", at)
         end = line_end if line_end >= 0 else len(source)
@@ -147,12 +158,21 @@ def _cells(text: str) -> str:
     return re.sub(r"(?m)^[ \t]*[%!?].*$", "pass", code)
 
 
-def _needed_in(source: str, module: str) -> int:
-    """The line of `source` from which it cannot go on without `module`; 0 if there is none."""
+def _needed_in(file: str, module: str) -> int:
+    """The line of `file` from which it cannot go on without `module`; 0 if there is none."""
     try:
-        return _first(ast.parse(source), module)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _first(_tree(file), module)
+    except RecursionError:
         return 0
+
+
+@functools.lru_cache(maxsize=1)
+def _tree(file: str) -> ast.Module:
+    """What is in `file` as Python's parser sees it; nothing where that is no Python."""
+    try:
+        return ast.parse(_source(file))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
 
 
 def _first(node: ast.AST, module: str) -> int:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from labd.commands import run
+from labd.commands import consult
+from labd.evidence import shorten
 from labd.hands import Identity
 from labd.requirements import requirements
 
@@ -22,6 +23,7 @@ PROPOSAL = "requirements.proposed.txt"
 
 _TIMEOUT = 20.0  # seconds
 _SHOWN = 3
+_NAME = 80  # characters
 # What the most used libraries bring along, as far as programs import it.
 _BRINGS = {
     "pandas": ("numpy", "dateutil", "pytz"),
@@ -43,7 +45,7 @@ _BRINGS = {
     "astropy": ("numpy", "yaml"),
 }
 
-Found = Mapping[str, Sequence[object]]
+Found = Mapping[str, tuple[str, int]]
 """Module → file and line of its first import."""
 
 
@@ -53,12 +55,15 @@ def scan(code: Path, program: str, identity: Identity | None) -> Found:
     Read as `identity`; None: as who we are.
     """
     rights = [str(identity.uid), str(identity.gid)] if identity else []
-    done = run([sys.executable, "-I", "-m", "labd.import_scan", str(code), program, *rights], timeout=_TIMEOUT)
+    command = [sys.executable, "-I", "-m", "labd.import_scan", str(code), program, *rights]
     try:
-        found = json.loads(done.output)
-    except ValueError:
+        done = consult(command, b"", timeout=_TIMEOUT)
+        found = json.loads(done.output) if done.code == 0 else {}
+        # Names of files and modules are the researcher's own, and can be anything.
+        named = {shorten(module, _NAME): (shorten(file, _NAME), int(line)) for module, (file, line) in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
-    return dict(sorted(found.items())) if done.code == 0 and isinstance(found, dict) else {}
+    return dict(sorted(named.items()))
 
 
 def unprovided(found: Found, libraries: Iterable[str], distributions: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ ADVICE = Advice(
 _ADMINISTRATOR = "This is no fault of your program: tell the administrator"
 _LICENCE = re.compile(r"License Manager Error (-\d+)")
 _SEATS = "-4"
+_LONGEST = 500  # characters of a line; those that matter are shorter
 # The numbers are those of the licence manager (FlexNet), as MATLAB prints them.
 _LICENCE_ERRORS = {
     "-1": ("MATLAB found no licence", f"{_ADMINISTRATOR}, who names it with `licence` below [matlab] in the config."),
@@ -95,8 +96,9 @@ _ERRORS = (
         "Correct the index {place}: the first element of an array is number 1.",
     ),
     (
-        r"([\w.]*)\(?[^\n]{0,30}out of bound;? ?(\d+)|Index exceeds (?:the number of array elements|matrix dimensions|"
-        r"array bounds)[^\n]{0,60}|Index in position \d+ exceeds array bounds[^\n]{0,60}",
+        r"(?<![\w.])([\w.]*)\(?[^\n]{0,30}out of bound;? ?(\d+)"
+        r"|Index exceeds (?:the number of array elements|matrix dimensions|array bounds)[^\n]{0,60}"
+        r"|Index in position \d+ exceeds array bounds[^\n]{0,60}",
         "Your program asks for an element beyond the end of an array: {all}",
         "Correct the index {place}: `numel(x)` and `size(x)` tell how many there are.",
     ),
@@ -150,7 +152,7 @@ def seats_taken(shown: Sequence[str]) -> bool:
 
 def explain(shown: Sequence[str]) -> Diagnosis | None:
     """What ended a MATLAB or Octave program that printed the lines `shown`; None if they are not of such a program."""
-    text = "\n".join(shown[-60:])
+    text = "\n".join(line[:_LONGEST] for line in shown[-60:])
     if licence := _LICENCE.search(text):
         cause, hint = _LICENCE_ERRORS.get(
             licence[1], ("MATLAB got no licence", f"{_ADMINISTRATOR}; run.log has what the licence server said.")

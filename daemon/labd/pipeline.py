@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from labd import choosing, exact, job_folder, project_files, run_log, snapshot
+from labd import advice, choosing, exact, job_folder, reading, run_log, snapshot
 from labd.advice import tell_forgotten, wished
 from labd.building import build
 from labd.delivery import deliver, hash_inputs
@@ -21,7 +21,7 @@ from labd.endings import understand
 from labd.engine import EngineError, Phase, Run, StartError
 from labd.errors import LabdError, ProjectError
 from labd.granting import grant
-from labd.jobs import Job, Options, Signal, State, read_options
+from labd.jobs import Job, Signal, State
 from labd.lab import Lab, abandon, despite_docker, end, fault, move, occupy, request_stop, stop_event, stopped
 from labd.licence import may_try_again
 from labd.log import get
@@ -67,13 +67,12 @@ def receive(lab: Lab, job: Job) -> Job | None:
         fault("snapshot-taken")
         job = replace(job, notes=taken.notes)
     try:
-        options, code = _options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
+        options, code = advice.options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
         if job.exact:
             language, version = exact.chosen(lab, job)
         else:
             language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
-            files = project_files.read(code, language.template.version_files)
-            version = choosing.version(language, lab.config, options, files)
+            version = advice.version(lab, job, language, options)
         asked = wished(lab, job, language, version)
         granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
     except ProjectError as error:
@@ -116,16 +115,6 @@ def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
     lab.announce(job)
 
 
-def _options(lab: Lab, job: Job) -> Options:
-    file = lab.folder(job.snapshot) / "snapshot" / "job.toml"
-    content = project_files.read_file(file)
-    if content is not None:
-        return read_options(content, choosing.keys(lab.languages))
-    if os.path.lexists(file):
-        raise ProjectError("job.toml is not a file.", "Make it a plain text file.")
-    return Options()
-
-
 # RUNNING → DELIVERING: start the program, watch over it, and understand its end
 
 
@@ -158,7 +147,9 @@ def run_program(lab: Lab, job: Job) -> Job:
     fault("ended")
     job, usage = lab.store.job(job.id), lab.engine.usage(job.id)
     log = run_log.tail(folder / "delivery" / "run.log")
-    outcome, told = understand(job, condition, usage, log, lab.language(job))
+    outcome, told = understand(
+        job, condition, usage, lambda code: reading.program_failed(log, code, lab.language(job), account.identity)
+    )
     if outcome is State.FAILED and lab.language(job).template.licence and seats_taken(log.splitlines()):
         retry = lab.config.matlab.retry
         if may_try_again(lab.store.events(job.id), retry, time.time()):

@@ -6,6 +6,7 @@ none of them, and never looks a name up.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -16,8 +17,10 @@ from packaging.version import InvalidVersion, Version
 
 from labd import conda_names
 from labd.errors import ProjectError
+from labd.evidence import shorten
 
-_LONGEST_YAML = 100_000  # characters; the parser takes a second for them
+_LONGEST = 100_000  # characters; for YAML, the parser takes a second for them
+_DEEPEST = 20  # tables and lists inside each other; these files have five
 _R_ITSELF = set(
     "R base compiler datasets graphics grDevices grid methods parallel splines stats stats4 tcltk tools utils".split()
 )
@@ -33,10 +36,14 @@ class Metadata:
 
 def pyproject(text: str) -> Metadata:
     """The dependencies in a pyproject.toml: those of `[project]` (PEP 621) or of Poetry. Raises ProjectError."""
+    if len(text) > _LONGEST:
+        raise ProjectError("code/pyproject.toml is too long.", "List the libraries in code/requirements.txt instead.")
     try:
         content = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise ProjectError(f"code/pyproject.toml is not right: {error}.", "Correct that line.") from None
+        raise ProjectError(
+            f"code/pyproject.toml is not right: {shorten(str(error), 150)}.", "Correct that line."
+        ) from None
     project, tool = _table(content.get("project")), _table(content.get("tool"))
     listed = project.get("dependencies")
     if isinstance(listed, list):
@@ -51,12 +58,12 @@ def environment_yml(text: str) -> Metadata:
 
     Raises ProjectError.
     """
-    import yaml  # here: most projects have no such file
+    import yaml
 
-    if len(text) > _LONGEST_YAML:
+    if len(text) > _LONGEST:
         raise ProjectError("code/environment.yml is too long.", "List the libraries in code/requirements.txt instead.")
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _yaml_loader())
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1})" if mark else ""
@@ -74,6 +81,26 @@ def environment_yml(text: str) -> Metadata:
             elif known := conda_names.on_index(found[1]):
                 lines.append(known + _conda_version(found[2]))
     return Metadata(tuple(lines), python)
+
+
+@functools.cache
+def _yaml_loader() -> Any:
+    """A reader of YAML without what makes much out of little: aliases, and tables in tables without end."""
+    import yaml  # here: most projects have no such file
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent) or self.depth > _DEEPEST:
+                mark = self.peek_event().start_mark
+                raise yaml.MarkedYAMLError(problem_mark=mark)
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return Loader
 
 
 def description(text: str) -> Metadata:

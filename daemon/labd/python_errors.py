@@ -22,6 +22,7 @@ _WELL_KNOWN = frozenset(
     ).split()
 )
 _WINDOWS_ONLY = frozenset("_winapi msvcrt pythoncom pywintypes win32api win32com win32con win32gui winreg".split())
+_WORDS = 2000  # characters, the last ones; the patterns are for messages, not for whole logs
 _REMOVED = frozenset(["asynchat", "asyncore", "distutils", "imp", "smtpd"])
 
 
@@ -40,7 +41,7 @@ def explain(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis:
 
 def explain_words(words: str, distributions: Mapping[str, str]) -> Diagnosis | None:
     """What an error means that a program told in `words` only, if that is known; the cause has no full stop yet."""
-    return _understood(Raised("", words, (), 0, False), distributions)
+    return _understood(Raised("", words[-_WORDS:], (), 0, False), distributions)
 
 
 def _understood(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis | None:

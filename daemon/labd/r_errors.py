@@ -20,6 +20,7 @@ ADVICE = Advice(
 )
 _PLACE = re.compile(r"Stopped at (code/.{1,200}, line \d+)")
 _ERROR = re.compile(r"Error(?: in .+?)? ?: ?(.*)|Error: ?(.*)")
+_LONGEST = 1000  # characters of a line; those that matter are shorter
 _LISTED = "code/packages.txt"
 _NAME = r"[‘'\"“]?([\w.]+)[’'\"”]?"
 _ERRORS = (
@@ -61,7 +62,7 @@ def explain(shown: Sequence[str]) -> Diagnosis | None:
     """Why an R program that printed `shown` stopped; None when these are not the words of R."""
     at = max((number for number, line in enumerate(shown) if _ERROR.fullmatch(line)), default=None)
     placed = [found[1] for line in shown[at or 0 :] if (found := _PLACE.fullmatch(line))]
-    words = " ".join(" ".join(shown[at : at + 6]).split()) if at is not None else ""
+    words = " ".join(" ".join(line[:_LONGEST] for line in shown[at : at + 6]).split()) if at is not None else ""
     if at is None or not (placed or ":" in words):
         return None
     where = f" ({placed[-1]})" if placed else ""

@@ -39,7 +39,7 @@ def with_another_python(log: BuildLog) -> str:
 
 def _bad_line(log: BuildLog) -> Diagnosis | None:
     """A line of requirements.txt that uv and pip cannot read."""
-    numbered = log.find(r"Unexpected '.{1,5}', expected .{1,120}?\.txt:(\d+):")
+    numbered = log.find(r"Unexpected '.{1,5}', expected .{1,120}?\.txt:(\d{1,9}):")
     if numbered:
         cause = f"Line {numbered[1]} of {FILE} is not a library or an option that can be used"
         return Diagnosis(cause, "Write one library a line, such as `numpy` or `numpy==1.26.4`.")
@@ -60,7 +60,7 @@ def _bad_line(log: BuildLog) -> Diagnosis | None:
 
 def _corrected(line: str, distributions: Mapping[str, str]) -> str:
     """How to write what `line` seems to mean."""
-    name = r"([A-Za-z][\w.\[\]-]{0,60})"
+    name, line = r"([A-Za-z][\w.\[\]-]{0,60})", line[:300]
     if order := re.match(rf"[!%]?\s*(?:(?:python3? -m )?(?:pip3?|conda|uv pip) install|import|from)\s+{name}", line):
         return f"Write only the name of the library: `{distributions.get(order[1], order[1])}`."
     if version := re.match(rf"{name}\s*(?:=\s*|\s)v?(\d[\w.]{{0,30}}\*?)(?:\s|=|$)", line):
@@ -174,7 +174,7 @@ def _no_wheel(log: BuildLog) -> Diagnosis | None:
         hint = f'Leave it out of {FILE}, or write `{spec}; sys_platform == "{system}"`.'
         return Diagnosis(f"`{spec}` exists for {where} only, and labd runs on Linux", hint)
     tags = after[1] if (after := log.find(r"following Python (?:ABI|version) tags: ((?:`\w+`,? ?)+)")) else ""
-    older = max(((int(major), int(minor)) for major, minor in re.findall(r"`cp(\d)(\d+)", tags)), default=None)
+    older = max(((int(major), int(minor)) for major, minor in re.findall(r"`cp(\d)(\d{1,3})", tags)), default=None)
     older = older if log.other_pythons is None else None
     python = f', or write `python = "{older[0]}.{older[1]}"` in job.toml if that is offered' if older else ""
     return Diagnosis(f"`{spec}` does not exist for this version of Python", f"Take a newer version of {name}{python}.")

@@ -18,6 +18,7 @@ from packaging.version import InvalidVersion, Version
 from labd import conda_names
 from labd.errors import ProjectError
 from labd.evidence import shorten
+from labd.text_limits import LONGEST
 
 # Printed by pip and conda between, before or after what was to go into the file.
 _NOISE = re.compile(
@@ -27,10 +28,13 @@ _NOISE = re.compile(
 _INSTALL = re.compile(
     r"[!%$>]?\s*(?:sudo )?(?:(?:python[\d.]* |py )(?:-\S+ )?-m )?(?:pip[\d.]*|conda|mamba|uv pip) install\s+(.*)"
 )
-_FROM_FILE = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@\s*(?:file:/*|[A-Za-z]:[\\/]|/)(\S*).*")
+_FROM_FILE = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\]\s*)?@\s*(?:file:/*|[A-Za-z]:[\\/]|/)(\S*).*")
 _CONDA = re.compile(r"([A-Za-z0-9_][\w.-]*)\s*=\s*(\d[\w.!+*]*)(=\S+)?")
 _COLUMNS = re.compile(r"([A-Za-z0-9][\w.-]*)\s+(\d[\w.!+]*)(\s+\S+){0,2}")
 _LOCAL = re.compile(r"(==\s*[\w.!]+)\+([a-z0-9.]+)$")
+_CHECKSUMS = re.compile(r"\s--hash")
+_LONGEST_WITH_CHECKSUMS = 64_000  # characters; a library has some hundred files, each with one of 80
+_MOST = 2000  # libraries
 _NOT_HERE = {
     "Windows": (
         "pywin32 pypiwin32 pywin32-ctypes pywinpty pywinauto wmi comtypes pyreadline pyreadline3 windows-curses "
@@ -54,18 +58,24 @@ class Lines:
         self.changes.append(told + (f" ({why})" if why else ""))
 
 
-def read(text: str, distributions: Mapping[str, str], indexes: Mapping[str, str]) -> Lines:
-    """The requirements that the author of `text` means.
+def read(text: str, name: str, distributions: Mapping[str, str], indexes: Mapping[str, str]) -> Lines:
+    """The requirements that the author of `text`, from the file `name` of code/, means. Raises ProjectError.
 
     `distributions`: import name → requirement that provides it. `indexes`: local version such as "cu118" → URL of the
     index that has such builds.
     """
-    found = Lines()
+    found, seen = Lines(), 0
     installed: dict[str, str] = {canonicalize_name(name): provided for name, provided in distributions.items()}
     # pip joins lines first and then looks for comments, but never continues a comment.
     for raw in re.sub(r"(?m)^([^#\n]*)\\\n", r"\1 ", text).split("\n"):
         line = re.sub(r"(?:^|\s)#.*$", "", raw).strip()
+        _refuse_long(line, name)
         for one in _single(line, found):
+            if (seen := seen + 1) > _MOST:
+                raise ProjectError(
+                    f"code/{name} asks for more than {_MOST:,} libraries.",
+                    "List only those that your program imports; what they need comes by itself.",
+                )
             if (meant := _meant(one, found, installed)) and (line := _local_version(meant, found, indexes)):
                 found.kept.append(line)
     return found
@@ -92,6 +102,16 @@ def refuse_contradictions(lines: Iterable[str], name: str) -> None:
                 f"code/{name} contradicts itself: `{shorten(pin, 50)}` and `{shorten(line, 50)}`.",
                 f"Keep one of these two lines in code/{name}.",
             )
+
+
+def _refuse_long(line: str, name: str) -> None:
+    """Raises ProjectError for a `line` that is longer than any requirement; it may have many checksums."""
+    requirement = _CHECKSUMS.split(line, maxsplit=1)[0]
+    if len(requirement) > LONGEST or len(line) > _LONGEST_WITH_CHECKSUMS:
+        raise ProjectError(
+            f"The line `{shorten(line, 60)}` in code/{name} has {len(line):,} characters, which no requirement needs.",
+            "Write one library a line, such as `numpy` or `numpy==1.26.4`.",
+        )
 
 
 def _single(line: str, found: Lines) -> list[str]:
@@ -187,10 +207,16 @@ def _local_version(line: str, found: Lines, indexes: Mapping[str, str]) -> str:
 
 
 def _parse(line: str) -> Requirement | None:
+    """`line` as a requirement; None when it is something else. Raises ProjectError for one that nobody can read."""
     try:
-        return Requirement(re.split(r"\s--hash", line, maxsplit=1)[0])
+        return Requirement(_CHECKSUMS.split(line, maxsplit=1)[0])
     except InvalidRequirement:
         return None
+    except (RecursionError, ValueError):
+        raise ProjectError(
+            f"The line `{shorten(line, 60)}` cannot be read: it has too many brackets or too long a number.",
+            "Write the library's name and version, such as `numpy==1.26.4`.",
+        ) from None
 
 
 def _parse_name(requirement: str) -> str:

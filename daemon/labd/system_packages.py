@@ -40,5 +40,5 @@ def allowed(names: Collection[str], build: Build) -> None:
     if names and not build.system_packages:
         raise ProjectError(
             "code/apt.txt asks for system libraries, and this server installs none for projects.",
-            f"Ask the administrator for {', '.join(names)}, or remove code/apt.txt.",
+            f"Ask the administrator for {shorten(', '.join(names), 150)}, or remove code/apt.txt.",
         )

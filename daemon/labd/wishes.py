@@ -6,20 +6,29 @@ packages.txt, and apt.txt. It is pure, and quick enough to be asked more than on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from labd import project_metadata, requirement_lines, system_packages
 from labd.config import Build
+from labd.evidence import shorten
 from labd.languages import Language
 from labd.plain_text import decode, is_wide
 from labd.project_metadata import Metadata
-from labd.requirements import normalise, requirements
+from labd.requirements import is_list, normalise, requirements
+from labd.text_limits import refuse_excess, refusing
 
 _SHOWN = 3
 _APT = "apt.txt"
+# The first that is there counts.
+_PYTHON: Mapping[str, Callable[[str], Metadata]] = {
+    "requirements.txt": lambda text: Metadata(tuple(text.split("\n"))),
+    "pyproject.toml": project_metadata.pyproject,
+    "environment.yml": project_metadata.environment_yml,
+    "environment.yaml": project_metadata.environment_yml,
+}
 
 
 @dataclass(frozen=True)
@@ -52,58 +61,69 @@ def read(language: Language, version: str, files: Mapping[str, bytes], build: Bu
     readers = {"python": _python, "names": _names}
     reader = readers.get(language.template.reader)
     if reader is None:
+        for name in filter(is_list, files):
+            refuse_excess(decode(files[name]), f"code/{name}")
         return Wishes(files)
-    wishes = reader(language, version, files, build)
+    name = f"code/{source(language, files)}"
+    text = decode(files.get(source(language, files), b""))
+    refuse_excess(text, name)
+    with refusing(name, text):
+        wishes = reader(language, version, files, build)
     if _APT not in language.template.build_files:
         return wishes
-    system = system_packages.read(decode(files.get(_APT, b"")))
+    text = decode(files.get(_APT, b""))
+    refuse_excess(text, f"code/{_APT}")
+    system = system_packages.read(text)
     system_packages.allowed(system, build)
     listed = {**wishes.files, _APT: _lines(system)}
     return replace(wishes, files=listed)
 
 
+def source(language: Language, files: Iterable[str]) -> str:
+    """The one of the project's `files` that names its libraries; "" if none does, or its template reads none."""
+    named = {"python": tuple(_PYTHON), "names": ("packages.txt", "DESCRIPTION")}.get(language.template.reader, ())
+    return next((name for name in named if name in files), "")
+
+
 def _python(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Wishes:
-    formats = {
-        "requirements.txt": lambda text: Metadata(tuple(text.split("\n"))),
-        "pyproject.toml": project_metadata.pyproject,
-        "environment.yml": project_metadata.environment_yml,
-        "environment.yaml": project_metadata.environment_yml,
-    }
-    source = next((name for name in formats if name in files), "")
-    if not source:
+    name = source(language, files)
+    if not name:
         return Wishes({"requirements.txt": b""})
-    said = formats[source](decode(files[source]))
-    lines = requirement_lines.read("\n".join(said.libraries), language.template.distributions, build.local_versions)
-    requirement_lines.refuse_contradictions(lines.kept, source)
-    wide = ["read as UTF-16, as PowerShell writes it"] if is_wide(files[source]) else []
-    notes = [f"code/{other} is not read, because there is a code/{source}." for other in formats if other in files]
-    notes = [*notes[1:], *_other_python(said.python, version, source)]
+    said = _PYTHON[name](decode(files[name]))
+    text = "\n".join(said.libraries)
+    lines = requirement_lines.read(text, name, language.template.distributions, build.local_versions)
+    requirement_lines.refuse_contradictions(lines.kept, name)
+    wide = ["read as UTF-16, as PowerShell writes it"] if is_wide(files[name]) else []
+    notes = [f"code/{other} is not read, because there is a code/{name}." for other in _PYTHON if other in files]
+    notes = [*notes[1:], *_other_python(said.python, version, name)]
     listed = normalise("requirements.txt", _lines(lines.kept))
     if not lines.kept and not lines.changes:
-        notes.append(f"code/{source} names no library.")
+        notes.append(f"code/{name} names no library.")
     changes = tuple(dict.fromkeys((*wide, *lines.changes)))
     libraries = tuple(requirements(listed.decode().splitlines()))
-    return Wishes({"requirements.txt": listed}, source, libraries, changes, tuple(notes))
+    return Wishes({"requirements.txt": listed}, name, libraries, changes, tuple(notes))
 
 
 def _names(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Wishes:
     """A list of names as it is, for the template to judge; or what DESCRIPTION asks for."""
-    if "packages.txt" in files or "DESCRIPTION" not in files:
-        text = decode(files.get("packages.txt", b""))
+    name = source(language, files)
+    text = decode(files.get(name, b""))
+    if name == "DESCRIPTION":
+        names = project_metadata.description(text).libraries
+    else:
         names = tuple(filter(None, (line.partition("#")[0].strip() for line in text.split("\n"))))
-        return Wishes({"packages.txt": _lines(names)}, "packages.txt" if "packages.txt" in files else "", names)
-    names = project_metadata.description(decode(files["DESCRIPTION"])).libraries
-    return Wishes({"packages.txt": _lines(names)}, "DESCRIPTION", names)
+    return Wishes({"packages.txt": _lines(names)}, name, names)
 
 
-def _other_python(asked: str, version: str, source: str) -> list[str]:
-    """A note where `source` asks for other versions of Python than the job has."""
+def _other_python(asked: str, version: str, name: str) -> list[str]:
+    """A note where the file `name` asks for other versions of Python than the job has."""
     try:
         # Any 3.11 will do where at least 3.11.4 is asked for.
         fits = SpecifierSet(asked).contains(f"{version}.99") or SpecifierSet(asked).contains(version)
     except InvalidSpecifier:
         return []
-    return [] if fits else [f"code/{source} asks for Python {asked.removeprefix('==')}, and the job has {version}."]
+    asked = shorten(asked.removeprefix("=="), 40)
+    return [] if fits else [f"code/{name} asks for Python {asked}, and the job has {version}."]
 
 
 def _lines(lines: Iterable[str]) -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -183,3 +184,35 @@ def test_root_as_an_account_is_found() -> None:
     config = replace(Config(), accounts=(AccountEntry(name="root"),))
     with pytest.raises(ConfigError, match="root"):
         list(check_config(config, "config.toml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("code__requirements.txt", f"a{' ' * 150_000}b", r"^Line 1 of code/requirements\.txt has 150,002 characters"),
+        ("code__requirements.txt", f"a; {'(' * 1500}", r"^The line `a; \(+…\(+` cannot be read"),
+        ("code__pyproject.toml", f"{'.'.join('a' * 4000)} = 1", r"^Line 1 of code/pyproject\.toml has "),
+        (
+            "code__environment.yml",
+            "a: &a [x]\ndependencies: *a\n",
+            r"^code/environment\.yml is not right \(line 2\)\.$",
+        ),
+        ("job.toml", "[" * 100_000, r"^Line 1 of job\.toml has 100,000 characters"),
+        ("job.toml", f"[job]\ncpus = {'9' * 5000}", r"^Line 2 of job\.toml has 5,007 characters"),
+    ],
+)
+def test_what_no_parser_can_read_is_told_as_the_daemon_tells_it(make: Make, name: str, content: str, told: str) -> None:
+    with pytest.raises(ProjectError, match=told):
+        said(make(**{name: content}))
+
+
+@pytest.mark.parametrize("name", ["job.toml", "code/requirements.txt", "code/apt.txt", "code/.python-version"])
+def test_a_file_that_is_read_has_to_be_one(make: Make, name: str) -> None:
+    project = make()
+    os.mkfifo(project / name)
+    with pytest.raises(ProjectError, match=rf"^{re.escape(name)} is not a file\.$"):
+        said(project)
+    (project / name).unlink()
+    (project / name).symlink_to("app.py")
+    with pytest.raises(ProjectError, match=rf"^{re.escape(name)} is not a file\.$"):
+        said(project)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from labd import languages
-from labd.diagnosis import Diagnosis
+from labd import error_languages, languages
+from labd.diagnosis import Diagnosis, program_failed
 from labd.endings import understand
 from labd.engine import Condition, Phase, Usage
 from labd.jobs import Grant, Job, Signal, State
@@ -33,6 +34,7 @@ JOB = Job(
     grant=Grant("any", "1", 1.0, 1024**3, 0, 3600.0, False),
     started=1000.0,
 )
+INTERRUPTED = Condition(Phase.ENDED, exit_code=0, interrupted=True)
 WORDS = {
     "python": r"Python|PYTHON|requirements\.txt|apt\.txt|sys\.|plt\.|os\.make|\bpd\.|open\(|input\(|PyTorch|__main__",
     "notebook": r"\b[Cc]ells?\b|Jupyter|app\.html|raise ValueError",
@@ -72,9 +74,16 @@ SAID = {
 CODES = (1, 2, 3, 126, 127, 129, 130, 132, 134, 135, 136, 137, 139, 141, 143, 150, -9, -11, 255)
 
 
+def explained(said: str, language: languages.Language) -> Callable[[int], Diagnosis]:
+    """What explains an exit code of a program in `language` that printed `said`."""
+    template = language.template
+    known = error_languages.of((language.name, template.family, template.reader))
+    return lambda code: program_failed(said, code, template.distributions, known)
+
+
 def told(language: str, said: str, code: int, usage: Usage | None = None, job: Job = JOB) -> Diagnosis:
     condition = Condition(Phase.ENDED, 1000.0, 1001.0, code)
-    return understand(job, condition, usage, said, TEMPLATES[language])[1]
+    return understand(job, condition, usage, explained(said, TEMPLATES[language]))[1]
 
 
 def test_every_language_that_labd_has_is_in_these_tables() -> None:
@@ -100,8 +109,10 @@ def test_limits_and_stops_are_told_in_no_language_s_words(language: str) -> None
         told(language, "", 137, Usage(1.0, 0, 1024**3, 1)),
         told(language, "", 143, job=replace(JOB, stopping=State.TIMED_OUT)),
         told(language, "", 143, job=replace(JOB, stopping=State.CANCELLED, stop_reason="its owner cancelled it")),
-        understand(JOB, Condition(Phase.ABSENT), None, "", TEMPLATES[language])[1],
-        understand(JOB, Condition(Phase.ENDED, exit_code=0, interrupted=True), None, "", TEMPLATES[language])[1],
+        understand(JOB, Condition(Phase.ABSENT), None, explained("", TEMPLATES[language]))[1],
+        understand(
+            JOB, Condition(Phase.ENDED, exit_code=0, interrupted=True), None, explained("", TEMPLATES[language])
+        )[1],
     ]
     for found in ends:
         assert not [name for name, words in WORDS.items() if re.search(words, f"{found.cause} {found.hint}")], found
@@ -126,9 +137,9 @@ def test_what_to_do_is_said_in_the_program_s_own_language(language: str, crashed
 def test_a_template_of_one_s_own_is_known_by_its_family_or_by_how_its_files_are_read() -> None:
     own = replace(TEMPLATES["python"], name="python-with-cuda")
     condition = Condition(Phase.ENDED, 1000.0, 1001.0, 139)
-    assert "PYTHONFAULTHANDLER" in understand(JOB, condition, None, "", own)[1].hint
+    assert "PYTHONFAULTHANDLER" in understand(JOB, condition, None, explained("", own))[1].hint
     of_family = replace(own, template=replace(own.template, family="r", reader="names"))
-    assert "message(" in understand(JOB, condition, None, "", of_family)[1].hint
+    assert "message(" in understand(JOB, condition, None, explained("", of_family))[1].hint
 
 
 @pytest.mark.parametrize("language", ["r", "octave", "matlab", "julia"])
