@@ -18,6 +18,7 @@ from typing import Any
 
 from labd.commands import converse
 from labd.errors import LabdError
+from labd.log import get
 
 _KEPT_WORKERS = 3
 
@@ -66,6 +67,8 @@ class Hands:
             _end(worker)
             raise
         self._give_back(worker)
+        if "trace" in answer:
+            get().error("a defect of labd in work on files", action=action, trace=answer["trace"])
         if "error" in answer:
             raise HandsError(answer["error"], answer["errno"], answer["file"])
         return answer["value"]

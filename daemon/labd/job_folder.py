@@ -5,12 +5,13 @@ group, and nobody else, can pass through the folder (0710). What is in it is clo
 belongs to the researcher to everybody else.
 
     snapshot/   what was uploaded, frozen: code/ input/ job.toml
-    files       number of entries in the snapshot, as rsync counted them
-    inputs      manifest of the snapshot: path → size, mtime, inode, SHA-256
+    newest      the newest ctime in the upload when the snapshot was taken
+    inputs.jsonl   manifest of the snapshot: a line [path, size, mtime, inode, SHA-256] for each file
+    outputs.jsonl  the same of delivery/output, until that is in the outbox
     scratch/    what the program wrote below /code and /input: {code,input}/{upper,work}
     home/       the program's HOME
     passwd, group
-    delivery/   what goes to the outbox: output/ (the program's /output), run.log, build.log
+    delivery/   what goes to the outbox: output/ (the program's /output), run.log, build.log, receipt.json
 """
 
 from __future__ import annotations
@@ -61,9 +62,20 @@ def home(account: Account) -> str:
     return f"/home/{account.name}"
 
 
+def written(folder: Path) -> list[Path]:
+    """The folders that the program can write, /output first."""
+    return [
+        folder / "delivery" / "output",
+        *(folder / "scratch" / part / "upper" for part in ("code", "input")),
+        folder / "home",
+    ]
+
+
 def remove_run(hands: Hands, folder: Path) -> None:
     """Remove what only the running program needed; the snapshot and the logs stay."""
-    paths = [str(folder / name) for name in ("scratch", "home", "delivery/output")]
+    paths = [
+        str(folder / name) for name in ("scratch", "home", "delivery/output", "delivery/receipt.json", "outputs.jsonl")
+    ]
     hands.do(None, "remove", timeout=3600.0, paths=paths)
 
 
