@@ -30,6 +30,7 @@ from labd.tree_walk import allow_depth
 Json = dict[str, Any]
 
 _KEPT_LINES = 20
+_LONGEST_PATH = 4000
 _TOO_LONG = b"filename overflows"
 _CAUSE = re.compile(rb"\((\d{1,3})\)$")
 
@@ -58,8 +59,7 @@ def rsync(arguments: list[str], seconds: float) -> Json:
             return  # that there were others
         if line.startswith(b"rsync") or _TOO_LONG in line:
             complaints.add(line)
-            cause = _CAUSE.search(line)
-            number = errno.ENAMETOOLONG if _TOO_LONG in line else int(cause[1]) if cause else 0
+            number = _cause(line)
             causes[number] = causes.get(number, 0) + 1
         elif line:
             notes.add(line)
@@ -76,6 +76,14 @@ def rsync(arguments: list[str], seconds: float) -> Json:
         "notes": notes.lines,
         "noted": notes.number,
     }
+
+
+def _cause(complaint: bytes) -> int:
+    """The errno that rsync gives; 0 when it gives none. A path that is too long leaves no room for it in the line."""
+    if _TOO_LONG in complaint or len(complaint) > _LONGEST_PATH:
+        return errno.ENAMETOOLONG
+    cause = _CAUSE.search(complaint)
+    return int(cause[1]) if cause else 0
 
 
 class _Kept:

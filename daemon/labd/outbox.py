@@ -34,9 +34,10 @@ _CLOSED = {errno.EACCES, errno.EPERM}
 _LASTING = _CLOSED | {
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST),
     *(errno.EINVAL, errno.EILSEQ, errno.EOPNOTSUPP, errno.EFBIG, errno.EMLINK, errno.ENODATA),
+    errno.ENOMEM,  # what rsync 3.5 says of a thousand nested folders
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_SHOWN = 120
+_SHOWN = 160
 
 
 class DeliveryError(LabdError):
@@ -162,5 +163,5 @@ def _shown(complaint: str) -> str:
     """What rsync said, short enough for a line of text."""
     text = re.sub(r"^rsync: (\[\w+\] )?", "", complaint)
     text = re.sub(r"^filename overflows max-path len by \d+: ", "the path is too long: ", text)
-    text = printable(text)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+    text = printable(text.replace("failed: Cannot allocate memory (12)", "is nested too deep"))
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]} … {text[-_SHOWN // 2 :]}"

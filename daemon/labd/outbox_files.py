@@ -117,10 +117,7 @@ def remove(paths: list[str]) -> None:
         except OSError as error:
             problems.append(error)
     for start in range(0, len(folders), _AT_ONCE):
-        try:
-            _remove_folders(folders[start : start + _AT_ONCE])
-        except OSError as error:
-            problems.append(error)
+        problems += _remove_folders(folders[start : start + _AT_ONCE])
     if problems:
         raise problems[0]
 
@@ -133,16 +130,19 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
-def _remove_folders(folders: list[str]) -> None:
+def _remove_folders(folders: list[str]) -> list[OSError]:
+    """What kept them from being removed."""
     # rm(1) goes to any depth; shutil.rmtree ends at Python's recursion limit.
     if run_program(["rm", "-rf", "--", *folders], _REMOVAL, _ignore) == 0:
-        return
+        return []
+    problems = []
     for folder in filter(os.path.lexists, folders):
         _open_folder(os.path.dirname(folder))
         open_up(folder)
         run_program(["rm", "-rf", "--", folder], _REMOVAL, _ignore)
         if os.path.lexists(folder):
-            raise OSError(errno.EACCES, "it cannot be removed", folder)
+            problems.append(OSError(errno.EACCES, "it cannot be removed", folder))
+    return problems
 
 
 def _ignore(line: bytes) -> None:

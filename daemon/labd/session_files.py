@@ -88,7 +88,7 @@ def _is_locked(descriptor: int) -> bool:
 
 def _decoded(line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = json.loads(line.decode())
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
