@@ -132,9 +132,9 @@ class Outbox:
                     self._do("open_up", folder=str(folder))
             done = self._do("rsync", arguments=["--ignore-errors", *arguments], seconds=_TIMEOUT)
         if done["code"] == _PARTIAL and _causes(done) <= _LASTING:
-            return _undelivered(done)
+            return _undelivered(done, source)
         if done["code"] not in (0, _VANISHED):
-            raise DeliveryError(_reason(done), next(iter(_causes(done) & _FULL), 0))
+            raise DeliveryError(_reason(done, source), next(iter(_causes(done) & _FULL), 0))
         return ()
 
     def _do(self, action: str, **arguments: Any) -> Any:
@@ -148,15 +148,18 @@ def _causes(done: Mapping[str, Any]) -> set[int]:
     return set(map(int, done["causes"]))
 
 
-def _reason(done: Mapping[str, Any]) -> str:
-    return _shown(done["complaints"][0]) if done["complaints"] else f"rsync code {done['code']}"
+def _reason(done: Mapping[str, Any], source: Path) -> str:
+    """The first that rsync complained of when it copied `source`, in paths below that."""
+    if not done["complaints"]:
+        return f"rsync code {done['code']}"
+    return _shown(done["complaints"][0].replace(f"{source}/", ""))
 
 
-def _undelivered(done: Mapping[str, Any]) -> tuple[str, ...]:
-    """What rsync could not deliver: the first, and how many."""
+def _undelivered(done: Mapping[str, Any], source: Path) -> tuple[str, ...]:
+    """What rsync could not deliver of `source`: the first, and how many."""
     more = done["complained"] - 1
     others = f", and {count(more, 'more problem')} like that" if more > 0 else ""
-    return (f"Not all results could be delivered: {_reason(done)}{others}.",)
+    return (f"Not all results could be delivered: {_reason(done, source)}{others}.",)
 
 
 def _shown(complaint: str) -> str:
