@@ -31,7 +31,7 @@ def deliver(lab: Lab, job: Job) -> Job:
     fault("delivering")
     occupy(lab, job)
     supervision = lab.watched.pop(job.id, None)
-    inputs, problem = _hashed_inputs(lab, job)
+    inputs, problem = hash_inputs(lab, job)
     done = supervision.finish() if supervision else Delivered()
     told = (*problem, *done.notes)
     if not done.mirrored:
@@ -64,8 +64,20 @@ def deliver(lab: Lab, job: Job) -> Job:
     return job
 
 
-def hash_inputs(lab: Lab, job: Job) -> Path:
-    """The file with the manifest of the job's snapshot; what is shared with the snapshot before is not read again.
+def hash_inputs(lab: Lab, job: Job) -> tuple[Path, tuple[str, ...]]:
+    """The file with the manifest of the job's snapshot, and what there is to say of it.
+
+    Never raises: results matter more than their receipt.
+    """
+    try:
+        return _hashed_inputs(lab, job), ()
+    except (LabdError, OSError) as error:
+        get().warning("inputs cannot be hashed", job=job.id, reason=str(error))
+        return lab.folder(job.snapshot) / "inputs.jsonl", ("The receipt has no list of the inputs.",)
+
+
+def _hashed_inputs(lab: Lab, job: Job) -> Path:
+    """The manifest of the job's snapshot; what is shared with the snapshot before is not read again.
 
     Raises HandsError, OSError.
     """
@@ -81,15 +93,6 @@ def hash_inputs(lab: Lab, job: Job) -> Path:
         os.link(manifest, part)
         os.replace(part, latest)
     return manifest
-
-
-def _hashed_inputs(lab: Lab, job: Job) -> tuple[Path, tuple[str, ...]]:
-    """The manifest of the inputs, and what there is to say of it: results matter more than their receipt."""
-    try:
-        return hash_inputs(lab, job), ()
-    except (LabdError, OSError) as error:
-        get().warning("inputs cannot be hashed", job=job.id, reason=str(error))
-        return lab.folder(job.snapshot) / "inputs.jsonl", ("The receipt has no list of the inputs.",)
 
 
 def _outputs(lab: Lab, job: Job) -> receipt.Manifest | None:
