@@ -291,6 +291,14 @@ def test_removing_goes_on_after_what_cannot_be_removed(ground: Ground) -> None:
     assert {path.name for path in ground.home.iterdir()} == {"inbox", "outbox", "roots"}
 
 
+def test_a_control_file_in_a_folder_that_cannot_be_written_is_removed_all_the_same(ground: Ground) -> None:
+    upload = ground.account.inbox / "p"
+    ground.ana.write(upload / "SUBMIT")
+    upload.chmod(0o500)
+    ground.hands.do(ground.who, "remove", paths=[str(upload / "SUBMIT"), str(upload / "CANCEL")])
+    assert list(upload.iterdir()) == []
+
+
 # What programs leave in /output
 
 
