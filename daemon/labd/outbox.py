@@ -20,6 +20,7 @@ from labd.outbox_files import MOST_STRAYS as MOST_STRAYS
 from labd.units import count, printable
 
 _TIMEOUT = 6 * 3600.0
+_SHORT = 600.0
 CONTENTS = (
     *("COMPLETE", "output", "run.log", "build.log", "receipt.json", "stray"),
     "requirements.proposed.txt",
@@ -104,7 +105,7 @@ class Outbox:
 
     def place(self, file: Path) -> None:
         """Put `file` in, under its own name. Raises DeliveryError."""
-        self._do("place", source=str(file), target=str(self._folder / file.name))
+        self._do("place", _SHORT, source=str(file), target=str(self._folder / file.name))
 
     def return_strays(self, part: str, upper: Path, ignore: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
         """Return what a program wrote below /code or /input (`part`).
@@ -121,7 +122,7 @@ class Outbox:
     def _rsync(self, options: Sequence[str], source: Path, target: Path, live: bool = False) -> tuple[str, ...]:
         """Make `target` what `source` is, sharing files with it; sentences about what cannot be."""
         arguments = ["--mkpath", *_MIRROR, *options, f"--link-dest={source}", f"{source}/", f"{target}/"]
-        self._do("make_ready", folder=str(self._folder))
+        self._do("make_ready", _SHORT, folder=str(self._folder))
         done = self._do("rsync", arguments=arguments, seconds=_TIMEOUT)
         if live and done["code"] in (_PARTIAL, _VANISHED):
             return ()
@@ -137,9 +138,9 @@ class Outbox:
             raise DeliveryError(_reason(done, source), next(iter(_causes(done) & _FULL), 0))
         return ()
 
-    def _do(self, action: str, **arguments: Any) -> Any:
+    def _do(self, action: str, within: float = _TIMEOUT + 60, **arguments: Any) -> Any:
         try:
-            return self._hands.do(self._who, action, timeout=_TIMEOUT + 60, **arguments)
+            return self._hands.do(self._who, action, timeout=within, **arguments)
         except HandsError as error:
             raise DeliveryError(error.message, error.errno) from error
 

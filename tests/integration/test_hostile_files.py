@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ from labd.config import Config
 from labd.hands import Hands, HandsError, Identity
 from labd.outbox import DeliveryError, Outbox
 from labd.receipt import hash_files
+from labd.schema import Size
 from labd.uploads import Look
+from labd.writing_limits import WritingLimits
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="one user has no other's rights to take on")
 
@@ -378,6 +382,36 @@ def test_a_look_at_what_is_held_survives_what_vanishes(ground: Ground) -> None:
     finally:
         mover.kill()
         mover.wait()
+
+
+class Failing(Hands):
+    """Hands that do nothing the first few times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def do(self, identity: Identity | None, action: str, *, timeout: float = 30.0, **arguments: Any) -> Any:
+        if self.times > 0:
+            self.times -= 1
+            raise HandsError("Input/output error", 5)
+        return super().do(identity, action, timeout=timeout, **arguments)
+
+
+def test_a_look_that_failed_is_no_proof_that_little_is_written(
+    ground: Ground, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ground.program("open('big', 'wb').write(bytes(3_000_000))")
+    hands = Failing(2)
+    settings = replace(Config().output, max_bytes=Size(2_000_000))
+    limits = WritingLimits(hands, 1, settings, [ground.delivery / "output", ground.folder / "none"], list)
+    try:
+        assert limits.broken() == ""
+        assert limits.due < time.time() + 1.0
+        assert limits.broken_at_the_end() == "its files hold 2.9 MB; the limit is 1.9 MB"
+    finally:
+        hands.trim(0)
+    assert capsys.readouterr().out.count("cannot see how much is written") == 1
 
 
 def test_the_manifest_is_made_again_from_what_did_not_change_and_never_fails_for_a_file(ground: Ground) -> None:
