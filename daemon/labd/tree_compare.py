@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import zip_longest
 from typing import Any
@@ -54,16 +55,16 @@ def changed_since(folder: str, since: int) -> dict[str, Any]:
     return {"newest": newest, "files": files}
 
 
-def _below(top: str, part: str) -> Any:
+def _below(top: str, part: str) -> Iterator[tuple[str, os.stat_result]]:
     """(path, status) of `top` and all that is below it."""
     try:
         status = os.lstat(top)
-    except FileNotFoundError:
-        return
-    yield part, status
-    if stat.S_ISDIR(status.st_mode):
-        for entry in entries(top, _ignore):
-            yield f"{part}/{entry.path}", entry.status
+        yield part, status
+        if stat.S_ISDIR(status.st_mode):
+            for entry in entries(top, _ignore):
+                yield f"{part}/{entry.path}", entry.status
+    except OSError as error:
+        _ignore(error)
 
 
 def _raise(error: OSError) -> None:

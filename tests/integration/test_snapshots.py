@@ -244,6 +244,13 @@ def test_what_vanishes_while_it_is_copied_is_an_upload_that_moves(inbox: Inbox) 
     assert list((inbox.folder / "1").iterdir()) == []
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="one user has nobody to hide files from")
+def test_a_part_that_was_closed_after_the_look_is_told_as_such(inbox: Inbox) -> None:
+    inbox.do("chmod 0 code")
+    with pytest.raises(snapshot.UnreadableError, match=r"code.*Permission denied"):
+        inbox.take()
+
+
 def test_the_notes_of_what_is_left_out_count_all_of_it(inbox: Inbox) -> None:
     (inbox.root / "input").mkdir()
     for number in range(3000):
