@@ -52,6 +52,13 @@ class Cgroup:
         except (OSError, ValueError, KeyError):
             return None
 
+    def processes(self) -> list[int]:
+        """Ids of the processes in it; none when it is gone."""
+        try:
+            return [int(line) for line in (self.memory / "cgroup.procs").read_text().split()]
+        except (OSError, ValueError):
+            return []
+
     def _v1(self) -> Usage:
         return Usage(
             cpu_seconds=_number(self.cpu / "cpuacct.usage") / 1e9,

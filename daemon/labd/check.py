@@ -135,8 +135,11 @@ def _left_out(root: Path, config: Config) -> Iterator[str]:
         yield f"Not part of the job: {_few(shown)} (labd reads {', '.join(PARTS)})"
     with TemporaryDirectory() as empty:
         # rsync itself, as it will be asked for the snapshot, without doing anything.
-        said = run(["rsync", "--dry-run", *snapshot.RULES, "--out-format=", f"{root}/", f"{empty}/"], timeout=_PATIENCE)
-    yield from (f"Note: {one_line(note)}" for note in snapshot.left_out(said.output))
+        lines: list[str] = []
+        command = ["rsync", "--dry-run", *snapshot.RULES, f"{root}/", f"{empty}/"]
+        run(command, timeout=_PATIENCE, on_output=lines.append)
+    left_out = snapshot.left_out([line.rstrip("\n") for line in lines], len(lines))
+    yield from (f"Note: {one_line(note)}" for note in left_out)
 
 
 def _warnings(root: Path, look: Look) -> Iterator[str]:

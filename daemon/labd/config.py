@@ -165,7 +165,8 @@ class Output:
     """What comes back, and how often."""
 
     interval: Duration = Duration(2.0)
-    max_bytes: Size = Size(100 * GIB)
+    max_bytes: Size = Size(100 * GIB)  # of all that a program writes: /output, HOME, and beside them
+    max_files: int = 1_000_000
     log: Size = Size(20 * 1024**2)  # run.log keeps the first and last half of this
 
 

@@ -6,42 +6,52 @@ repeated after a crash.
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from labd import copies, diagnosis, exact, job_folder, receipt
+from labd.errors import LabdError
 from labd.jobs import Job, State
 from labd.lab import Lab, fault, move, occupy
 from labd.log import get
+from labd.outbox import MOST_STRAYS
 from labd.status import page
-from labd.units import count
+from labd.supervision import Delivered, hash_outputs
+from labd.units import count, printable
 
 
 def deliver(lab: Lab, job: Job) -> Job:
     """Put everything into the outbox, commit the outcome, and clean up."""
     outcome = job.outcome
     assert outcome is not None
-    outbox, delivery = lab.outbox(job), lab.folder(job.id) / "delivery"
+    outbox, folder = lab.outbox(job), lab.folder(job.id)
+    delivery = folder / "delivery"
     fault("delivering")
     occupy(lab, job)
     supervision = lab.watched.pop(job.id, None)
-    inputs = hash_inputs(lab, job)
-    is_exact, outputs = supervision.finish() if supervision else (False, None)
-    if not is_exact:
-        outbox.mirror(delivery)
+    inputs, problem = hash_inputs(lab, job)
+    done = supervision.finish() if supervision else Delivered()
+    told = (*problem, *done.notes)
+    if not done.mirrored:
+        told += outbox.mirror(delivery)
     # The mirror may have begun before the last lines of the log were there.
     outbox.place_logs(delivery)
-    if outputs is None:
-        outputs = _outputs(lab, job)
-    notes = (*job.notes, *_remarks(lab, job, outputs))
+    outputs = done.outputs or _outputs(lab, job)
+    notes = tuple(dict.fromkeys((*job.notes, *told, *_unlisted(outputs), *_remarks(lab, job, outputs))))
     fault("mirrored")
     final = replace(job, state=outcome, changed=job.ended or job.changed, notes=notes)
     environment = lab.images.provenance(job.image) if job.image else {}
     if job.image:
         exact.remember(lab, job, environment)
     again = {"of": job.exact, "differences": exact.differences(lab, job, environment)} if job.exact else None
-    text = receipt.render(final, lab.store.events(job.id), environment, inputs, outputs, again)
-    outbox.show({"receipt.json": text, **page(job.project, final, None, time.time())})
+    head = receipt.render(final, lab.store.events(job.id), environment, again)
+    who = lab.accounts[job.user].identity
+    listed = outputs.file if outputs else folder / "none"
+    receipt.write(lab.hands, who, delivery / "receipt.json", head, inputs, listed)
+    outbox.place(delivery / "receipt.json")
+    outbox.show(page(job.project, final, None, time.time()))
     fault("before-complete")
     outbox.show({"COMPLETE": f"{job.id} {outcome.value}\n"})
     fault("complete")
@@ -54,47 +64,76 @@ def deliver(lab: Lab, job: Job) -> Job:
     return job
 
 
-def hash_inputs(lab: Lab, job: Job) -> receipt.Manifest:
-    """The manifest of the job's snapshot; what is shared with the snapshot before is not read again."""
+def hash_inputs(lab: Lab, job: Job) -> tuple[Path, tuple[str, ...]]:
+    """The file with the manifest of the job's snapshot, and what there is to say of it.
+
+    Never raises: results matter more than their receipt.
+    """
+    try:
+        return _hashed_inputs(lab, job), ()
+    except (LabdError, OSError) as error:
+        get().warning("inputs cannot be hashed", job=job.id, reason=str(error))
+        return lab.folder(job.snapshot) / "inputs.jsonl", ("The receipt has no list of the inputs.",)
+
+
+def _hashed_inputs(lab: Lab, job: Job) -> Path:
+    """The manifest of the job's snapshot; what is shared with the snapshot before is not read again.
+
+    Raises HandsError, OSError.
+    """
     folder = lab.folder(job.snapshot)
-    if not (folder / "snapshot").exists():
-        return {}
-    manifest = receipt.load_manifest(folder / "inputs")
-    if not manifest:
-        known = receipt.load_manifest(lab.config.paths.state / "manifests" / job.user / job.project)
-        manifest, _ = receipt.hash_files(lab.hands, None, folder / "snapshot", known, time.time())
-        receipt.save_manifest(folder / "inputs", manifest)
-        receipt.save_manifest(lab.config.paths.state / "manifests" / job.user / job.project, manifest)
+    manifest = folder / "inputs.jsonl"
+    if (folder / "snapshot").exists() and not manifest.exists():
+        latest = lab.config.paths.state / "manifests" / job.user / job.project
+        receipt.hash_files(lab.hands, None, folder / "snapshot", latest, manifest, time.time())
+        # For the next job of the project, which shares files with this one.
+        latest.parent.mkdir(parents=True, exist_ok=True)
+        part = latest.with_name(f"{latest.name}.part")
+        part.unlink(missing_ok=True)
+        os.link(manifest, part)
+        os.replace(part, latest)
     return manifest
 
 
-def _outputs(lab: Lab, job: Job) -> receipt.Manifest:
-    output = lab.folder(job.id) / "delivery" / "output"
-    if not output.exists():
-        return {}
-    manifest, _ = receipt.hash_files(lab.hands, lab.accounts[job.user].identity, output, {}, float("inf"))
-    return manifest
+def _outputs(lab: Lab, job: Job) -> receipt.Manifest | None:
+    """The manifest of /output; None when there is no /output, or it cannot be read."""
+    if not (lab.folder(job.id) / "delivery" / "output").exists():
+        return None
+    try:
+        return hash_outputs(lab.hands, lab.accounts[job.user], lab.folder(job.id), float("inf"))
+    except LabdError as error:
+        get().warning("output cannot be read", job=job.id, reason=error.message)
+        return None
 
 
-def _remarks(lab: Lab, job: Job, outputs: receipt.Manifest) -> list[str]:
+def _unlisted(outputs: receipt.Manifest | None) -> list[str]:
+    """What the receipt does not have of the outputs."""
+    missing = outputs.unread + outputs.unlisted if outputs else 0
+    return [f"{count(missing, 'file')} in /output could not be listed in receipt.json."] if missing else []
+
+
+def _remarks(lab: Lab, job: Job, outputs: receipt.Manifest | None) -> list[str]:
     """Return what the program wrote beside /output, and say so."""
     if job.started is None:
         return []
-    strays = []
+    strays: list[str] = []
+    undelivered: list[str] = []
     for part in ("code", "input"):
         scratch = lab.folder(job.id) / "scratch" / part
         copies.keep_changes(scratch)
         upper = scratch / "upper"
         if upper.exists():
-            found = lab.outbox(job).return_strays(part, upper, lab.language(job).template.ignore)
-            strays += [f"{part}/{name}" for name in found]
-    if job.outcome is State.SUCCEEDED and not outputs:
+            found, problems = lab.outbox(job).return_strays(part, upper, lab.language(job).template.ignore)
+            strays += [f"{part}/{printable(name)}" for name in found]
+            undelivered += problems
+    if job.outcome is State.SUCCEEDED and outputs and not outputs.files:
         told = diagnosis.nothing_in_output(strays)
-        return [f"{told.cause} {told.hint}"]
+        return [f"{told.cause} {told.hint}", *undelivered]
     if strays:
         names = ", ".join(strays[:3]) + (" …" if len(strays) > 3 else "")
-        return [f"Your program wrote {count(len(strays), 'file')} outside /output: {names}; see the folder stray/."]
-    return []
+        number = f"{'at least ' if len(strays) >= MOST_STRAYS else ''}{count(len(strays), 'file')}"
+        return [f"Your program wrote {number} outside /output: {names}; see the folder stray/.", *undelivered]
+    return undelivered
 
 
 def clean_up(lab: Lab, job: Job) -> None:

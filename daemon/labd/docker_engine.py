@@ -116,6 +116,10 @@ class DockerEngine:
         self._measure(job)
         return self._usage.get(job)
 
+    def processes(self, job: int) -> list[int]:
+        cgroup = self._cgroups.get(job)
+        return cgroup.processes() if cgroup else []
+
     def remove(self, job: int) -> None:
         with translated("remove the container"):
             with contextlib.suppress(self._docker.missing):

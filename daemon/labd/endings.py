@@ -12,6 +12,7 @@ from labd.diagnosis import Diagnosis, out_of_memory, timed_out
 from labd.engine import Condition, Phase, Usage
 from labd.jobs import Job, State
 
+_LESS = "Write less, remove what is not needed any more while it runs, or ask the administrator for a higher limit."
 _AGAIN = "Create the file RERUN in the project's inbox to run it again."
 
 
@@ -27,6 +28,8 @@ def understand(
         )
     if job.stopping is State.TIMED_OUT:
         return State.TIMED_OUT, timed_out(job.grant.timeout)
+    if job.stopping is State.OUTPUT_TOO_LARGE:
+        return job.stopping, Diagnosis(f"The program wrote too much: {job.stop_reason}.", _LESS)
     if job.stopping:
         return job.stopping, Diagnosis(f"The job was stopped: {job.stop_reason}.", "")
     if condition.interrupted:

@@ -103,6 +103,9 @@ class Engine(Protocol):
     def usage(self, job: int) -> Usage | None:
         """What the program used, by the last measurement there is; None if there never was one."""
 
+    def processes(self, job: int) -> list[int]:
+        """Ids of the program's processes on this machine, as far as they are known here."""
+
     def remove(self, job: int) -> None:
         """Remove what is left of the job in the engine. Raises EngineError."""
 

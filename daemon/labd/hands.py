@@ -22,6 +22,7 @@ from typing import Any
 
 from labd.commands import converse
 from labd.errors import LabdError
+from labd.log import get
 
 _KEPT_WORKERS = 3
 _ENDING = 2.0  # seconds in which a killed worker has to be gone
@@ -74,6 +75,8 @@ class Hands:
             self._end(worker)
             raise
         self._give_back(worker)
+        if "trace" in answer:
+            get().error("a defect of labd in work on files", action=action, trace=answer["trace"])
         if "error" in answer:
             raise HandsError(answer["error"], answer["errno"], answer["file"])
         return answer["value"]

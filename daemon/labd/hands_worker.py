@@ -9,22 +9,30 @@ only, because it is small on purpose: an idle lab has one of these.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
 import json
 import os
-import shutil
-import stat
-import subprocess
+import re
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable
 from typing import Any
 
+from labd.as_user import identity, run_program
+from labd.disk_usage import held
+from labd.manifest import compose, digest
+from labd.outbox_files import make_ready, open_up, place, remove, rotate, unignored, write
 from labd.session_files import read_sessions, remove_abandoned
 from labd.survey import scan
+from labd.tree_compare import changed_since, differs
+from labd.tree_walk import allow_depth
 
 Json = dict[str, Any]
 
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_KEPT_LINES = 20
+_LONGEST_PATH = 4000
+_TOO_LONG = b"filename overflows"
+_CAUSE = re.compile(rb"\((\d{1,3})\)$")
 
 
 def look(sessions: str, **inbox: Any) -> Json:
@@ -38,192 +46,95 @@ def look(sessions: str, **inbox: Any) -> Json:
     return {"transfers": transfers, **scan(**inbox)}
 
 
-def remove(paths: list[str]) -> None:
-    """Remove files, and folders with all that is in them; what is not there is fine."""
-    folders = [path for path in paths if os.path.isdir(path) and not os.path.islink(path)]
-    for path in set(paths) - set(folders):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-    if folders:
-        # rm(1) goes to any depth; shutil.rmtree ends at Python's recursion limit.
-        _run(["rm", "-rf", "--", *folders], 3600.0)
-
-
-def write(folder: str, files: dict[str, str]) -> None:
-    """Put text files into `folder`, each whole or not at all (temporary file, then rename), in the given order."""
-    os.makedirs(folder, exist_ok=True)
-    for name, text in files.items():
-        temporary = os.path.join(folder, f".{name}.labd")
-        # A leftover may be anything, also a link: O_EXCL makes sure that the file is a new one.
-        remove([temporary])
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-        target = os.path.join(folder, name)
-        if os.path.isdir(target) and not os.path.islink(target):
-            remove([target])
-        os.replace(temporary, target)
-
-
-def place(source: str, target: str) -> None:
-    """Make `target` the same file as `source` (a hard link), or a copy of it on another file system."""
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.lstat(source), os.lstat(target)):
-            return
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    temporary = f"{os.path.dirname(target)}/.{os.path.basename(target)}.labd"
-    remove([temporary])
-    try:
-        os.link(source, temporary, follow_symlinks=False)
-    except OSError:
-        shutil.copy2(source, temporary, follow_symlinks=False)
-    if os.path.isdir(target) and not os.path.islink(target):
-        remove([target])
-    os.replace(temporary, target)
-
-
-def rotate(folder: str, names: list[str], job: str, files: dict[str, str], keep: int) -> None:
-    """Move `names` of `folder` into history/<job>/, add `files` there, and keep the latest `keep` jobs only."""
-    history = os.path.join(folder, "history")
-    present = [name for name in names if os.path.lexists(os.path.join(folder, name))]
-    if present and keep:
-        os.makedirs(os.path.join(history, job), exist_ok=True)
-    for name in present:
-        old, new = os.path.join(folder, name), os.path.join(history, job, name)
-        remove([new])
-        if keep:
-            os.rename(old, new)
-        else:
-            remove([old])
-    if present and keep:
-        write(os.path.join(history, job), files)
-    with contextlib.suppress(FileNotFoundError):
-        for old_job in sorted(filter(str.isdecimal, os.listdir(history)), key=int)[: -keep or None]:
-            remove([os.path.join(history, old_job)])
-
-
 def rsync(arguments: list[str], seconds: float) -> Json:
-    """Run rsync; its exit code and the last of what it said."""
-    try:
-        done = _run(["rsync", *arguments], seconds)
-    except subprocess.TimeoutExpired:
-        return {"code": 30, "output": "rsync took too long"}
-    return {"code": done.returncode, "output": done.stdout[-65536:].decode("utf-8", "surrogateescape")}
+    """Run rsync; its exit code and what it said, the first lines of each kind with the number of all.
 
-
-def digest(folder: str, known: dict[str, list[Any]], settled: float) -> Json:
-    """SHA-256 of every regular file below `folder`: {path: [size, mtime_ns, inode, sha256]}.
-
-    What `known` says of a file that did not change since is taken over; files changed after `settled` (seconds since
-    the epoch) are left out: they are about to change again. Also the sum of all sizes.
+    "complaints" are errors, "complained" is their number and "causes" that of each errno; "notes" are other lines, and
+    "noted" is their number.
     """
-    found: dict[str, list[Any]] = {}
-    total = 0
-    for path, _, names, handle in os.fwalk(folder):
-        for name in names:
-            status = os.stat(name, dir_fd=handle, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode):
-                continue
-            # A sparse file fills the disk by its blocks, not by its length.
-            total += status.st_blocks * 512
-            relative = os.path.relpath(os.path.join(path, name), folder)
-            mark = [status.st_size, status.st_mtime_ns, status.st_ino]
-            entry = known.get(relative)
-            if entry and entry[:3] == mark:
-                found[relative] = entry
-            elif status.st_mtime <= settled:
-                with contextlib.suppress(OSError):
-                    found[relative] = [*mark, _sha256(os.open(name, _FILE, dir_fd=handle))]
-    return {"files": found, "bytes": total}
+    complaints, causes, notes = _Kept(), dict[int, int](), _Kept()
 
+    def take(line: bytes) -> None:
+        if line.startswith((b"rsync error:", b"IO error encountered")):
+            return  # that there were others
+        if line.startswith(b"rsync") or _TOO_LONG in line:
+            complaints.add(line)
+            number = _cause(line)
+            causes[number] = causes.get(number, 0) + 1
+        elif line:
+            notes.add(line)
 
-def _sha256(handle: int) -> str:
-    with open(handle, "rb", buffering=0) as file:
-        state = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            state.update(chunk)
-        return state.hexdigest()
-
-
-def unignored(folder: str, ignore: list[str]) -> list[str]:
-    """Files below `folder` that a program wrote, without the by-products called `ignore`; 1,000 at most."""
-    found: list[str] = []
-    for path, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in ignore)
-        for name in sorted(names):
-            full = os.path.join(path, name)
-            # overlayfs marks a deleted file with a character device: that is nothing that was written.
-            if name not in ignore and not stat.S_ISCHR(os.lstat(full).st_mode):
-                found.append(os.path.relpath(full, folder))
-        if len(found) >= 1000:
-            break
-    return found
-
-
-def _run(arguments: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
-    """Run a program that is for good what this process is only in effect: the researcher."""
-    user = os.geteuid()
-    root = os.getuid() == 0
-    os.seteuid(os.getuid())
     try:
-        return subprocess.run(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-            check=False,
-            user=user if root else None,
-            group=os.getegid() if root else None,
-            extra_groups=os.getgroups() if root else None,
-        )
-    finally:
-        os.seteuid(user)
+        code = run_program(["rsync", *arguments], seconds, take)
+    except TimeoutError:
+        code = 30
+    return {
+        "code": code,
+        "complaints": complaints.lines,
+        "complained": complaints.number,
+        "causes": {str(number): times for number, times in causes.items()},
+        "notes": notes.lines,
+        "noted": notes.number,
+    }
 
 
-@contextlib.contextmanager
-def _identity(identity: list[Any] | None) -> Iterator[None]:
-    """Be the researcher with [uid, gid, groups]; None: stay who we are."""
-    if identity is None or os.getuid() != 0:
-        yield
-        return
-    uid, gid, groups = identity
-    os.setgroups(groups)
-    os.setegid(gid)
-    os.seteuid(uid)
-    if (os.geteuid(), os.getegid(), sorted(os.getgroups())) != (uid, gid, sorted(groups)):
-        os._exit(70)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups([])
+def _cause(complaint: bytes) -> int:
+    """The errno that rsync gives; 0 when it gives none. A path that is too long leaves no room for it in the line."""
+    if _TOO_LONG in complaint or len(complaint) > _LONGEST_PATH:
+        return errno.ENAMETOOLONG
+    cause = _CAUSE.search(complaint)
+    return int(cause[1]) if cause else 0
+
+
+class _Kept:
+    """The first of many lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.number = 0
+
+    def add(self, line: bytes) -> None:
+        self.number += 1
+        if len(self.lines) < _KEPT_LINES:
+            self.lines.append(line.decode("utf-8", "surrogateescape"))
 
 
 _ACTIONS: dict[str, Callable[..., Any]] = {
-    action.__name__: action for action in (look, remove, write, place, rotate, rsync, digest, unignored)
+    action.__name__: action
+    for action in (
+        *(look, rsync, held, changed_since, differs, digest, compose),
+        *(make_ready, write, place, rotate, remove, open_up, unignored),
+    )
 }
+
+
+def _answer(request: Json) -> str:
+    """What becomes of `request`; whatever it meets, it has an answer."""
+    try:
+        with identity(request["identity"]):
+            value = _ACTIONS[request["action"]](**request["arguments"])
+        return json.dumps({"value": value})
+    except OSError as error:
+        reason = f"{error.strerror or error}"
+        return json.dumps({"error": reason, "errno": error.errno or 0, "file": _text(error.filename)})
+    except Exception as error:
+        reason = f"labd met an error of its own ({type(error).__name__})"
+        return json.dumps({"error": reason, "errno": 0, "file": "", "trace": traceback.format_exc()})
+
+
+def _text(name: Any) -> str:
+    return "" if name is None else os.fsdecode(name) if isinstance(name, str | bytes) else str(name)
 
 
 def main() -> None:
     """Serve requests until the other end closes."""
     os.umask(0o022)
+    allow_depth()
     for line in sys.stdin.buffer:
-        request = json.loads(line)
-        try:
-            with _identity(request["identity"]):
-                answer = {"value": _ACTIONS[request["action"]](**request["arguments"])}
-        except OSError as error:
-            answer = {
-                "error": f"{error.strerror or error}",
-                "errno": error.errno or 0,
-                "file": str(error.filename or ""),
-            }
-        except RecursionError:
-            answer = {"error": "The folders are nested too deep", "errno": 0, "file": ""}
-        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
-        sys.stdout.buffer.flush()
+        answer = _answer(json.loads(line))
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.buffer.write(answer.encode() + b"\n")
+            sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

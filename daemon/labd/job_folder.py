@@ -5,13 +5,14 @@ group, and nobody else, can pass through the folder (0710). What is in it is clo
 belongs to the researcher to everybody else.
 
     snapshot/   what was uploaded, frozen: code/ input/ job.toml
-    files       number of entries in the snapshot, as rsync counted them
-    inputs      manifest of the snapshot: path → size, mtime, inode, SHA-256
+    newest      the newest ctime in the upload when the snapshot was taken
+    inputs.jsonl   manifest of the snapshot: a line [path, size, mtime, inode, SHA-256] for each file
+    outputs.jsonl  the same of delivery/output, until that is in the outbox
     scratch/    what the program wrote below /code and /input: {code,input}/{upper,work}; where the disk takes no
                 copy-on-write views, {code,input}/copy is what it sees there, and becomes upper at the end
     home/       the program's HOME
     passwd, group
-    delivery/   what goes to the outbox: output/ (the program's /output), run.log, build.log
+    delivery/   what goes to the outbox: output/ (the program's /output), run.log, build.log, receipt.json
     undelivered there when the job has ended and its results could not be put into the outbox
 """
 
@@ -65,10 +66,19 @@ def home(account: Account) -> str:
     return f"/home/{account.name}"
 
 
+def written(folder: Path) -> list[Path]:
+    """The folders that the program can write, /output first."""
+    return [
+        folder / "delivery" / "output",
+        *(folder / "scratch" / part / "upper" for part in ("code", "input")),
+        folder / "home",
+    ]
+
+
 def remove_run(hands: Hands, folder: Path) -> None:
     """Remove what only the running program needed; the snapshot and the logs stay, and results that nobody has."""
-    results = () if (folder / UNDELIVERED).exists() else ("delivery/output",)
-    paths = [str(folder / name) for name in ("scratch", "home", *results)]
+    results = () if (folder / UNDELIVERED).exists() else ("delivery/output", "delivery/receipt.json")
+    paths = [str(folder / name) for name in ("scratch", "home", *results, "outputs.jsonl")]
     hands.do(None, "remove", timeout=3600.0, paths=paths)
 
 

@@ -190,9 +190,9 @@ class _Mirror:
         occupy(self.lab, self.job)
         fault("outbox-rotated")
 
-    def mirror(self, delivery: Path, live: bool = False) -> None:
+    def mirror(self, delivery: Path, live: bool = False) -> tuple[str, ...]:
         self.prepare()
-        self.lab.outbox(self.job).mirror(delivery, live)
+        return self.lab.outbox(self.job).mirror(delivery, live)
 
 
 def _wait_for_seat(lab: Lab, job: Job) -> Job:

@@ -1,15 +1,14 @@
 """receipt.json: what ran on what, and what came out, in figures that can be checked.
 
 This room owns the receipt's form and the hashing behind it. Hashing is done by the hands beside the running program;
-what did not change since is not read twice.
+what did not change since is not read twice. The lists of files are never in this process: they can be long.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,46 +17,63 @@ from labd.hands import Hands, Identity
 from labd.jobs import Job, State
 
 _TIMEOUT = 6 * 3600.0
-Manifest = dict[str, list[Any]]
-"""Path → size in bytes, mtime in ns, inode, SHA-256."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A list of files with their SHA-256 (see `manifest`), on disk."""
+
+    file: Path
+    files: int  # lines in it
+    unread: int = 0  # files and folders that could not be read
+    unlisted: int = 0  # files for which there was no room
 
 
 def hash_files(
-    hands: Hands, identity: Identity | None, folder: Path, known: Manifest, settled: float
-) -> tuple[Manifest, int]:
-    """SHA-256 of the files in `folder` that did not change after `settled`, and the bytes that all of them hold.
+    hands: Hands, identity: Identity | None, folder: Path, known: Path, target: Path, settled: float
+) -> Manifest:
+    """Write to `target` the SHA-256 of the files in `folder` that did not change after `settled` (seconds since epoch).
 
-    Read as `identity`, with `known` taken over for what did not change. Raises HandsError.
+    Read as `identity`, with what the manifest `known` says taken over for what did not change. Raises HandsError.
     """
-    found = hands.do(identity, "digest", timeout=_TIMEOUT, folder=str(folder), known=known, settled=settled)
-    return found["files"], found["bytes"]
+    count = hands.do(
+        None,
+        "digest",
+        timeout=_TIMEOUT,
+        folder=str(folder),
+        known=str(known),
+        target=str(target),
+        owner=_owner(identity),
+        settled=settled,
+    )
+    return Manifest(target, **count)
 
 
-def load_manifest(file: Path) -> Manifest:
-    """The manifest that an earlier job left in `file`; empty when there is none."""
-    try:
-        return dict(json.loads(file.read_text()))
-    except (OSError, ValueError):
-        return {}
+def write(hands: Hands, identity: Identity, file: Path, head: str, inputs: Path, outputs: Path) -> None:
+    """Make `file` the receipt that begins with `head`, with two manifests; it is `identity`'s. Raises HandsError."""
+    hands.do(
+        None,
+        "compose",
+        timeout=_TIMEOUT,
+        head=head,
+        inputs=str(inputs),
+        outputs=str(outputs),
+        target=str(file),
+        owner=_owner(identity),
+    )
 
 
-def save_manifest(file: Path, manifest: Manifest) -> None:
-    """Keep `manifest` in `file` for the next job of the project."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(manifest))
-    os.replace(part, file)
+def _owner(identity: Identity | None) -> tuple[Any, ...] | None:
+    return (identity.uid, identity.gid, identity.groups) if identity else None
 
 
 def render(
     job: Job,
     events: list[tuple[float, State]],
     environment: Mapping[str, Any],
-    inputs: Manifest,
-    outputs: Manifest,
     exact: Mapping[str, Any] | None = None,
 ) -> str:
-    """The text of receipt.json. Times are ISO 8601 in UTC, sizes bytes, hashes SHA-256 in hex.
+    """The text of receipt.json without its lists of files. Times are ISO 8601 in UTC, sizes bytes.
 
     `exact`: of which job this one was to have the very environment, and what differs.
     """
@@ -78,14 +94,8 @@ def render(
         "cpu_seconds": job.cpu_seconds,
         "environment": dict(environment),
         **({"exact": dict(exact)} if exact else {}),
-        "inputs": _listed(inputs),
-        "outputs": _listed(outputs),
     }
     return json.dumps(receipt, indent=1) + "\n"
-
-
-def _listed(manifest: Manifest) -> list[dict[str, Any]]:
-    return [{"path": path, "bytes": entry[0], "sha256": entry[3]} for path, entry in sorted(manifest.items())]
 
 
 def _iso(time: float | None) -> str | None:

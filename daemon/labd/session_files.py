@@ -9,6 +9,7 @@ means.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -19,42 +20,62 @@ from typing import Any
 _MOST = 500
 _ABANDONED = 3600.0
 _LARGEST = 1 << 20
+_LARGEST_TOGETHER = 1 << 20
+_MOST_LOOKED_AT = 10_000
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# What the researcher can have done to the folder; anything else (a file server that does not answer) is no answer.
+_NO_RECORDS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES)
 
 
 def read_sessions(folder: str) -> list[dict[str, Any]]:
     """The sessions in `folder`, oldest first: name of the file, whether it is alive, its whole lines.
 
-    What is no such file is left out.
+    The latest 500, and 1 MiB of them, at most. What is no such file is left out. Raises OSError when the disk fails.
     """
     found = []
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for name in sorted(os.listdir(folder))[-_MOST:]:
-            if not name.startswith("."):
-                with contextlib.suppress(OSError):
-                    found.append({"id": name, **_read(os.path.join(folder, name))})
-    return found
+    room = _LARGEST_TOGETHER
+    for name in reversed(sorted(name for name in _names(folder) if not name.startswith("."))[-_MOST:]):
+        if room > 0:
+            with contextlib.suppress(OSError):
+                session, size = _read(os.path.join(folder, name))
+                room -= size
+                found.append({"id": name, **session})
+    return found[::-1]
 
 
 def remove_abandoned(folder: str) -> None:
     """Remove what gateways left that were killed before their file had its name: hidden, unlocked and an hour old."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for name in os.listdir(folder):
-            path = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                is_old = name.startswith(".") and time.time() - os.lstat(path).st_mtime > _ABANDONED
-                if is_old and not _read(path)["alive"]:
-                    os.unlink(path)
+    for name in _names(folder)[:_MOST_LOOKED_AT]:
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError):
+            is_old = name.startswith(".") and time.time() - os.lstat(path).st_mtime > _ABANDONED
+            if is_old and not _read(path)[0]["alive"]:
+                os.unlink(path)
 
 
-def _read(path: str) -> dict[str, Any]:
+def _names(folder: str) -> list[str]:
+    """What is in `folder`. Its owner may have closed it: then it is opened, for without it no transfer is known."""
+    try:
+        status = os.lstat(folder)
+        if stat.S_ISDIR(status.st_mode) and status.st_mode & 0o700 != 0o700 and status.st_uid == os.geteuid():
+            os.chmod(folder, 0o700)
+        return os.listdir(folder)
+    except OSError as error:
+        if error.errno in _NO_RECORDS:
+            return []
+        raise
+
+
+def _read(path: str) -> tuple[dict[str, Any], int]:
+    """The session in the file `path`, and how many bytes were read."""
     with open(os.open(path, _OPEN), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError
         # The lock first: what is read after it was free is all there will ever be.
         alive = _is_locked(file.fileno())
-        lines = file.read(_LARGEST).split(b"\n")[:-1]
-    return {"alive": alive, "lines": [line for line in map(_decoded, lines) if line]}
+        content = file.read(_LARGEST)
+    lines = [line for line in map(_decoded, content.split(b"\n")[:-1]) if line]
+    return {"alive": alive, "lines": lines}, len(content)
 
 
 def _is_locked(descriptor: int) -> bool:
@@ -67,7 +88,7 @@ def _is_locked(descriptor: int) -> bool:
 
 def _decoded(line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line)
-    except ValueError:
+        value = json.loads(line.decode())
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -7,22 +7,23 @@ anything did change. It never decides whether there is a job.
 
 from __future__ import annotations
 
-import filecmp
+import contextlib
 import os
 import re
-import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labd.accounts import Account
 from labd.errors import LabdError
-from labd.hands import Hands
+from labd.hands import Hands, HandsError
 from labd.layout import PARTS
+from labd.log import get
+from labd.units import printable
 
 _TIMEOUT = 6 * 3600.0
-_ITEM = re.compile(r"^([<>ch.][fdLDS])(\S{9}) (.+)$")
-_TOTAL = re.compile(r"^Number of files: ([\d,.]+)", re.MULTILINE)
+_LOOK = 600.0
 _LEFT_OUT = re.compile(
     r'^(?:skipping non-regular file "(?P<special>.*)"|ignoring unsafe symlink "(?P<link>.*)" -> .*)$'
 )
@@ -35,9 +36,9 @@ RULES = (
     *(
         "--numeric-ids",
         "--chmod=Du+rwx,Fu+rw,ug-s",
-        # name1: without it, rsync 3.5 does not tell of unsafe links.
-        "--info=symsafe1,nonreg1,name1,stats2",
-        "--out-format=%i %n",
+        # name1: without it, rsync 3.5 does not tell of unsafe links. Names of files are not printed all the same.
+        "--info=symsafe1,nonreg1,name1",
+        "--out-format=",
     ),
     *(f"--include=/{part}{'' if '.' in part else '/***'}" for part in PARTS),
     "--exclude=*",
@@ -78,34 +79,89 @@ def take(
             discard(hands, old)
     part.mkdir(mode=0o700)
     try:
-        output = _copy(hands, account, source, part, previous)
+        newest, said = _copy(hands, account, source, part, previous, unmoved)
         if not unmoved():
             raise MovedError
         for folder in ("code", "input"):
             (part / folder).mkdir(exist_ok=True)
-        if previous and not _differs(output, part, previous):
+        if previous and not _differs(hands, part, previous):
             discard(hands, part)
             return Taken(changed=False)
         # The files are the researcher's, so that the program can change its own view of them; this folder is not.
         os.chown(part, os.getuid(), os.getgid())
         part.chmod(0o700)
-        (part.parent / "files").write_text(_total(output))
+        _newest_file(target).write_text(str(newest))
         os.replace(part, target)
-        return Taken(changed=True, notes=left_out(output))
+        return Taken(changed=True, notes=left_out(said["notes"], said["noted"]))
     except BaseException:
-        discard(hands, part)
+        # The cause must not be lost over what is left: the next try removes that, too.
+        with contextlib.suppress(HandsError):
+            discard(hands, part)
         raise
 
 
 def discard(hands: Hands, folder: Path) -> None:
-    """Remove a snapshot, or what there is of one."""
+    """Remove a snapshot, or what there is of one. Raises HandsError."""
     hands.do(None, "remove", timeout=3600.0, paths=[str(folder)])
 
 
-def _copy(hands: Hands, account: Account, source: Path, target: Path, previous: Path | None) -> str:
-    arguments = [*RULES]
+def _copy(
+    hands: Hands, account: Account, source: Path, part: Path, previous: Path | None, unmoved: Callable[[], bool]
+) -> tuple[int, Any]:
+    """The newest ctime in `source`, and what rsync said of copying it."""
+    since = _newest(previous) if previous else 0
+    seen = hands.do(account.identity, "changed_since", timeout=_LOOK, folder=str(source), since=since)
+    said = _rsync(hands, account, source, part, [f"--link-dest={previous}"] if previous else [], unmoved)
     if previous:
-        arguments.append(f"--link-dest={previous}")
+        _compare_disguised(hands, account, source, part, previous, seen["files"], unmoved)
+    return seen["newest"], said
+
+
+def _compare_disguised(
+    hands: Hands,
+    account: Account,
+    source: Path,
+    part: Path,
+    previous: Path,
+    changed: Sequence[Sequence[Any]] | None,
+    unmoved: Callable[[], bool],
+) -> None:
+    """Have rsync compare by content what changed since `previous`, but has the size and the time that it had then.
+
+    Transfers that set times can bring new bytes like that, and by itself rsync takes such a file for the same.
+    `changed` is what `changed_since` found.
+    """
+    disguised = None if changed is None else [path for path, *mark in changed if _mark(previous / path) == mark]
+    if disguised == []:
+        return
+    options = ["--checksum"]
+    names = part.with_name("disguised")
+    if disguised is not None:
+        names.write_bytes(b"".join(os.fsencode(path) + b"\0" for path in disguised))
+        options += ["--from0", f"--files-from={names}"]
+    try:
+        _rsync(hands, account, source, part, options, unmoved)
+    finally:
+        names.unlink(missing_ok=True)
+
+
+def _mark(file: Path) -> list[int] | None:
+    try:
+        status = os.lstat(file)
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _rsync(
+    hands: Hands,
+    account: Account,
+    source: Path,
+    target: Path,
+    options: Sequence[str],
+    unmoved: Callable[[], bool],
+) -> Any:
+    arguments = [*RULES, *options]
     if os.getuid() == 0:
         # rsync starts "<this> HOST rsync --server --sender …"; as host, env(1) just runs the rest.
         identity = account.identity
@@ -114,71 +170,47 @@ def _copy(hands: Hands, account: Account, source: Path, target: Path, previous: 
     else:
         arguments.append(f"{source}/")
     done = hands.do(None, "rsync", timeout=_TIMEOUT + 60, arguments=[*arguments, f"{target}/"], seconds=_TIMEOUT)
-    if done["code"] == 24:
-        raise MovedError
     if done["code"] != 0:
-        raise UnreadableError(_complaint(done["output"]), "Give yourself the right to read everything (chmod -R u+rX).")
-    return str(done["output"])
+        # A file that vanished is no file that cannot be read.
+        if done["code"] == 24 or not unmoved():
+            raise MovedError
+        raise UnreadableError(_complaint(done), "Give yourself the right to read everything (chmod -R u+rX).")
+    return done
 
 
-def _complaint(output: str) -> str:
-    lines = [line for line in output.splitlines() if line.startswith("rsync:")]
-    return (
-        f"The upload could not be read: {lines[0].removeprefix('rsync: ')}" if lines else UnreadableError.__doc__ or ""
-    )
+def _complaint(done: Any) -> str:
+    said = done["complaints"][0].removeprefix("rsync: ") if done["complaints"] else f"rsync code {done['code']}"
+    return f"The upload could not be read: {said}"
 
 
-def _differs(output: str, new: Path, old: Path) -> bool:
-    """Whether the snapshot `new` differs in content from `old`, given what rsync said of copying it.
-
-    What rsync did not mention is a hard link to `old`. What it created new is a difference; what it sent because size
-    or time differ is compared. With all of `new` found in `old`, an equal number of entries means that nothing is gone.
-    """
-    if (old.parent / "files").read_text() != _total(output):
+def _differs(hands: Hands, new: Path, old: Path) -> bool:
+    """Whether the snapshot `new` differs from `old`; true when nobody can tell, for no work may be lost."""
+    try:
+        return bool(hands.do(None, "differs", timeout=_TIMEOUT, new=str(new), old=str(old)))
+    except HandsError as error:
+        get().warning("the snapshot before cannot be compared", reason=error.message, file=str(old))
         return True
-    for line in output.splitlines():
-        item = _ITEM.match(line)
-        if not item:
-            continue
-        kind, change, name = item[1], item[2], _unescape(item[3])
-        if kind[1] == "d" and name == "./":
-            continue
-        if "+++" in change or (kind[1] == "L" and change.strip(".") not in ("", "t")):
-            return True
-        if kind == ">f" and not _same_file(new / name, old / name):
-            return True
-    return False
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    return all(stat.S_ISREG(os.lstat(path).st_mode) for path in (one, other)) and filecmp.cmp(one, other, shallow=False)
+def _newest_file(snapshot: Path) -> Path:
+    return snapshot.with_name("newest")
 
 
-def _unescape(name: str) -> str:
-    """A file name from rsync's output, in which other than printable bytes stand as \\#ooo (rsync(1), -8)."""
-    raw = os.fsencode(name)
-    return os.fsdecode(re.sub(rb"\\#(\d{3})", lambda match: bytes([int(match[1], 8)]), raw))
+def _newest(snapshot: Path) -> int:
+    """The newest ctime in the upload when `snapshot` was taken, in nanoseconds; 0 when nobody knows any more."""
+    try:
+        return int(_newest_file(snapshot).read_text())
+    except (OSError, ValueError):
+        return 0
 
 
-def _total(output: str) -> str:
-    match = _TOTAL.search(output)
-    if match is None:
-        raise UnreadableError("rsync did not say how many files it copied.", "Tell the administrator.")
-    return match[1]
-
-
-def left_out(output: str) -> tuple[str, ...]:
-    """Sentences about what rsync, run with RULES, said that it left out."""
+def left_out(lines: Iterable[str], total: int) -> tuple[str, ...]:
+    """Sentences about what rsync, run with RULES, said that it left out: the first of `total` lines are `lines`."""
     notes = []
-    for match in filter(None, map(_LEFT_OUT.match, output.splitlines())):
+    for match in list(filter(None, map(_LEFT_OUT.match, lines)))[:_NOTES]:
         if match["special"] is not None:
-            notes.append(f"{match['special']} was left out: it is not a file or folder.")
+            notes.append(f"{printable(match['special'])} was left out: it is not a file or folder.")
         else:
-            notes.append(f"{match['link']} was left out: it is a link that leads out of the project.")
-    return _shortened(notes)
-
-
-def _shortened(notes: Sequence[str]) -> tuple[str, ...]:
-    if len(notes) <= _NOTES:
-        return tuple(notes)
-    return (*notes[:_NOTES], f"{len(notes) - _NOTES} more of the kind were left out.")
+            notes.append(f"{printable(match['link'])} was left out: it is a link that leads out of the project.")
+    more = total - len(notes)
+    return (*notes, f"{more} more of the kind were left out.") if notes and more > 0 else tuple(notes)

@@ -29,7 +29,7 @@ _WORDS = {
     State.BUILD_FAILED: "failed: the environment could not be built (see build.log)",
     State.TIMED_OUT: "stopped: its time was over",
     State.OUT_OF_MEMORY: "failed: out of memory",
-    State.OUTPUT_TOO_LARGE: "stopped: /output grew too large",
+    State.OUTPUT_TOO_LARGE: "failed: it wrote too much",
     State.CANCELLED: "cancelled",
     State.INTERRUPTED: "interrupted",
 }

@@ -6,10 +6,11 @@ starts a program, and never judges its end.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,17 +19,28 @@ from labd.config import Output
 from labd.engine import Condition, Engine, EngineError, Phase
 from labd.errors import LabdError
 from labd.hands import Hands
+from labd.job_folder import written
 from labd.jobs import Job, State
 from labd.log import get
+from labd.log_follower import LogFollower
 from labd.receipt import Manifest, hash_files
 from labd.run_log import RunLog
-from labd.units import human_duration, human_size
+from labd.units import human_duration
+from labd.writing_limits import WritingLimits
 
 _ENGINE_RETRY = 2.0
 _HASH_SHARE = 10
-_LOG_START = 256
 _FIRST_TICK = 0.5
-_FLUSH = 0.2
+_OPENING = 3600.0
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What was done of the delivery when a program had ended."""
+
+    mirrored: bool = False  # whether the outbox has all of /output that it can have
+    outputs: Manifest | None = None  # all of /output; None when it could not be read
+    notes: tuple[str, ...] = ()  # what there is to say of it
 
 
 class Mirror(Protocol):
@@ -37,8 +49,8 @@ class Mirror(Protocol):
     def prepare(self) -> None:
         """Put away what the outbox has of an earlier job. Raises LabdError."""
 
-    def mirror(self, delivery: Path, live: bool = False) -> None:
-        """Make the outbox what `delivery` is. Raises LabdError."""
+    def mirror(self, delivery: Path, live: bool = False) -> tuple[str, ...]:
+        """Make the outbox what `delivery` is; notes on what it cannot have. Raises LabdError."""
 
 
 @dataclass
@@ -58,12 +70,20 @@ class Supervision:
     def __post_init__(self) -> None:
         self._mirroring: threading.Thread | None = None
         self._hashing: threading.Thread | None = None
-        self._has_ended = self._is_exact = self._is_hashed = False
-        self._outputs: Manifest = {}
+        self._looking: threading.Thread | None = None
+        self._has_ended = self._is_over = False
+        self._lock = threading.Lock()
+        self._end = Delivered()
         self._hash_due = 0.0
-        self._log: RunLog | None = None
-        self._reader: threading.Thread | None = None
         self._troubled = False
+        self._limits = WritingLimits(
+            self.hands,
+            self.job.id,
+            self.settings,
+            written(self.delivery.parent),
+            lambda: self.engine.processes(self.job.id),
+        )
+        self._log = LogFollower(self.engine, self.job.id, self._open_log)
 
     def until_end(self, started: float) -> Condition:
         """Watch until the program has ended, whatever happens to Docker meanwhile, and how it did.
@@ -78,7 +98,8 @@ class Supervision:
         next_tick = time.time() + min(_FIRST_TICK, self.settings.interval)
         told_to_stop = False
         while True:
-            ended = self.engine.wait(self.job.id, max(0.0, min(next_tick, deadline) - time.time()))
+            pause = min(next_tick, self._limits.due, deadline) - time.time()
+            ended = self.engine.wait(self.job.id, max(0.0, pause))
             if ended and (condition := self._ended()):
                 return condition
             if time.time() >= deadline and not told_to_stop:
@@ -86,34 +107,39 @@ class Supervision:
                 limit = human_duration(self.job.grant.timeout)
                 self.stop(State.TIMED_OUT, f"it ran for {limit}, the time it was given")
                 deadline = float("inf")
+            if time.time() >= self._limits.due and not _is_at_work(self._looking):
+                # Until it has ended, which says when the next one is due.
+                self._limits.due = float("inf")
+                self._looking = _after(None, self._look)
             if time.time() >= next_tick:
                 self._tick()
                 next_tick = time.time() + self.settings.interval
 
-    def finish(self) -> tuple[bool, Manifest | None]:
-        """Wait for the mirror and the hashing that began when the program ended.
-
-        Whether the mirror is exact, and the manifest of /output, or None if that could not be read.
-        """
+    def finish(self) -> Delivered:
+        """Wait for the mirror and the hashing that began when the program ended; what they came to."""
         for thread in (self._mirroring, self._hashing):
             if thread is not None:
                 thread.join()
-        return self._is_exact, self._outputs if self._is_hashed else None
+        return self._end
 
     def _ended(self) -> Condition | None:
         """How the program ended; None when it did not, or when Docker cannot tell yet."""
         if not self._has_ended:
             self._has_ended = True
             # Docker takes tens of milliseconds to notice the end: enough to put the results in place.
-            self._mirroring = _after(self._mirroring, self._mirror_exactly)
-            self._hashing = _after(self._hashing, self._hash_all)
+            self._looking = _after(self._looking, self._look_at_all)
+            self._mirroring = _after(self._mirroring, self._mirror_exactly, self._looking)
+            self._hashing = _after(self._hashing, self._hash_all, self._looking)
         try:
             condition = self.engine.poll(self.job.id)
             if condition.phase is Phase.RUNNING:
                 self.finish()
-                self._has_ended = self._is_exact = self._is_hashed = False
+                self._has_ended, self._end = False, Delivered()
                 return None
-            self._finish_log()
+            if self._looking is not None:
+                self._looking.join()
+            if reason := self._log.finish():
+                self._note(f"run.log is not whole ({reason}).")
             return condition
         except EngineError as error:
             get().warning("waiting for Docker", job=self.job.id, reason=error.message)
@@ -123,11 +149,11 @@ class Supervision:
     def _tick(self) -> None:
         """Beside the wait for the end, which must not be late."""
         self.engine.usage(self.job.id)
-        self._follow_log()
+        self._log.follow()
         self.tell()
-        if self._mirroring is None or not self._mirroring.is_alive():
+        if not _is_at_work(self._mirroring):
             self._mirroring = _after(None, self._mirror)
-        if time.time() >= self._hash_due and (self._hashing is None or not self._hashing.is_alive()):
+        if time.time() >= self._hash_due and not _is_at_work(self._hashing):
             self._hashing = _after(None, self._hash_settled)
 
     def _prepare(self) -> None:
@@ -136,6 +162,20 @@ class Supervision:
         except LabdError as error:
             get().warning("outbox not up to date", job=self.job.id, reason=error.message)
             self._troubled = True
+
+    def _look(self) -> None:
+        """Stop the program if it has written too much."""
+        if (reason := self._limits.broken()) and not self._is_over:
+            self._is_over = True
+            self.stop(State.OUTPUT_TOO_LARGE, reason)
+
+    def _look_at_all(self) -> None:
+        """Judge what the program that has ended wrote, and see that its owner can read all of it."""
+        if reason := self._limits.broken_at_the_end():
+            self.stop(State.OUTPUT_TOO_LARGE, reason)
+        if self._limits.is_closed:
+            with contextlib.suppress(LabdError):
+                self.hands.do(self.account.identity, "open_up", timeout=_OPENING, folder=str(self.delivery / "output"))
 
     def _mirror(self) -> None:
         try:
@@ -148,92 +188,57 @@ class Supervision:
 
     def _mirror_exactly(self) -> None:
         try:
-            self.outbox.mirror(self.delivery)
-            self._is_exact = True
+            notes = self.outbox.mirror(self.delivery)
+            with self._lock:
+                self._end = replace(self._end, mirrored=True, notes=(*self._end.notes, *notes))
         except LabdError as error:
             get().warning("outbox not up to date", job=self.job.id, reason=error.message)
 
     def _hash_settled(self) -> None:
-        """Hash what has stopped changing, so that little is left for the end; and see how much there is."""
+        """Hash what has stopped changing, so that little is left for the end."""
         began = time.time()
-        size = self._hash(began - self.settings.interval)
+        self._hash(began - self.settings.interval)
         self._hash_due = time.time() + _HASH_SHARE * (time.time() - began)
-        if size > self.settings.max_bytes:
-            limit = human_size(self.settings.max_bytes)
-            self.stop(State.OUTPUT_TOO_LARGE, f"/output grew to {human_size(size)}; the limit is {limit}")
 
     def _hash_all(self) -> None:
-        self._hash(float("inf"))
+        outputs = self._hash(float("inf"))
+        with self._lock:
+            self._end = replace(self._end, outputs=outputs)
 
-    def _hash(self, settled: float) -> int:
-        output = self.delivery / "output"
+    def _hash(self, settled: float) -> Manifest | None:
         try:
-            self._outputs, size = hash_files(self.hands, self.account.identity, output, self._outputs, settled)
-            self._is_hashed = self._has_ended
-            return size
+            return hash_outputs(self.hands, self.account, self.delivery.parent, settled)
         except LabdError as error:
             get().warning("output cannot be read", job=self.job.id, reason=error.message)
-            return 0
+            return None
 
-    # run.log: followed from the first tick on, and read as a whole at the end. Docker's stream loses lines while Docker
-    # turns its own file over, and ends when Docker restarts. What Docker has at the end is whole, but for the beginning
-    # of a very long output, and that the follower has.
-
-    def _follow_log(self) -> None:
-        if self._reader is None or not self._reader.is_alive():
-            before = self._retire_log()
-            self._log = self._open_log()
-            self._reader = threading.Thread(target=self._read_log, args=(self._log, before), daemon=True)
-            self._reader.start()
-        elif self._log:
-            self._log.flush()
-
-    def _read_log(self, log: RunLog, before: bytes) -> None:
-        """Follow the output into `log`; `before` is the beginning that an earlier stream had."""
-        try:
-            flushed = 0.0
-            for chunk in _with_beginning(log, before, self.engine.logs(self.job.id, follow=True)):
-                log.feed(chunk)
-                if time.monotonic() - flushed > _FLUSH:
-                    log.flush()
-                    flushed = time.monotonic()
-        except EngineError as error:
-            get().warning("run.log is behind", job=self.job.id, reason=error.message)
-
-    def _finish_log(self) -> None:
-        before = self._retire_log()
-        log = self._open_log()
-        for whole in _with_beginning(log, before, self.engine.logs(self.job.id, follow=False)):
-            log.feed(whole)
-        log.flush()
-
-    def _retire_log(self) -> bytes:
-        """Keep a reader that is late from writing run.log; the beginning that it had."""
-        if self._log is None:
-            return b""
-        self._log.retire()
-        return self._log.head
+    def _note(self, note: str) -> None:
+        with self._lock:
+            self._end = replace(self._end, notes=(*self._end.notes, note))
 
     def _open_log(self) -> RunLog:
         identity = self.account.identity
         return RunLog(self.delivery / "run.log", self.settings.log, identity.uid, identity.gid)
 
 
-def _with_beginning(log: RunLog, before: bytes, output: Iterator[bytes]) -> Iterator[bytes]:
-    """`output`, after giving `log` the beginning `before` if Docker has dropped it."""
-    for number, chunk in enumerate(output):
-        start = min(len(before), len(chunk), _LOG_START)
-        if number == 0 and before[:start] != chunk[:start]:
-            log.begin_with(before)
-        yield chunk
+def hash_outputs(hands: Hands, account: Account, folder: Path, settled: float) -> Manifest:
+    """The manifest of the /output in the job's `folder`, without what changed after `settled`. Raises HandsError."""
+    file = folder / "outputs.jsonl"
+    return hash_files(hands, account.identity, folder / "delivery" / "output", file, file, settled)
 
 
-def _after(before: threading.Thread | None, work: Callable[[], None]) -> threading.Thread:
-    """A thread that does `work` when `before` has ended."""
+def _is_at_work(thread: threading.Thread | None) -> bool:
+    return thread is not None and thread.is_alive()
+
+
+def _after(
+    before: threading.Thread | None, work: Callable[[], None], too: threading.Thread | None = None
+) -> threading.Thread:
+    """A thread that does `work` when `before` (and `too`) has ended."""
 
     def run() -> None:
-        if before is not None:
-            before.join()
+        for thread in filter(None, (before, too)):
+            thread.join()
         work()
 
     thread = threading.Thread(target=run, daemon=True)

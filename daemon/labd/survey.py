@@ -7,6 +7,7 @@ imports the standard library only, opens folders and never a file, and follows n
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import time
@@ -21,40 +22,76 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CL
 _SAMPLE = 100
 _SAMPLE_DEPTH = 4
 _CODE_NAMES = 1000
+_TRIES = 3
+_SHOWN = 3
 
 
 def scan(inbox: str, names: list[str] | None, max_files: int, max_depth: int) -> Json:
     """What is in `inbox`: an entry for each file or folder, or for those called `names` that are there.
 
-    Also the CPU time that it took, in seconds.
+    Also the CPU time that it took, in seconds. What is wrong with one entry is told in that entry. Raises OSError when
+    the inbox itself cannot be looked into; one that is not there is empty.
     """
     began = time.process_time()
     entries = []
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), _open_folder(inbox) as folder:
+    with contextlib.suppress(FileNotFoundError), _open_folder(inbox) as folder:
         for name in sorted(os.listdir(folder)) if names is None else names:
-            with contextlib.suppress(FileNotFoundError):
-                entries.append(_entry(folder, name, max_files, max_depth))
+            if entry := _entry(folder, name, max_files, max_depth):
+                entries.append(entry)
     return {"entries": entries, "cost": time.process_time() - began}
 
 
-def _entry(inbox: int, name: str, max_files: int, max_depth: int) -> Json:
-    if not stat.S_ISDIR(os.stat(name, dir_fd=inbox, follow_symlinks=False).st_mode):
-        return {"name": name, "folder": False}
+def _entry(inbox: int, name: str, max_files: int, max_depth: int) -> Json | None:
+    """What there is to say of the entry `name`; None when it is not there."""
+    changed, problem = 0, OSError()
+    for _ in range(_TRIES):
+        try:
+            status = os.stat(name, dir_fd=inbox, follow_symlinks=False)
+            changed = status.st_ctime_ns
+            if not stat.S_ISDIR(status.st_mode):
+                return {"name": name, "folder": False}
+            return _folder(inbox, name, max_files, max_depth)
+        except OSError as error:
+            problem = error
+            # A part of it was renamed or removed in this moment: what is there now is another look away.
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                break
+    if isinstance(problem, FileNotFoundError) and not _is_there(inbox, name):
+        return None
+    return {
+        "name": name,
+        "folder": True,
+        "unreadable": [""],
+        "why": problem.strerror,
+        # Never that of "nothing dealt with yet", and another one as soon as somebody gives or takes rights.
+        "fingerprint": f"unreadable:{problem.errno}:{changed}",
+    }
+
+
+def _is_there(folder: int, name: str) -> bool:
     try:
-        with _open_folder(name, inbox) as top:
-            names = os.listdir(top)
-            nested = "project" in names and stat.S_ISDIR(os.stat("project", dir_fd=top, follow_symlinks=False).st_mode)
-            root = project_root(names, nested)
-            survey = _Survey(max_files, max_depth)
-            with _open_folder(root or ".", top) as project:
-                survey.visit_project(project)
-                touched = max(os.fstat(folder).st_ctime_ns for folder in (top, project))
-            sample = _sample(top)
-            controls = {
-                name: os.stat(name, dir_fd=top, follow_symlinks=False).st_ctime_ns for name in CONTROLS if name in names
-            }
-    except OSError as error:
-        return {"name": name, "folder": True, "unreadable": [error.strerror], "controls": {}, "root": ""}
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _folder(inbox: int, name: str, max_files: int, max_depth: int) -> Json:
+    with _open_folder(name, inbox) as top:
+        names = os.listdir(top)
+        root = project_root(names, "project" in names and _is_folder(top, "project"))
+        survey = _Survey(max_files, max_depth)
+        with _open_folder(root or ".", top) as project:
+            survey.visit_project(project)
+            touched = max(os.fstat(folder).st_ctime_ns for folder in (top, project))
+        sample = _sample(top)
+        controls = {}
+        for control in CONTROLS:
+            # Somebody may obey or remove it in this moment.
+            with contextlib.suppress(OSError):
+                controls[control] = os.stat(control, dir_fd=top, follow_symlinks=False).st_ctime_ns
     return {
         "name": name,
         "folder": True,
@@ -63,6 +100,13 @@ def _entry(inbox: int, name: str, max_files: int, max_depth: int) -> Json:
         "sample": sample,
         **survey.result(touched),
     }
+
+
+def _is_folder(folder: int, name: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
 
 
 class _Survey:
@@ -91,18 +135,24 @@ class _Survey:
                 self._look(folder, entry, path, depth)
 
     def _look(self, folder: int, entry: os.DirEntry[str], path: str, depth: int) -> None:
-        status = entry.stat(follow_symlinks=False)
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return  # it vanished: the upload moves
+        except OSError:
+            _note(self._unreadable, path + entry.name)
+            return
         name, changed = entry.name, status.st_ctime_ns
         self._ctimes += changed
         if changed > self._newest:
             self._newest = changed
         if is_temporary(name):
-            self._temporaries.append(path + name)
+            _note(self._temporaries, path + name)
         if stat.S_ISREG(status.st_mode):
             self._files += 1
             self._bytes += status.st_size
             if status.st_mtime_ns == 0:
-                self._unfinished.append(path + name)
+                _note(self._unfinished, path + name)
             if path == "code/" and len(self._code) < _CODE_NAMES:
                 self._code.append(name)
         elif stat.S_ISDIR(status.st_mode):
@@ -116,9 +166,9 @@ class _Survey:
             with _open_folder(name, folder) as inner:
                 self._visit(inner, f"{path}/", depth + 1)
         except FileNotFoundError:
-            pass
+            return
         except OSError:
-            self._unreadable.append(path)
+            _note(self._unreadable, path)
 
     def result(self, touched: int) -> Json:
         """What was found. `touched` is when something came or went at the project's top, in nanoseconds.
@@ -131,32 +181,43 @@ class _Survey:
             "newest": max(self._newest, touched),
             "fingerprint": f"{self._files}:{self._bytes}:{self._newest}:{self._ctimes % 2**64}",
             "code": self._code,
-            "temporaries": self._temporaries[:3],
-            "unfinished": self._unfinished[:3],
-            "unreadable": self._unreadable[:3],
+            "temporaries": self._temporaries,
+            "unfinished": self._unfinished,
+            "unreadable": self._unreadable,
             "too_deep": self._too_deep,
         }
+
+
+def _note(found: list[str], path: str) -> None:
+    if len(found) < _SHOWN:
+        found.append(path)
 
 
 def _sample(folder: int) -> list[str]:
     """Names of the first files near the top, to say what was found where a program is missing."""
     found: list[str] = []
-    level = [("", os.dup(folder))]
-    for depth in range(_SAMPLE_DEPTH):
-        below: list[tuple[str, int]] = []
-        for path, handle in level:
-            with os.scandir(handle) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name)[:_SAMPLE]:
-                    if entry.name in CONTROLS:
+    with contextlib.ExitStack() as handles:
+        level = [("", folder)]
+        for depth in range(_SAMPLE_DEPTH):
+            below: list[tuple[str, int]] = []
+            for path, handle in level:
+                for name in _first_names(handle):
+                    if name in CONTROLS:
                         continue
-                    if not entry.is_dir(follow_symlinks=False):
-                        found.append(path + entry.name)
+                    if not _is_folder(handle, name):
+                        found.append(path + name)
                     elif depth < _SAMPLE_DEPTH - 1 and len(below) < 20:
                         with contextlib.suppress(OSError):
-                            below.append((f"{path}{entry.name}/", os.open(entry.name, _FOLDER, dir_fd=handle)))
-            os.close(handle)
-        level = below
+                            below.append((f"{path}{name}/", handles.enter_context(_open_folder(name, handle))))
+            level = below
     return found[:_SAMPLE]
+
+
+def _first_names(folder: int) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))[:_SAMPLE]
+    except OSError:
+        return []
 
 
 @contextlib.contextmanager

@@ -28,8 +28,8 @@ from labd.commands import run, start
 from labd.config import AccountEntry, Build, Config, for_user
 from labd.docker_engine import DockerEngine
 from labd.errors import LabdError, UnavailableError
-from labd.hands_worker import remove
 from labd.layout import CONTROLS, is_valid_name
+from labd.outbox_files import remove
 from labd.schema import Duration
 
 _PREFIX = "labd-try-"

@@ -85,7 +85,7 @@ def parse(reports: Iterable[Mapping[str, Any]]) -> list[Transfer]:
     for report in reports:
         try:
             transfers.append(_parse(report))
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
             continue
     return transfers
 

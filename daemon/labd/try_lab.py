@@ -18,9 +18,9 @@ from labd.client import AnswerError
 from labd.commands import run as run_program
 from labd.config import Config
 from labd.errors import Exit, LabdError, NotFoundError, ProjectError
-from labd.hands_worker import rotate
 from labd.jobs import State
 from labd.outbox import CONTENTS
+from labd.outbox_files import rotate
 from labd.progress import Progress
 from labd.rendering import BOLD, one_line, styled, wrapped
 from labd.temporary_lab import TemporaryLab, as_caller, temporary_lab

@@ -72,3 +72,8 @@ def human_time(timestamp: float) -> str:
 def count(number: int, noun: str) -> str:
     """`number` with its noun: "1 file", "1,204 files"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def printable(name: str) -> str:
+    """A file name that is safe in a line of text: no control characters, no bytes that are not UTF-8."""
+    return "".join(character if character.isprintable() else "?" for character in name)

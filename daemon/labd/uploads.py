@@ -1,6 +1,6 @@
 """When an upload is complete: the judgement on one look at a project in an inbox.
 
-This room owns the rules of DESIGN's completion contract (told, known, inferred, settled) as a pure function of what was
+This room owns the rules of completeness (told, known, inferred, settled) as a pure function of what was
 seen and what is remembered. It never looks itself.
 """
 
@@ -16,7 +16,7 @@ from labd.jobs import Signal
 from labd.languages import Language
 from labd.layout import NAME_HINT, is_junk, is_temporary, is_valid_name
 from labd.transfers import CLOCKS, Result, Traffic
-from labd.units import count, human_size
+from labd.units import count, human_size, printable
 
 _SCP = 2.0  # seconds after the end of an scp that was complete by its own signature
 _NO_TRAFFIC = Traffic()
@@ -38,7 +38,8 @@ class Look:
     code: tuple[str, ...] = ()  # names of files directly in code/
     temporaries: tuple[str, ...] = ()  # transfers' unfinished files
     unfinished: tuple[str, ...] = ()  # files with mtime 0, which is what `rsync --partial` leaves of a cut transfer
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()  # paths in it; "" is all of it
+    why: str = ""  # the system's reason why all of it cannot be read
     too_deep: bool = False
 
     @classmethod
@@ -103,7 +104,7 @@ def judge(
     told = "SUBMIT" in look.controls
     if is_junk(look.name) or is_temporary(look.name):
         return Nothing()
-    if look.folder and look.fingerprint == accepted:
+    if look.folder and look.fingerprint and look.fingerprint == accepted:
         return Nothing()
     signal = Signal.SUBMIT if told else _signal(look, traffic)
     if not told and (wait := _under_way(look, traffic)):
@@ -146,9 +147,9 @@ def _unfinished(look: Look) -> Wait | None:
     """Why a quiet upload may all the same be incomplete, when nothing proves the contrary."""
     so_far = _so_far(look)
     if look.temporaries:
-        return Wait(f"waiting for an unfinished transfer ({_shown(look.temporaries[0])}): {so_far}")
+        return Wait(f"waiting for an unfinished transfer ({printable(look.temporaries[0])}): {so_far}")
     if look.unfinished:
-        return Wait(f"a transfer was cut in {_shown(look.unfinished[0])}; send it again to continue: {so_far}")
+        return Wait(f"a transfer was cut in {printable(look.unfinished[0])}; send it again to continue: {so_far}")
     return None
 
 
@@ -159,15 +160,16 @@ def _so_far(look: Look) -> str:
 def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Diagnosis | None:
     programs = list(dict.fromkeys(language.template.program for language in languages.values()))
     if not is_valid_name(look.name):
-        return Diagnosis(f"{_shown(look.name)} cannot be the name of a project.", NAME_HINT)
+        return Diagnosis(f"{printable(look.name)} cannot be the name of a project.", NAME_HINT)
     if not look.folder:
         return Diagnosis(
             f"{look.name} is a file; labd runs folders.",
             f"Upload a folder that has code/{programs[0]} in it, for example to inbox/my-project/.",
         )
     if look.unreadable:
+        what = f"{printable(look.unreadable[0])} in {look.name}" if look.unreadable[0] else f"The folder {look.name}"
         return Diagnosis(
-            f"{_shown(look.unreadable[0])} in {look.name} cannot be read.",
+            f"{what} cannot be read{f' ({look.why})' if look.why else ''}.",
             "Give yourself the right to read it (chmod -R u+rX) and send it again.",
         )
     if not any(program in look.code for program in programs):
@@ -193,8 +195,3 @@ def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Di
             "Send less data, or ask the administrator for a higher limit.",
         )
     return None
-
-
-def _shown(name: str) -> str:
-    """A file name that is safe in a line of text: no control characters, no bytes that are not UTF-8."""
-    return "".join(character if character.isprintable() else "?" for character in name)

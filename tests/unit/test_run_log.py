@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labd.engine import Engine
+from labd.log_follower import LogFollower
 from labd.run_log import RunLog, tail
 
 
@@ -57,3 +62,27 @@ def test_the_tail_of_a_log_is_text_whatever_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "run.log").write_bytes(b"x" * 100 + b"\xff end")
     assert tail(tmp_path / "run.log", 6) == "x\ufffd end"
     assert tail(tmp_path / "none") == ""
+
+
+class Printed:
+    """An engine whose only program printed one line."""
+
+    def logs(self, job: int, follow: bool) -> Iterator[bytes]:
+        yield b"hello\n"
+
+
+def test_a_full_disk_delays_the_log_and_ends_nothing(tmp_path: Path) -> None:
+    disk_is_full = True
+
+    def make() -> RunLog:
+        if disk_is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return RunLog(tmp_path / "run.log", 1000, os.getuid(), os.getgid())
+
+    follower = LogFollower(cast(Engine, Printed()), 1, make)
+    follower.follow()
+    assert follower.finish() == "No space left on device"
+    disk_is_full = False
+    follower.follow()
+    assert follower.finish() == ""
+    assert (tmp_path / "run.log").read_text() == "hello\n"
