@@ -24,7 +24,7 @@ from labd.uploads import Complete, Gone, Look, Nothing, Verdict, Wait, judge
 from labd.writers import open_for_writing
 
 _LOOKING = 60.0  # seconds
-_MISNAMED = 20  # folders that cannot be projects, of which each is told about
+_MISNAMED = 20  # folders that cannot be projects, and are told about
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class AccountInbox:
     ) -> None:
         self.account = account
         self.bytes = 0  # in all projects at the last look at the whole
-        self.misnamed = 0  # folders that cannot be projects
         self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
         self._events = events
+        self._misnamed: set[str] = set()  # folders that cannot be projects, as far as they are told about
         self._roots: dict[str, str] = {}
         self._there: set[str] = set()  # projects that were there at the last look at them
         self._first_seen: dict[str, tuple[str, float]] = {}  # project → fingerprint, wall-clock time
@@ -141,11 +141,11 @@ class AccountInbox:
         return Scan(looks, report["cost"], parse(report["transfers"]))
 
     def _named(self, looks: Sequence[Look]) -> list[Look]:
-        """Those of `looks` that can be projects, and the first few of the others."""
-        wrong = [look for look in looks if not is_valid_name(look.name)]
-        self.misnamed = len(wrong)
-        left_out = {look.name for look in wrong[_MISNAMED:]}
-        return [look for look in looks if look.name not in left_out]
+        """Those of `looks` that can be projects, and a few of the others: each gets a folder in the outbox."""
+        for look in looks:
+            if not is_valid_name(look.name) and len(self._misnamed) < _MISNAMED:
+                self._misnamed.add(look.name)
+        return [look for look in looks if is_valid_name(look.name) or look.name in self._misnamed]
 
     def _remove_notes(self, spent: Sequence[Transfer]) -> None:
         if not spent:
