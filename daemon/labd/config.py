@@ -28,9 +28,10 @@ def bundled(name: str) -> Path:
 
 
 def _at_least(section: object, name: str, least: Mapping[str, float], or_zero: bool = False) -> None:
-    """Raise ValueError unless all values of the `section` called `name` are at least what `least` says."""
+    """Raise ValueError unless all values of the `section` called `name` are None or at least what `least` says."""
     for key, bound in least.items():
-        if getattr(section, key) < bound and not (or_zero and getattr(section, key) == 0):
+        value = getattr(section, key)
+        if value is not None and value < bound and not (or_zero and value == 0):
             raise ValueError(f"{name}.{key} must be {'0, or ' if or_zero else ''}at least {bound:g}.")
 
 
@@ -215,6 +216,10 @@ class AccountLimits:
     memory: Size | None = None
     gpus: int | None = None
     timeout: Duration | None = None
+
+    def __post_init__(self) -> None:
+        _at_least(self, "limits", {"timeout": LIMITS["timeout"][0]})
+        _at_least(self, "limits", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
 
 
 @dataclass(frozen=True)

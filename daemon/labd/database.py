@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from labd.errors import ConfigError
 from labd.log import get
 
 MIGRATIONS = (
@@ -84,11 +85,16 @@ class Database:
     """SQLite in WAL mode. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the database at `path` and bring it up to date."""
+        """Open or create the database at `path` and bring it up to date. Raises ConfigError when it is damaged."""
         self._path = path
         self._lock = threading.RLock()
         self._changing = False
-        self._connection: Connection | None = _open(path)
+        try:
+            self._connection: Connection | None = _open(path)
+        except sqlite3.OperationalError:
+            raise  # a full disk, say: the next start may go better
+        except sqlite3.DatabaseError as error:
+            raise ConfigError(f"{path} is damaged: {error}.", "Put a backup of it in its place.") from None
 
     @property
     def _db(self) -> Connection:

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from labd.database import MIGRATIONS
-from labd.errors import NotFoundError, RecordError, TransitionError
+from labd.errors import ConfigError, NotFoundError, RecordError, TransitionError
 from labd.fair_share import Run
 from labd.jobs import LIMITS, Grant, Job, Signal, State
 from labd.store import Store
@@ -253,3 +253,10 @@ def test_the_state_of_a_newer_labd_in_a_history_is_left_out(store: Store, tmp_pa
     with contextlib.closing(sqlite3.connect(tmp_path / "labd.db")) as database, database:
         database.execute("INSERT INTO events VALUES (?, 2.0, 'hibernating')", (job.id,))
     assert store.events(job.id) == [(1.0, State.RECEIVED)]
+
+
+@pytest.mark.parametrize("content", [b"x" * 4096, b"SQLite format 3\0" + b"x" * 8192])
+def test_a_file_that_is_no_database_is_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "labd.db").write_bytes(content)
+    with pytest.raises(ConfigError, match="is damaged"):
+        Store(tmp_path / "labd.db")

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.config import load
+from labd.config import AccountLimits, Config, for_account, load
 from labd.errors import ConfigError, ProjectError
 from labd.jobs import read_options, within
+from labd.schema import SchemaError, read_text
 
 JOB = [
     ("timeout = nan", "line 2: job.timeout is nan"),
@@ -158,6 +159,8 @@ CONFIG = [
     ("[output]\ninterval = 0", "output.interval must be at least 0.1"),
     ('[paths]\nstate = "/a\\u0000b"', "expected is text without NUL"),
     ("[[accounts]]\nname = 'a'\nlimits = { timeout = nan }", "accounts.0.limits.timeout is nan"),
+    ("[[accounts]]\nname = 'a'\nlimits = { cpus = 1e-12 }", "limits.cpus must be 0, or at least 0.01"),
+    ("[[accounts]]\nname = 'a'\nlimits = { timeout = 0 }", "limits.timeout must be at least 1"),
     ("x = " + "[" * 100_000, "nested too deeply"),
 ]
 
@@ -169,3 +172,10 @@ def test_every_strange_value_in_config_toml_is_refused_with_its_key(tmp_path: Pa
     with pytest.raises(ConfigError) as caught:
         load(file)
     assert message in caught.value.message
+
+
+@given(st.sampled_from(["cpus", "memory", "timeout", "gpus", "running"]), NUMBERS)
+def test_limits_of_an_account_that_are_read_can_be_used(name: str, number: float) -> None:
+    text = str(number).lower() if isinstance(number, bool) else repr(number)
+    with contextlib.suppress(SchemaError):
+        for_account(Config(), read_text(AccountLimits, f"{name} = {text}".encode(), "ana.toml"))
