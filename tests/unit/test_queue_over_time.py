@@ -182,14 +182,19 @@ def test_promised_jobs_are_first_in_the_order_that_is_told() -> None:
 
 
 @pytest.mark.parametrize("users", [1, 20, 500])
-def test_a_choice_among_ten_thousand_jobs_takes_milliseconds(users: int) -> None:
-    queue = [job(n, f"u{n % users}", 0.0, cpus=2.0 + n % 7, gpus=n % 3) for n in range(10_000)]
-    running = [replace(job(20_000 + n, f"r{n}", 0.0), state=State.RUNNING, started=0.0) for n in range(63)]
+def test_a_choice_among_ten_thousand_jobs_takes_ten_times_that_among_a_thousand(users: int) -> None:
     machine = Capacity(64.0, 1 << 40, ("a", "b"))
-    took, since = [], {}
-    for turn in range(7):
-        began = time.perf_counter()
-        since = admit(queue, running, (), machine, {}, lambda _: 10, turn * PATIENCE, since, GRACE).since
-        took.append(time.perf_counter() - began)
-    # 2 to 8 ms on a machine of 2019; the best of several, because others use the machine too.
-    assert min(took) < 0.03
+    running = [replace(job(20_000 + n, f"r{n}", 0.0), state=State.RUNNING, started=0.0) for n in range(63)]
+
+    def seconds(length: int) -> float:
+        """Of the CPU's time for a choice; the best of several, because others use the machine too."""
+        queue = [job(n, f"u{n % users}", 0.0, cpus=2.0 + n % 7, gpus=n % 3) for n in range(length)]
+        took, since = [], {}
+        for turn in range(9):
+            began = time.thread_time()
+            since = admit(queue, running, (), machine, {}, lambda _: 10, turn * PATIENCE, since, GRACE).since
+            took.append(time.thread_time() - began)
+        return min(took)
+
+    # A quadratic choice would take a hundred times as long; 2 to 8 ms were measured on two cores of 2019.
+    assert seconds(10_000) < max(40 * seconds(1_000), 0.01)
