@@ -107,10 +107,13 @@ def _failing(action: Callable[..., Any], place: str) -> Callable[..., Any]:
 # The daemon itself
 
 
-class _Connection(sqlite3.Connection):
-    def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
-        meet("sql", f"{sql} {arguments}", sql_error)
-        return super().execute(sql, *arguments)
+def _failing_connection(real: type[Any]) -> type[Any]:
+    class FailingConnection(real):  # type: ignore[misc]
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            meet("sql", f"{sql} {arguments}", sql_error)
+            return super().execute(sql, *arguments)
+
+    return FailingConnection
 
 
 def inject() -> None:
@@ -119,8 +122,7 @@ def inject() -> None:
 
     from labd import commands, database, hands
 
-    connect = sqlite3.connect
-    database.sqlite3.connect = functools.partial(connect, factory=_Connection)  # type: ignore[attr-defined]
+    database.Connection = _failing_connection(database.Connection)  # type: ignore[misc]
     hands.converse = lambda _: commands.converse([sys.executable, __file__, _WORKER])  # type: ignore[attr-defined]
     for name in (
         *("create_container", "start", "inspect_container", "wait", "logs", "stop", "remove_container", "containers"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from labd.errors import ConfigError
+from labd.jobs import LIMITS
 from labd.layout import is_valid_name
 from labd.schema import Duration, SchemaError, Size, read_file
 
@@ -24,6 +25,14 @@ def bundled(name: str) -> Path:
     """A file or folder that comes with labd: in the package when it is installed, at the top of a checkout."""
     package = Path(__file__).resolve().parent
     return package / name if (package / name).exists() else package.parent.parent / name
+
+
+def _at_least(section: object, name: str, least: Mapping[str, float], or_zero: bool = False) -> None:
+    """Raise ValueError unless all values of the `section` called `name` are None or at least what `least` says."""
+    for key, bound in least.items():
+        value = getattr(section, key)
+        if value is not None and value < bound and not (or_zero and value == 0):
+            raise ValueError(f"{name}.{key} must be {'0, or ' if or_zero else ''}at least {bound:g}.")
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,9 @@ class Inbox:
     max_bytes: Size = Size(500 * GIB)
     max_depth: int = 64
 
+    def __post_init__(self) -> None:
+        _at_least(self, "inbox", {"rescan": 1, "max_files": 1, "max_bytes": 1, "max_depth": 1})
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -55,6 +67,11 @@ class Machine:
     cpus: float = 0.0
     memory: Size = Size(0)
     gpus: tuple[str, ...] = ()  # UUIDs or numbers in `nvidia-smi -L`; a MIG part's number is "0:1"
+
+    def __post_init__(self) -> None:
+        _at_least(self, "machine", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
+        if len(set(self.gpus)) < len(self.gpus):
+            raise ValueError("machine.gpus names a device twice, and two jobs would share it.")
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,10 @@ class Limits:
     gpus: int = 1
     timeout: Duration = Duration(7 * 86400.0)
     network: bool = False
+
+    def __post_init__(self) -> None:
+        _at_least(self, "job.max", {"timeout": LIMITS["timeout"][0]})
+        _at_least(self, "job.max", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,10 @@ class JobDefaults:
     shm: Size = Size(512 * 1024**2)
     max: Limits = field(default_factory=Limits)
 
+    def __post_init__(self) -> None:
+        # To Docker, 0 of these means: no limit.
+        _at_least(self, "job", {"pids": 1, "tmp": 4096, "shm": 4096, **{name: LIMITS[name][0] for name in LIMITS}})
+
 
 @dataclass(frozen=True)
 class Door:
@@ -97,9 +122,11 @@ class PerUser:
     """Limits of each researcher, and how accounts are named."""
 
     running: int = 2
+    half_life: Duration = Duration(7 * 86400.0)  # after which what a researcher used counts half in the order of jobs
     name_pattern: str = "[a-z][a-z0-9]*(-[a-z0-9]+)+"  # a regular expression for `labd adduser`
 
     def __post_init__(self) -> None:
+        _at_least(self, "user", {"half_life": 1})
         try:
             re.compile(self.name_pattern)
         except re.error as error:
@@ -169,6 +196,9 @@ class Output:
     max_files: int = 1_000_000
     log: Size = Size(20 * 1024**2)  # run.log keeps the first and last half of this
 
+    def __post_init__(self) -> None:
+        _at_least(self, "output", {"interval": 0.1})
+
 
 @dataclass(frozen=True)
 class Retention:
@@ -187,6 +217,10 @@ class AccountLimits:
     memory: Size | None = None
     gpus: int | None = None
     timeout: Duration | None = None
+
+    def __post_init__(self) -> None:
+        _at_least(self, "limits", {"timeout": LIMITS["timeout"][0]})
+        _at_least(self, "limits", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,15 @@ which have all other SQL.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+
+from labd.errors import ConfigError
+from labd.log import get
 
 MIGRATIONS = (
     """
@@ -48,46 +52,119 @@ MIGRATIONS = (
     );
     """,
     "ALTER TABLE jobs ADD COLUMN exact INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX jobs_by_end ON jobs (ended)",
 )
 """Applied in order, each once; PRAGMA user_version counts them. Only ever appended to."""
+
+
+Row = sqlite3.Row
+DatabaseError = sqlite3.Error
+"""What any question to the database, and any change, may raise while a disk fails."""
+_LARGEST = 2**63 - 1  # of SQLite's integers
+
+
+class Connection(sqlite3.Connection):
+    """A connection that takes every text and every whole number."""
+
+    def execute(self, sql: str, values: Sequence[object] = (), /) -> sqlite3.Cursor:  # type: ignore[override]
+        """As sqlite3 has it, with `values` put as SQLite can hold them."""
+        return super().execute(sql, [_storable(value) for value in values])
+
+
+def _storable(value: object) -> object:
+    """`value`; a byte of a name that is no UTF-8 as `\\udcff`, a number that is too large as the largest there is.
+
+    The same name or number always becomes the same value, so what is stored under it is found under it.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, int):
+        return max(-_LARGEST, min(value, _LARGEST))
+    return value
 
 
 class Database:
     """SQLite in WAL mode. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the database at `path` and bring it up to date."""
+        """Open or create the database at `path` and bring it up to date. Raises ConfigError when it is damaged."""
+        self._path = path
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        for number in range(self._db.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
-            # executescript commits what is open first, so the transaction has to be in the script itself.
-            self._db.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+        self._changing = False
+        try:
+            self._connection: Connection | None = _open(path)
+        except sqlite3.OperationalError:
+            raise  # a full disk, say: the next start may go better
+        except sqlite3.DatabaseError as error:
+            raise ConfigError(f"{path} is damaged: {error}.", "Put a backup of it in its place.") from None
+
+    @property
+    def _db(self) -> Connection:
+        """The connection; a new one where the last could not even undo its work. Raises sqlite3.Error."""
+        if self._connection is None:
+            self._connection = _open(self._path)
+        return self._connection
 
     def close(self) -> None:
         """Close the database; the write-ahead log is folded into it."""
         with self._lock:
-            self._db.close()
+            if self._connection is not None:
+                self._connection.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self, durable: bool = False) -> Iterator[None]:
-        """All or nothing; with `durable` also after a power cut (https://sqlite.org/pragma.html#pragma_synchronous)."""
+        """All or nothing; with `durable` also after a power cut (https://sqlite.org/pragma.html#pragma_synchronous).
+
+        One inside another is part of it. Whatever fails, COMMIT too, none of it happened and the next one works.
+        """
         with self._lock:
-            if self._db.in_transaction:
+            if self._changing:
                 yield
                 return
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
+            self._changing = True
             try:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
-                self._rolled_back()
+                self._undo()
                 raise
-            self._db.execute("COMMIT")
+            finally:
+                self._changing = False
 
-    def _rolled_back(self) -> None:
-        """Nothing of the last transaction happened: forget what was remembered of it."""
+    def _undo(self) -> None:
+        self._forget()
+        if self._connection is None:
+            return
+        try:
+            # SQLite itself rolls back after some errors (https://sqlite.org/lang_transaction.html).
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            connection, self._connection = self._connection, None
+            # Closing undoes what is open, too.
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+            get().error("the database could not undo a change, it is opened again", reason=str(error))
+
+    def _forget(self) -> None:
+        """Nothing of the last transaction is certain: what is remembered of the database has to be read again."""
+
+
+def _open(path: Path) -> Connection:
+    """A connection to the database at `path`, with all migrations applied. Raises sqlite3.Error."""
+    database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, factory=Connection)
+    try:
+        database.row_factory = sqlite3.Row
+        database.text_factory = partial(str, encoding="utf-8", errors="replace")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA foreign_keys = ON")
+        for number in range(database.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
+            # executescript commits what is open first, so the transaction has to be in the script itself.
+            database.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+    except BaseException:
+        database.close()
+        raise
+    return database

@@ -87,3 +87,9 @@ class TransitionError(LabdError):
     """The job cannot go from its state to that one."""
 
     exit_code = Exit.INTERNAL
+
+
+class RecordError(LabdError):
+    """What the database has of this job cannot be read."""
+
+    exit_code = Exit.INTERNAL

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from labd import job_folder
 from labd.delivery import clean_up
-from labd.errors import LabdError, NotFoundError
+from labd.errors import LabdError, NotFoundError, RecordError
 from labd.jobs import Job
 from labd.lab import Lab
 from labd.log import get
@@ -100,6 +100,8 @@ def _containers(lab: Lab) -> None:
             if _is_withdrawn(lab, job_id):
                 lab.engine.remove(job_id)
             continue
+        except RecordError:
+            continue
         # Asked anew for each: it may have been admitted a moment ago.
         if job.state.is_outcome:
             clean_up(lab, job)
@@ -116,6 +118,8 @@ def _folders(lab: Lab) -> None:
         except NotFoundError:
             if _is_withdrawn(lab, job_id):
                 _remove(lab, folder)
+            continue
+        except RecordError:
             continue
         if not job.state.is_outcome:
             continue

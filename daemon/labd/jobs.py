@@ -6,13 +6,16 @@ This room owns the vocabulary that all others share. It never touches a disk, a 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import cast
 
 from labd.errors import ProjectError, TransitionError
 from labd.schema import Duration, SchemaError, Size, read_text
+from labd.units import LARGEST_SIZE, LONGEST_DURATION, human_size
 
 
 class State(StrEnum):
@@ -42,6 +45,8 @@ class State(StrEnum):
 OUTCOMES = frozenset(list(State)[list(State).index(State.SUCCEEDED) :])
 ADMITTED = frozenset({State.BUILDING, State.RUNNING})
 """States in which a job holds its CPUs, memory and GPUs."""
+GRANTED = frozenset({State.QUEUED, *ADMITTED})
+"""States that no job enters without a grant."""
 
 # Every end goes through DELIVERING: logs and partial output are brought home whatever happened.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
@@ -71,6 +76,29 @@ class Signal(StrEnum):
     RERUN = "rerun"  # the same snapshot once more
 
 
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "cpus": (0.01, 1e6),  # Docker takes less for no limit at all
+    "memory": (16 * 1024**2, LARGEST_SIZE),  # in less, no interpreter starts
+    "timeout": (1.0, LONGEST_DURATION),
+}
+"""The least and the most that any job can have, whatever the machine; in CPUs, bytes and seconds."""
+_LEAST = {"cpus": "0.01", "memory": '"16m"', "timeout": '"1s"'}
+_LARGEST_FILE = 64 * 1024
+_MOST_ENTRIES = 1000  # of args or env
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")
+_GPU_VARIABLE = re.compile(r"NVIDIA_.*|.*_VISIBLE_DEVICES|GPU_DEVICE_ORDINAL|ZE_AFFINITY_MASK", re.IGNORECASE)
+"""By these, the container runtimes and libraries of GPU makers choose the GPUs that a program sees."""
+_OWN_VARIABLE = re.compile(r"HOME|USER|LABD_.*")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST_NAME = 100
+
+
+def within(name: str, value: float) -> float:
+    """`value`, brought between the least and the most of LIMITS[`name`]; nan becomes the least."""
+    least, most = LIMITS[name]
+    return type(least)(min(value, most)) if value > least else least
+
+
 @dataclass(frozen=True)
 class Options:
     """What a job asks for: the table [job] of job.toml, or the administrator's default where a key is None."""
@@ -85,16 +113,27 @@ class Options:
     network: bool | None = None
 
     def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            asked = getattr(self, name)
+            if asked is not None and asked < LIMITS[name][0]:
+                raise ValueError(f"{name} must be at least {least}.")
+            if asked is not None and asked > LIMITS[name][1]:
+                raise ValueError(f"{name} is more than any machine has.")
+        if max(len(self.args), len(self.env)) > _MOST_ENTRIES:
+            name = "args" if len(self.args) > _MOST_ENTRIES else "env"
+            raise ValueError(
+                f"{name} has {len(getattr(self, name)):,} entries; the most is {_MOST_ENTRIES:,}.",
+                "Put long lists into a file in input/.",
+            )
+        for one in fields(self):
+            name = getattr(self, one.name)
+            if isinstance(name, str) and (len(name) > _LONGEST_NAME or _CONTROL.search(name)):
+                raise ValueError(f"{one.name} is longer than any name, or has a control character.")
+        for number, argument in enumerate(self.args):
+            if _CONTROL.search(argument):
+                raise ValueError(f"args.{number} has a control character, which no argument can have.")
         for key, value in self.env.items():
-            if not key or "=" in key or "\0" in key + value:
-                raise ValueError(f"env: {key!r} cannot be the name of a variable.")
-        if any("\0" in argument for argument in self.args):
-            raise ValueError("args: an argument cannot contain a NUL character.")
-        for name in ("cpus", "memory", "timeout"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be more than zero.")
-        if self.gpus is not None and self.gpus < 0:
-            raise ValueError("gpus must not be negative.")
+            _check_variable(key, value)
 
     def version(self, language: str) -> str | None:
         """The version of `language` that is asked for."""
@@ -102,22 +141,40 @@ class Options:
         return asked
 
 
+def _check_variable(name: str, value: str) -> None:
+    """Raise ValueError unless a job may set the environment variable `name` to `value`."""
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError(
+            f"env: {name[:60]!r} cannot be the name of a variable.",
+            "Names have letters, digits and underscores, and do not begin with a digit.",
+        )
+    if _GPU_VARIABLE.fullmatch(name):
+        raise ValueError(f"env: {name} is not a job's to set; labd decides which GPUs it sees.", "Write `gpus = N`.")
+    if _OWN_VARIABLE.fullmatch(name):
+        raise ValueError(f"env: {name} is set by labd itself.", f"Remove {name} from env.")
+    if _CONTROL.search(value):
+        raise ValueError(f"env: the value of {name} has a control character, which no value can have.")
+
+
 def read_options(content: bytes, languages: Iterable[str] = ("python",)) -> Options:
     """The options in a job.toml of this `content`, which can ask for versions of `languages`.
 
     Raises ProjectError with the key, what was found and expected.
     """
+    if len(content) > _LARGEST_FILE:
+        raise ProjectError(
+            f"job.toml has {human_size(len(content))}; the most is {human_size(_LARGEST_FILE)}.",
+            "Put data and long lists into files in input/.",
+        )
     versions = [(name, str | None, field(default=None, kw_only=True)) for name in languages]
     table = make_dataclass("Table", versions, bases=(Options,), frozen=True)
     whole = make_dataclass("JobFile", [("job", table, field(default_factory=table))], frozen=True)
     try:
         return cast(Options, read_text(whole, content, "job.toml").job)
     except SchemaError as error:
-        hint = error.hint
-        if error.message.startswith("job.toml: there is no option `") and "." not in error.message.split("`")[1]:
-            near = difflib.get_close_matches(
-                error.message.split("`")[1], [one.name for one in fields(table)], n=1, cutoff=0.5
-            )
+        hint, key = error.hint, error.key
+        if f": there is no option `{key}`" in error.message:
+            near = difflib.get_close_matches(key, [one.name for one in fields(table)], n=1, cutoff=0.5)
             hint = f"Write `{near[0]}` below a line [job]." if near else "Options stand below a line [job]."
         raise ProjectError(error.message, hint) from None
 
@@ -135,6 +192,11 @@ class Grant:
     network: bool
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def shape(self) -> tuple[float, int, int, float]:
+        """All that decides where it fits: CPUs, memory, GPUs and limit of time. Asked for each job at each choice."""
+        return self.cpus, self.memory, self.gpus, self.timeout
 
 
 @dataclass(frozen=True)

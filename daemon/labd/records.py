@@ -33,6 +33,9 @@ class Environment:
     used: float
 
 
+_PUSH = "job, since, due, attempts, reason"
+
+
 class Records(Database):
     """The three books."""
 
@@ -58,19 +61,19 @@ class Records(Database):
     def push(self, job_id: int) -> Push | None:
         """What is known of the sending of a job's results."""
         with self._lock:
-            row = self._db.execute("SELECT * FROM pushes WHERE job = ?", (job_id,)).fetchone()
+            row = self._db.execute(f"SELECT {_PUSH} FROM pushes WHERE job = ?", (job_id,)).fetchone()
         return Push(**row) if row else None
 
     def pushes(self) -> list[Push]:
         """All results that have to be sent yet, the most urgent first."""
         with self._lock:
-            rows = self._db.execute("SELECT * FROM pushes WHERE due IS NOT NULL ORDER BY due").fetchall()
+            rows = self._db.execute(f"SELECT {_PUSH} FROM pushes WHERE due IS NOT NULL ORDER BY due").fetchall()
         return [Push(**row) for row in rows]
 
     def pushes_over(self, since: float) -> list[Push]:
         """Those of results later than `since` that need no further attempt."""
         with self._lock:
-            rows = self._db.execute("SELECT * FROM pushes WHERE due IS NULL AND since > ?", (since,)).fetchall()
+            rows = self._db.execute(f"SELECT {_PUSH} FROM pushes WHERE due IS NULL AND since > ?", (since,)).fetchall()
         return [Push(**row) for row in rows]
 
     # Researchers
@@ -78,7 +81,7 @@ class Records(Database):
     def see(self, user: str, now: float) -> None:
         """Remember that `user` was here now."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (user, now))
+            self._db.execute("INSERT OR REPLACE INTO seen (user, at) VALUES (?, ?)", (user, now))
 
     def seen(self) -> dict[str, float]:
         """When each user was here last, in seconds since the epoch; who never was is not in it."""
@@ -96,7 +99,8 @@ class Records(Database):
         """Remember that environment `tag` exists and was used `now`."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO environments VALUES (?, ?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET used = excluded.used",
+                "INSERT INTO environments (tag, language, version, created, used) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (tag) DO UPDATE SET used = excluded.used",
                 (tag, language, version, now, now),
             )
 
@@ -108,5 +112,7 @@ class Records(Database):
     def environments(self) -> list[Environment]:
         """All known environments, the most recently used first."""
         with self._lock:
-            rows = self._db.execute("SELECT * FROM environments ORDER BY used DESC").fetchall()
+            rows = self._db.execute(
+                "SELECT tag, language, version, created, used FROM environments ORDER BY used DESC"
+            ).fetchall()
         return [Environment(**row) for row in rows]

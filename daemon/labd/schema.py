@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
+import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -28,10 +30,20 @@ Duration = NewType("Duration", float)
 T = TypeVar("T")
 
 _PLAIN = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+_LARGEST = 10**15  # of plain numbers; a float counts exactly so far
+_SHOWN = 60  # characters of what was found
+
+_shown = reprlib.Repr()
+_shown.maxstring = _shown.maxother = _shown.maxlong = _SHOWN
 
 
 class SchemaError(LabdError):
     """The file cannot be understood."""
+
+    def __init__(self, message: str, hint: str = "", key: str = "") -> None:
+        """`key` is the one that is wrong, as it is written in the file."""
+        super().__init__(message, hint)
+        self.key = key
 
 
 def read_file(cls: type[T], path: Path, name: str) -> T:
@@ -42,12 +54,41 @@ def read_file(cls: type[T], path: Path, name: str) -> T:
 def read_text(cls: type[T], content: bytes, name: str) -> T:
     """TOML `content` (UTF-8, a byte-order mark is allowed) as `cls`. Raises SchemaError."""
     try:
-        table = tomli.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise SchemaError(f"{name} is not UTF-8 text.", "Save it as UTF-8 in your editor.") from None
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SchemaError(f"{name}, line {line}: this is not UTF-8 text.", "Save it as UTF-8 in your editor.") from None
+    table = _parsed(text, name)
+    try:
+        return read_table(cls, table, name)
+    except SchemaError as error:
+        line = _line_of(error.key, text)
+        if not line:
+            raise
+        message = error.message.replace(f"{name}: ", f"{name}, line {line}: ", 1)
+        raise SchemaError(message, error.hint, error.key) from None
+
+
+def _line_of(key: str, text: str) -> int:
+    """The line of `text` that gives `key`; 0 when that cannot be known, as when two tables have such a key."""
+    pattern = re.compile(rf"\[*\s*(?:[^#=]*\.)?\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]")
+    lines = [number for number, line in enumerate(text.split("\n"), 1) if pattern.match(line.strip())]
+    return lines[0] if key and len(lines) == 1 else 0
+
+
+def _parsed(text: str, name: str) -> Mapping[str, Any]:
+    try:
+        return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise SchemaError(f"{name} is not valid TOML: {error}.", "See https://toml.io for the format.") from None
-    return read_table(cls, table, name)
+    except RecursionError:
+        line = max(enumerate(text.split("\n"), 1), key=lambda entry: len(re.findall(r"[\[{.]", entry[1])))[0]
+        raise SchemaError(f"{name}, line {line}: brackets or dots are nested too deeply.") from None
+    except (ValueError, OverflowError):
+        # Python refuses to read numbers of more than some thousand digits (sys.get_int_max_str_digits).
+        number = re.search(r"(?<![\d_])\d[\d_]{4000}", text)
+        at = f", line {text.count(chr(10), 0, number.start()) + 1}" if number else ""
+        raise SchemaError(f"{name}{at}: a number is too long.", "Write a shorter number.") from None
 
 
 def read_table(cls: type[T], table: Mapping[str, Any], name: str) -> T:
@@ -61,12 +102,22 @@ class _Place:
 
     file: str
     key: str
+    last: str = ""  # the part of the key that stands nearest to the value
 
-    def below(self, key: str) -> _Place:
-        return _Place(self.file, f"{self.key}.{key}" if self.key else key)
+    def below(self, key: str, last: str | None = None) -> _Place:
+        """The place of `key` in the table here; of an entry of a list, `last` is the list's own key."""
+        shown = key if key.isprintable() and len(key) <= _SHOWN else _shown.repr(key)
+        return _Place(self.file, f"{self.key}.{shown}" if self.key else shown, key if last is None else last)
 
     def wrong(self, found: object, expected: str) -> SchemaError:
-        return SchemaError(f"{self.file}: {self.key} is {found!r}; expected is {expected}.")
+        return SchemaError(f"{self.file}: {self.key} is {_found(found)}; expected is {expected}.", key=self.last)
+
+
+def _found(value: object) -> str:
+    try:
+        return _shown.repr(value)
+    except ValueError:  # Python does not print whole numbers of more than some thousand digits.
+        return "a number that is too long"
 
 
 def _dataclass(cls: Any, table: object, place: _Place) -> object:
@@ -77,7 +128,8 @@ def _dataclass(cls: Any, table: object, place: _Place) -> object:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
             hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known) or 'nothing'}."
-            raise SchemaError(f"{place.file}: there is no option `{place.below(str(key)).key}`.", hint)
+            here = place.below(str(key))
+            raise SchemaError(f"{place.file}: there is no option `{here.key}`.", hint, here.last)
     hints = typing.get_type_hints(cls)
     given = {key: _value(hints[key], value, place.below(key)) for key, value in table.items()}
     for key, field in known.items():
@@ -86,7 +138,10 @@ def _dataclass(cls: Any, table: object, place: _Place) -> object:
     try:
         return cls(**given)
     except ValueError as error:
-        raise SchemaError(f"{place.file}: {error}") from None
+        message, hint = (*error.args, "")[:2]
+        # Such a message begins with the key, if it is about one.
+        key = next((key for key in known if re.match(rf"([\w.]+\.)?{key}\b", message)), "")
+        raise SchemaError(f"{place.file}: {message}", hint, key) from None
 
 
 def _value(expected: Any, value: object, place: _Place) -> object:
@@ -100,7 +155,9 @@ def _value(expected: Any, value: object, place: _Place) -> object:
     if origin is tuple:
         if not isinstance(value, list):
             raise place.wrong(value, "a list in [ ]")
-        return tuple(_value(arguments[0], item, place.below(str(index))) for index, item in enumerate(value))
+        return tuple(
+            _value(arguments[0], item, place.below(str(index), place.last)) for index, item in enumerate(value)
+        )
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise place.wrong(value, "a table")
@@ -110,20 +167,21 @@ def _value(expected: Any, value: object, place: _Place) -> object:
 
 def _measured(parse: Callable[[Any], float], value: object, place: _Place) -> float:
     try:
-        number = parse(value)
+        return parse(value)
     except ValueError as error:
         raise place.wrong(value, str(error)) from None
-    if number < 0:
-        raise place.wrong(value, "not negative")
-    return number
 
 
 def _scalar(expected: type, value: object, place: _Place) -> object:
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if isinstance(value, str) and "\0" in value:
+        raise place.wrong(value, "text without NUL characters")
     if expected is Path and isinstance(value, str):
         return Path(value)
     # bool is an int to Python, but `cpus = true` is a mistake.
-    if type(value) is not expected:
+    is_number = expected is float and type(value) is int
+    if type(value) is not expected and not is_number:
         raise place.wrong(value, _PLAIN.get(expected, "a path in quotes"))
-    return value
+    # The comparison is written so that nan fails it.
+    if isinstance(value, (int, float)) and not 0 <= value <= _LARGEST:
+        raise place.wrong(value, f"{_PLAIN[expected]} from 0 to {_LARGEST:.0e}")
+    return float(value) if is_number else value  # type: ignore[arg-type]

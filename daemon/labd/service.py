@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from labd import pipeline
+from labd import fair_share, pipeline
 from labd.accounts import Accounts
 from labd.choosing import open_languages
 from labd.config import Config
 from labd.control import Control
+from labd.database import DatabaseError
 from labd.docker_engine import DockerEngine
 from labd.errors import ConfigError, LabdError, NotFoundError, TransitionError
 from labd.hands import Hands
@@ -68,6 +69,8 @@ class Service:
         _name_gpus_by_uuid(store)
         accounts.remember(state / "accounts.json", frozenset(job.user for job in store.active()))
         self._usage: tuple[float, Mapping[str, float]] = (0.0, {})
+        self._promised: list[int] = []
+        self._waiting_since: Mapping[int, float] = {}
         self._places_told = 0.0
         self._last_active = 0.0
         self._admission = threading.RLock()
@@ -147,13 +150,15 @@ class Service:
     def queue(self) -> list[Job]:
         """The jobs that wait, in the order in which they would start."""
         queued = [job for job in self.lab.store.active() if job.state is State.QUEUED]
-        return order(queued, self._recent_usage()) if queued else []
+        return order(queued, self._recent_usage(), self._promised) if queued else []
 
     def _recent_usage(self) -> Mapping[str, float]:
         """What each user used of late; fresh enough for a fair order."""
         counted, usage = self._usage
         if time.monotonic() - counted > _USAGE_AGE:
-            usage = self.lab.store.usage(time.time())
+            now, half_life = time.time(), self.lab.config.user.half_life
+            runs = self.lab.store.runs(now - fair_share.FORGOTTEN * half_life)
+            usage = fair_share.usage(runs, self.lab.machine, half_life, now)
             self._usage = (time.monotonic(), usage)
         return usage
 
@@ -164,7 +169,7 @@ class Service:
             held = self._licences.held(queued)
             if not queued:
                 return
-            admissions = admit(
+            choice = admit(
                 queued,
                 [job for job in active if job.state in ADMITTED],
                 held | {(job.user, job.project) for job in active if job.state is State.DELIVERING},
@@ -172,12 +177,15 @@ class Service:
                 self._recent_usage(),
                 lambda user: self.lab.config_for(user).user.running,
                 time.time(),
+                self._waiting_since,
+                self.lab.config.job.grace,
             )
-            for admission in admissions:
-                # It may have been cancelled in this very moment.
+            self._promised, self._waiting_since = choice.promised, choice.since
+            for admission in choice.admissions:
+                # It may have been cancelled since the queue was read.
                 with contextlib.suppress(TransitionError, NotFoundError):
                     self.lab.store.move(admission.job, State.BUILDING, time.time(), gpu_ids=admission.gpu_ids)
-        if admissions and time.monotonic() - self._places_told > _PLACES:
+        if choice.admissions and time.monotonic() - self._places_told > _PLACES:
             self._places_told = time.monotonic()
             for job in queued:
                 self._announce(job)
@@ -240,6 +248,13 @@ class Service:
             self.lab.waiting[job_id] = f"held up: {error.message} It is tried again by itself. {error.hint}".rstrip()
             if is_new:
                 get().warning("job held up, trying again", job=job_id, reason=error.message)
+        elif isinstance(error, (OSError, MemoryError, DatabaseError)):
+            # A full disk, say: that passes, and the job is not lost by it.
+            self.lab.waiting[job_id] = (
+                f"held up by a trouble of the server ({_cause(error)}); it is tried again by itself"
+            )
+            if is_new:
+                get().exception("job held up by a trouble of the server, trying again", job=job_id)
         else:
             self.lab.waiting[job_id] = "held up by an error of labd's own; it is tried again by itself"
             if is_new:
@@ -292,6 +307,11 @@ def _name_gpus_by_uuid(store: Store) -> None:
         held = gpu_ids(job.gpu_ids)
         if held != job.gpu_ids:
             store.update(job, gpu_ids=held)
+
+
+def _cause(error: Exception) -> str:
+    """What the system says of `error`, without the path."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _lock(file: Path) -> IO[str]:

@@ -8,15 +8,18 @@ never decides anything.
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from labd.errors import NotFoundError, TransitionError
-from labd.jobs import OUTCOMES, Grant, Job, Signal, State, check_transition
+from labd import job_rows
+from labd.database import Row
+from labd.errors import NotFoundError, RecordError, TransitionError
+from labd.fair_share import Run
+from labd.jobs import OUTCOMES, Job, Signal, State, check_transition
+from labd.log import get
 from labd.records import Records
 
 
@@ -32,8 +35,8 @@ class Project:
     rerun: int = 0  # mark of the RERUN file that was obeyed last
 
 
-_COLUMNS = tuple(field.name for field in fields(Job))
-_ACTIVE = tuple(state.value for state in State if state not in OUTCOMES)
+_PROJECT = ", ".join(field.name for field in fields(Project))
+_STATES = frozenset(state.value for state in State)
 
 
 class Store(Records):
@@ -42,8 +45,11 @@ class Store(Records):
     def __init__(self, path: Path) -> None:
         """Open or create the database at `path` and bring it up to date."""
         super().__init__(path)
+        self._unreadable: set[int] = set()
+        self._runs: dict[int, Run | None] = {}
         # The daemon asks for them all the time, and this process is the only one that writes.
-        self._rolled_back()
+        self._remembered: dict[int, Job] | None = None
+        self.active()
 
     # Jobs
 
@@ -72,10 +78,16 @@ class Store(Records):
             return self.update(job, snapshot=of.snapshot, exact=of.id if exact else 0)
 
     def withdraw(self, job: Job, accepted: str) -> None:
-        """Undo `create`: the upload was no job after all. `accepted` is its fingerprint, or "" to look again."""
+        """Undo `create`: the upload was no job after all. `accepted` is its fingerprint, or "" to look again.
+
+        Raises TransitionError when the job went on, NotFoundError when it is gone.
+        """
         with self._transaction():
-            self._db.execute("DELETE FROM jobs WHERE id = ? AND state = ?", (job.id, State.RECEIVED.value))
-            self._active.pop(job.id, None)
+            here = self.job(job.id).state
+            if here is not State.RECEIVED:
+                raise TransitionError(f"Job {job.id} is {here.value} by now and cannot be withdrawn.")
+            self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+            self._active().pop(job.id, None)
             self._set_project(job.user, job.project, accepted=accepted)
 
     def move(self, job: Job, state: State, now: float, **changes: Any) -> Job:
@@ -99,9 +111,9 @@ class Store(Records):
             return self.move(job, State.QUEUED, now, **changes)
 
     def update(self, job: Job, **changes: Any) -> Job:
-        """`job` with other fields changed."""
+        """`job` with other fields changed. Raises NotFoundError when it is gone."""
         names = ", ".join(f"{name} = ?" for name in changes)
-        values = [_encode(value) for value in changes.values()]
+        values = [job_rows.encode(value) for value in changes.values()]
         with self._transaction():
             self._db.execute(f"UPDATE jobs SET {names} WHERE id = ?", (*values, job.id))
             return self._refresh(job.id)
@@ -116,11 +128,9 @@ class Store(Records):
             return self._refresh(job_id)
 
     def job(self, job_id: int) -> Job:
-        """Job number `job_id`. Raises NotFoundError."""
+        """Job number `job_id`. Raises NotFoundError, and RecordError when there is one that cannot be read."""
         with self._lock:
-            for job in [self._active[job_id]] if job_id in self._active else self._jobs("WHERE id = ?", (job_id,)):
-                return job
-        raise NotFoundError(f"There is no job {job_id}.", "`labd jobs` lists the jobs there are.")
+            return self._active().get(job_id) or self._read(job_id)
 
     def last_number(self) -> int:
         """The highest number that a job ever had, also one that was withdrawn; 0 before the first."""
@@ -131,42 +141,39 @@ class Store(Records):
     def active(self) -> list[Job]:
         """All jobs that have no outcome yet, oldest first."""
         with self._lock:
-            return list(self._active.values())
+            return list(self._active().values())
 
     def jobs(self, user: str | None = None, project: str | None = None, limit: int = 50) -> list[Job]:
         """The latest `limit` jobs, newest first, of one user or project or of all."""
-        return list(
-            self._jobs(
-                "WHERE (?1 IS NULL OR user = ?1) AND (?2 IS NULL OR project = ?2) ORDER BY id DESC LIMIT ?3",
-                (user, project, limit),
-            )
+        return self._jobs(
+            "WHERE (?1 IS NULL OR user = ?1) AND (?2 IS NULL OR project = ?2) ORDER BY id DESC LIMIT ?3",
+            (user, project, max(limit, 0)),
         )
 
     def events(self, job_id: int) -> list[tuple[float, State]]:
-        """When job `job_id` entered which state, oldest first."""
+        """When job `job_id` entered which state, oldest first; states of a newer labd are left out."""
         with self._lock:
             rows = self._db.execute("SELECT at, state FROM events WHERE job = ? ORDER BY rowid", (job_id,)).fetchall()
-        return [(row["at"], State(row["state"])) for row in rows]
+        return [(row["at"], State(row["state"])) for row in rows if row["state"] in _STATES]
 
-    def usage(self, now: float) -> dict[str, float]:
-        """CPU-seconds granted to each user's jobs of late: those of the last day count, the older the less."""
-        spent: dict[str, float] = {}
+    def runs(self, since: float) -> list[Run]:
+        """What every program had that runs now or ended after `since`; without what cannot be read."""
         with self._lock:
-            rows = self._db.execute(
-                "SELECT user, started, coalesce(ended, ?1) AS ended, json_extract(grant, '$.cpus') AS cpus FROM jobs"
-                " WHERE started IS NOT NULL AND coalesce(ended, ?1) > ?1 - 86400",
-                (now,),
-            ).fetchall()
-        for user, started, ended, cpus in rows:
-            spent[user] = spent.get(user, 0.0) + (ended - started) * cpus * 0.5 ** ((now - ended) / 21600)
-        return spent
+            ended = [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE ended > ?", (since,))]
+            # What ended changes no more, and there can be ten thousands of them.
+            self._runs = {job_id: self._runs.get(job_id) or self._run(job_id) for job_id in ended}
+            running = [job for job in self._active().values() if job.state is State.RUNNING and job.started]
+            runs = [run for run in self._runs.values() if run]
+        return [*runs, *(Run.of(job.user, job.started or 0.0, None, job.grant) for job in running if job.grant)]
 
     # Projects
 
     def project(self, user: str, project: str) -> Project:
         """What is remembered of a project; all empty for one never seen."""
         with self._lock:
-            row = self._db.execute("SELECT * FROM projects WHERE user = ? AND project = ?", (user, project)).fetchone()
+            row = self._db.execute(
+                f"SELECT {_PROJECT} FROM projects WHERE user = ? AND project = ?", (user, project)
+            ).fetchone()
         return Project(**row) if row else Project(user, project)
 
     def occupy(self, job: Job) -> None:
@@ -176,18 +183,41 @@ class Store(Records):
 
     # Within
 
-    def _rolled_back(self) -> None:
-        marks = ", ".join("?" * len(_ACTIVE))
-        self._active = {job.id: job for job in self._jobs(f"WHERE state IN ({marks}) ORDER BY id", _ACTIVE)}
+    def _forget(self) -> None:
+        self._remembered, self._runs = None, {}
+
+    def _active(self) -> dict[int, Job]:
+        """What is remembered of the jobs that have no outcome yet."""
+        if self._remembered is None:
+            # Told by the outcomes: a job in a state that only a newer labd knows has to be told of, not passed over.
+            marks = ", ".join("?" * len(OUTCOMES))
+            ended = tuple(state.value for state in OUTCOMES)
+            self._remembered = {job.id: job for job in self._jobs(f"WHERE state NOT IN ({marks}) ORDER BY id", ended)}
+        return self._remembered
+
+    def _run(self, job_id: int) -> Run | None:
+        """What the program of an ended job had; None when it never started or cannot be read."""
+        row = self._db.execute("SELECT user, started, ended, grant FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        with contextlib.suppress(*job_rows.UNREADABLE):
+            return Run.of(row["user"], float(row["started"]), float(row["ended"]), job_rows.grant(row["grant"]))
+        return None
+
+    def _read(self, job_id: int) -> Job:
+        """Job number `job_id` as the database has it. Raises NotFoundError, RecordError."""
+        for job in self._jobs("WHERE id = ?", (job_id,)):
+            return job
+        if job_id in self._unreadable:
+            raise RecordError(f"What the database has of job {job_id} cannot be read.", "journalctl -u labd says why.")
+        raise NotFoundError(f"There is no job {job_id}.", "`labd jobs` lists the jobs there are.")
 
     def _refresh(self, job_id: int) -> Job:
         """The job as the database has it now, here and in what is remembered of the active ones."""
-        job = next(self._jobs("WHERE id = ?", (job_id,)))
+        job = self._read(job_id)
         if job.state in OUTCOMES:
-            self._active.pop(job_id, None)
+            self._active().pop(job_id, None)
         else:
             # A key that is there keeps its place, and new ids only grow: the order stays that of the ids.
-            self._active[job_id] = job
+            self._active()[job_id] = job
         return job
 
     def _set_project(self, user: str, project: str, **changes: Any) -> None:
@@ -198,31 +228,19 @@ class Store(Records):
         )
 
     def _event(self, job_id: int, state: State, now: float) -> None:
-        self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (job_id, now, state.value))
+        self._db.execute("INSERT INTO events (job, at, state) VALUES (?, ?, ?)", (job_id, now, state.value))
 
-    def _jobs(self, clause: str, values: Sequence[object]) -> Iterator[Job]:
+    def _jobs(self, clause: str, values: Sequence[object]) -> list[Job]:
+        """The jobs that `clause` chooses. One that cannot be read is left out, and told once."""
         with self._lock:
-            rows = self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs {clause}", values).fetchall()
-        return (_decode(row) for row in rows)
+            rows = self._db.execute(f"SELECT {job_rows.COLUMNS} FROM jobs {clause}", values).fetchall()
+        return [job for row in rows if (job := self._decoded(row))]
 
-
-def _encode(value: object) -> object:
-    if isinstance(value, State):
-        return value.value
-    if isinstance(value, Grant):
-        return json.dumps(asdict(value))
-    if isinstance(value, tuple):
-        return json.dumps(value)
-    return value
-
-
-def _decode(row: sqlite3.Row) -> Job:
-    values: dict[str, Any] = dict(row)
-    for name in ("state", "outcome", "stopping"):
-        values[name] = State(values[name]) if values[name] else None
-    for name in ("gpu_ids", "notes"):
-        values[name] = tuple(json.loads(values[name]))
-    if values["grant"]:
-        grant: Mapping[str, Any] = json.loads(values["grant"])
-        values["grant"] = Grant(**{**grant, "args": tuple(grant["args"])})
-    return Job(**{**values, "signal": Signal(values["signal"])})
+    def _decoded(self, row: Row) -> Job | None:
+        try:
+            return job_rows.decode(row)
+        except job_rows.UNREADABLE as error:
+            if row["id"] not in self._unreadable:
+                self._unreadable.add(row["id"])
+                get().error("what the database has of a job cannot be read", job=row["id"], reason=repr(error))
+            return None

@@ -13,32 +13,44 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _SIZE_STEPS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.IGNORECASE)
 _DURATION_STEPS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST_TEXT = 60  # characters; trying all ways to read a long row of digits would take long
+LARGEST_SIZE = 2**60  # bytes; larger than any disk, and what a file system and SQLite can count
+LONGEST_DURATION = 36500 * 86400.0  # seconds; less than threading.TIMEOUT_MAX
 
 
 def parse_size(text: str | int) -> int:
     """Bytes in `text`: a number of bytes or "512k", "64m", "8g", "2t" (powers of 1024, like Docker's --memory).
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, for less than 0 and for more than LARGEST_SIZE.
     """
     if isinstance(text, int) and not isinstance(text, bool):
-        return text
-    match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
-    if not match:
-        raise ValueError('a size such as "512m" or "8g"')
-    return int(float(match[1]) * _SIZE_STEPS[match[2].lower()])
+        size: float = text
+    else:
+        match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= _LONGEST_TEXT else None
+        if not match:
+            raise ValueError('a size such as "512m" or "8g"')
+        size = float(match[1]) * _SIZE_STEPS[match[2].lower()]
+    if not 0 <= size <= LARGEST_SIZE:
+        raise ValueError(f'a size from 0 to "{LARGEST_SIZE // 1024**4}t"')
+    return int(size)
 
 
 def parse_duration(text: str | float) -> float:
     """Seconds in `text`: a number of seconds or "30s", "10m", "12h", "2d", "1h30m".
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, for less than 0 and for more than LONGEST_DURATION.
     """
     if isinstance(text, (int, float)) and not isinstance(text, bool):
-        return float(text)
-    parts = _DURATION.findall(text) if isinstance(text, str) else []
-    if not parts or _DURATION.sub("", str(text)).strip():
-        raise ValueError('a duration such as "90s", "30m" or "12h"')
-    return sum(float(number) * _DURATION_STEPS[step.lower()] for number, step in parts)
+        seconds: float = text
+    else:
+        parts = _DURATION.findall(text) if isinstance(text, str) and len(text) <= _LONGEST_TEXT else []
+        if not parts or _DURATION.sub("", str(text)).strip():
+            raise ValueError('a duration such as "90s", "30m" or "12h"')
+        seconds = sum(float(number) * _DURATION_STEPS[step.lower()] for number, step in parts)
+    # The comparison is written so that nan fails it.
+    if not 0 <= seconds <= LONGEST_DURATION:
+        raise ValueError(f'a duration from 0 to "{LONGEST_DURATION / 86400:.0f}d"')
+    return float(seconds)
 
 
 def human_size(count: float) -> str:

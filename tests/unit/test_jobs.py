@@ -84,7 +84,7 @@ def test_all_options_of_job_toml_are_read() -> None:
         ("memory = '8g'", "no option `memory`", "below a line [job]"),
         ("[job]\nmemory = 'lots'", "job.memory is 'lots'", ""),
         ("[job]\nmemory = -1", "job.memory is -1", ""),
-        ("[job]\ncpus = 0", "cpus must be more than zero", ""),
+        ("[job]\ncpus = 0", "cpus must be at least 0.01", ""),
         ("[job]\ncpus = true", "job.cpus is True", ""),
         ("[job]\ngpus = 1.5", "job.gpus is 1.5; expected is a whole number", ""),
         ("[job]\nargs = 'a b'", "job.args is 'a b'; expected is a list", ""),

@@ -83,7 +83,7 @@ def test_a_broken_own_template_is_left_out_and_the_others_work(tmp_path: Path) -
     left_out: list[str] = []
     known = languages.load(BUNDLED, tmp_path, lambda name, error: left_out.append(f"{name}: {error.message}"))
     assert "shell" in known and "python" in known and "broken" not in known
-    assert left_out == ["broken: broken/template.toml: title is 5; expected is text in quotes."]
+    assert left_out == ["broken: broken/template.toml, line 1: title is 5; expected is text in quotes."]
 
 
 def test_a_language_of_a_family_takes_over_what_it_does_not_say(tmp_path: Path) -> None:

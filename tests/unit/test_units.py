@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import math
+import threading
+import time
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,3 +70,25 @@ def test_every_size_has_a_short_text(size: float) -> None:
 def test_counts_have_thousands_and_a_plural() -> None:
     assert count(1, "file") == "1 file"
     assert count(1204, "file") == "1,204 files"
+
+
+@pytest.mark.parametrize("text", [-1, 2**60 + 1, 10**4000, "9" * 50 + "t", "1048577t"])
+def test_no_size_is_negative_or_beyond_all_disks(text: str | int) -> None:
+    with pytest.raises(ValueError, match="a size from 0 to"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("text", [math.nan, math.inf, -math.inf, -1, 1e300, 10**4000, "9" * 50 + "d", "36501d"])
+def test_no_duration_is_negative_or_longer_than_a_thread_can_wait(text: str | float) -> None:
+    with pytest.raises(ValueError, match="a duration from 0 to"):
+        parse_duration(text)
+    assert parse_duration("36500d") < threading.TIMEOUT_MAX
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1e400g", "1e3", "9" * 100_000, " " * 100_000 + "1g", "1s" * 100_000])
+@pytest.mark.parametrize("parse", [parse_size, parse_duration])
+def test_strange_or_long_texts_are_refused_at_once(parse: Callable[[str], float], text: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="such as"):
+        parse(text)
+    assert time.monotonic() - began < 1.0
