@@ -39,6 +39,7 @@ LAYERS = [
         "requirements",
         "project_metadata",
         "requirement_lines",
+        "requirement_options",
     ],
     [
         "python_errors",

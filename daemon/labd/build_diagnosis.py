@@ -38,6 +38,8 @@ _NO_INDEX = re.compile(
     r"|HTTP status \w+ error|Request failed after|[Oo]peration timed out|Read timed out|Retrying \(Retry\("
     r"|problem confirming the ssl certificate|Temporary failure (?:in name )?resol|error decoding response"
 )
+_REFUSED = re.compile(r"\b40[137]\b|[Uu]nauthorized|[Ff]orbidden|authenticat|not found in the package registry")
+_SOURCE_ONLY = re.compile(r"(?i)for `([\w.-]+)` (?:because building from source )?is disabled")
 _NO_BASE = re.compile(r"failed to resolve source metadata for|failed to create LLB definition|pull access denied")
 _NO_COMPILER = re.compile(
     r"No such file or directory: '\S*(?:cc|g\+\+|clang|gfortran|cmake)'|(?:cc|g\+\+|gfortran|make|cargo): not found"
@@ -80,6 +82,22 @@ def build_timed_out(limit_seconds: float) -> Diagnosis:
     return Diagnosis(
         f"Installing your libraries took longer than {human_duration(limit_seconds)} and was stopped.",
         f"Leave out version numbers in {FILE}, so that less must be compiled, or ask the administrator for more time.",
+    )
+
+
+def password_missing(without_code: str, with_code: str) -> str:
+    """What to add to `with_code`, the output of a build that knew no password, if it failed for want of one; or "".
+
+    `without_code` is the output of the build before, which had the passwords and ran no code of libraries.
+    """
+    log = BuildLog.read(with_code, {})
+    if not log.find(_REFUSED) and not log.find(_NO_INDEX):
+        return ""
+    source = BuildLog.read(without_code, {}).find(_SOURCE_ONLY)
+    name = f"`{shorten(source[1], 60)}`" if source else "A library"
+    return (
+        f"Cause: {name} comes as source only, and code of libraries does not get the password of this server's index.\n"
+        f"What to do: Take a version that is ready to use, or ask the administrator to put one on the index.\n"
     )
 
 

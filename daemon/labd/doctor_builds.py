@@ -12,7 +12,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,9 +121,8 @@ def evidence(log_tail: str) -> str:
 class _FreshSettings(BuildSettings):
     """The settings, for a build that takes no library from an earlier one."""
 
-    @property
-    def script(self) -> str:
-        return super().script + "export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1\n"
+    def _script(self, shown: Callable[[str], str]) -> str:
+        return super()._script(shown) + "export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1\n"
 
 
 def _build(ground: Ground, docker: Any, language: Language, version: str, base: tuple[str, str]) -> None:

@@ -88,9 +88,11 @@ class Builder:
                 (context / name).parent.mkdir(parents=True, exist_ok=True)
                 (context / name).write_bytes(content)
                 (context / name).chmod(0o644)  # COPY takes it along, and programs run as anybody
-            secrets = Path(folder, "settings")
-            secrets.touch(0o600)
-            secrets.write_text(self._settings.script)
+            scripts = {"settings": self._settings.script, "open-settings": self._settings.open_script}
+            for name, script in scripts.items():
+                Path(folder, name).touch(0o600)
+                Path(folder, name).write_text(script)
+            secrets = {name: Path(folder, name) for name in scripts}
             command = ["build", *self._options(recipe, secrets), str(context)]
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
@@ -138,14 +140,15 @@ class Builder:
                 self._cli = find_cli(self._build.cli)
             return self._cli
 
-    def _options(self, recipe: Recipe, secrets: Path) -> list[str]:
+    def _options(self, recipe: Recipe, secrets: Mapping[str, Path]) -> list[str]:
         options = ["--progress=plain", "--network", self._build.network, "--tag", recipe.tag]
         options += ["--file", str(recipe.dockerfile), "--target", recipe.target]
         # CSV: quoted, so that a comma in the path is no separator.
-        options += ["--secret", f'id=settings,"src={secrets}"']
+        for name, file in secrets.items():
+            options += ["--secret", f'id={name},"src={file}"']
         for name, value in recipe.arguments.items():
             options += ["--build-arg", f"{name}={value}"]
-        for name in self.proxies:
+        for name in self._settings.open_proxies:
             options += ["--build-arg", name]  # without a value: Docker takes it from the environment, unseen by ps
         for name, value in recipe.labels.items():
             options += ["--label", f"{name}={value}"]

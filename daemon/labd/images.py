@@ -18,6 +18,7 @@ from typing import Any
 
 from labd import environments, image_keeping, log
 from labd.base_images import BaseImages
+from labd.build_diagnosis import password_missing
 from labd.build_settings import BuildSettings
 from labd.config import Config
 from labd.environments import Environment, Recipe, reference
@@ -186,12 +187,29 @@ class Images:
             if not (error.needs_code and environment.can_extend):
                 raise
             report("Some libraries come as source only: building them, apart from what others download")
-            self._builder.build(environment.extension(), report, cancelled)
+            self._build_from_source(environment, error, report, cancelled)
         log.get().info("environment built", environment=environment.tag, seconds=round(time.monotonic() - began, 1))
+
+    def _build_from_source(
+        self, environment: Environment, binary: BuildFailed, report: Report, cancelled: threading.Event
+    ) -> None:
+        """Build with code of the packages, which gets to know no password; `binary` is how it failed without."""
+        if self._settings.withholds:
+            report("The server's passwords are kept from them: what the index gives only for one cannot be had now")
+        try:
+            self._builder.build(environment.extension(), report, cancelled)
+        except BuildFailed as error:
+            if self._settings.withholds and (told := password_missing(binary.log_tail, error.log_tail)):
+                for line in told.splitlines():
+                    report(line)
+                error.log_tail += told
+            raise
 
     def _recipe(self, environment: Environment, project: str, report: Report) -> Recipe:
         """The shortest way: often one library was added to what the project had before."""
-        previous = self._inspect(f"{reference(project)}:latest") if environment.can_extend else None
+        # What code of packages has been at must not be where passwords are known, and the index wants one.
+        is_possible = environment.can_extend and not self._settings.withholds
+        previous = self._inspect(f"{reference(project)}:latest") if is_possible else None
         steps = environment.steps_from(previous["Config"]["Labels"] or {}) if previous else None
         if steps is None:
             return environment.recipe()

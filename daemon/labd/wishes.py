@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from labd import project_metadata, requirement_lines, system_packages
+from labd import project_metadata, requirement_lines, requirement_options, system_packages
 from labd.config import Build
 from labd.languages import Language
 from labd.plain_text import decode, is_wide
@@ -79,6 +79,7 @@ def _python(language: Language, version: str, files: Mapping[str, bytes], build:
     notes = [f"code/{other} is not read, because there is a code/{source}." for other in formats if other in files]
     notes = [*notes[1:], *_other_python(said.python, version, source)]
     listed = normalise("requirements.txt", _lines(lines.kept))
+    requirement_options.refuse_foreign(listed.decode().splitlines(), source)
     if not lines.kept and not lines.changes:
         notes.append(f"code/{source} names no library.")
     changes = tuple(dict.fromkeys((*wide, *lines.changes)))
