@@ -77,7 +77,7 @@ class BaseImages:
         report: Report,
         cancelled: threading.Event,
     ) -> None:
-        tar, said = str(folder / "base.tar"), _Said(report)
+        tar, said = str(folder / "base.tar"), _Said(lambda line: report(self._builder.redact(line)))
         limit = self._build.timeout
         env = {**os.environ, **self._builder.proxies}
         command = ["timeout", "--signal=KILL", str(int(limit))]
@@ -102,8 +102,9 @@ class BaseImages:
         if result.cancelled or result.timed_out:
             raise BuildFailed(cancelled=result.cancelled, timed_out=result.timed_out, log_tail=result.output)
         if result.code != 0:
+            why = self._builder.redact(said.last)
             raise BaseImageError(
-                f"{name} cannot be pulled, and could not be made from Debian's packages: {said.last}",
+                f"{name} cannot be pulled, and could not be made from Debian's packages: {why}",
                 "Check `debian_mirror` below [build] in the config, or load the image: docker load -i FILE",
             )
 

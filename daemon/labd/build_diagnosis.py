@@ -21,7 +21,9 @@ _NOISE = re.compile(
 )
 _ERROR = re.compile(r"(?:[Ee]rror|ERROR|fatal|E): ")
 
-_ASK_ADMINISTRATOR = "This is no fault of your project: tell the administrator, and run it again when it is mended."
+_ASK_ADMINISTRATOR = (
+    "This is no fault of your project: tell the administrator, and create RERUN in its inbox when it is mended."
+)
 _SERVER = (
     (r"[Nn]o space left on device|[Dd]isk quota exceeded", "The server's disk is full"),
     (
@@ -75,6 +77,12 @@ def build_failed(log_tail: str, exit_code: int, distributions: Mapping[str, str]
         sentence("The libraries of your project could not be installed" + (f": {shorten(said, 100)}" if said else "")),
         f"build.log has the whole story; check {FILE}, or show both to the administrator.",
     )
+
+
+def refused(message: str, hint: str) -> Diagnosis:
+    """A part of the server did not do what a build needs; it said `message`, and `hint` to its administrator."""
+    found = _server(BuildLog.read(message, {}))
+    return Diagnosis(sentence(found.cause), found.hint) if found else Diagnosis(message, hint)
 
 
 def build_timed_out(limit_seconds: float) -> Diagnosis:

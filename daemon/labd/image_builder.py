@@ -6,6 +6,7 @@ prints. It never decides what is built or why, and never looks at what images th
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from labd.build_settings import BuildSettings
@@ -25,9 +27,18 @@ Report = Callable[[str], None]
 
 _KEPT_OUTPUT = 64 * 1024
 _PROBE_TIMEOUT = 30.0
+_ANSWER_TIMEOUT = 10.0  # seconds in which Docker says its version
+_LONGEST_LINE = 16 * 1024  # characters that are kept of one
 _ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd is no longer there to end it
 _NEEDS_CODE = 75  # EX_TEMPFAIL; see templates/python/Dockerfile
 _HEADING = "==> "
+# What the docker command says when Docker went away, and never of a step, an image or a registry.
+_AWAY = re.compile(
+    r"(?:ERROR: )?(?:failed to receive status: )?(?:unexpected EOF$|[Ff]ailed to dial gRPC|error during connect"
+    r"|[Cc]annot connect to the Docker daemon|rpc error: code = Unavailable|.*error reading from server)"
+)
+_CUT_STEP = re.compile(r"context canceled$|code = Unavailable|error reading from server")
+_PRINTED = re.compile(r"#\d+ \d+\.\d+ ?.*")  # by a step
 _ATTEMPTS = 3  # at a build of which the builder does not tell why it failed
 
 
@@ -68,6 +79,15 @@ class BuildFailed(LabdError):  # noqa: N818 - a sentence: except BuildFailed
         return self.exit_code == _NEEDS_CODE
 
 
+class DockerAwayError(UnavailableError):
+    """Docker does not answer."""
+
+    def __init__(self, was_there: bool = False) -> None:
+        """`was_there`: it answered, and went away in the middle."""
+        super().__init__(hint="Start it: systemctl start docker")
+        self.was_there = was_there
+
+
 class Builder:
     """Builds images with one administrator's settings. Any thread may use it."""
 
@@ -80,7 +100,18 @@ class Builder:
         self._cli = ""
 
     def build(self, recipe: Recipe, report: Report, cancelled: threading.Event) -> None:
-        """Make the image of `recipe`, telling `report` each line. Raises BuildFailed, UnavailableError, ConfigError."""
+        """Make the image of `recipe`, telling `report` each line.
+
+        Raises BuildFailed, DockerAwayError, UnavailableError, ConfigError.
+        """
+        try:
+            self._build_recipe(recipe, report, cancelled)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise BuildFailed(log_tail=f"{os.strerror(error.errno)}\n") from error
+
+    def _build_recipe(self, recipe: Recipe, report: Report, cancelled: threading.Event) -> None:
         with tempfile.TemporaryDirectory(dir=self._work, prefix="build-") as folder:
             context = Path(folder, "context")
             context.mkdir()
@@ -108,7 +139,9 @@ class Builder:
 
     def _build_once(self, command: Sequence[str], report: Report, cancelled: threading.Event) -> None:
         progress = _Progress(report, self._settings.redact)
-        result = self.docker(*command, report=progress.feed, cancelled=cancelled)
+        result = self._run(command, progress.feed, cancelled)
+        if progress.lost_docker and not result.cancelled:
+            raise DockerAwayError(was_there=True)
         if result.code != 0 or result.timed_out or result.cancelled:
             raise BuildFailed(
                 log_tail=progress.tail,
@@ -119,14 +152,32 @@ class Builder:
             )
 
     def docker(self, *arguments: str, report: Report, cancelled: threading.Event) -> Result:
-        """Run a docker command within the time limit for builds."""
+        """Run a docker command within the time limit for builds. Raises DockerAwayError when it fails for that."""
+        result = self._run(arguments, report, cancelled)
+        if result.code != 0 and any(map(_AWAY.match, result.output.splitlines())):
+            raise DockerAwayError(was_there=True)
+        return result
+
+    def _run(self, arguments: Sequence[str], report: Report, cancelled: threading.Event) -> Result:
         limit = self._build.timeout
         # The default builder is the one whose images this machine's Docker has; others would keep theirs.
         env = {**os.environ, **self.proxies, "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"}
         env |= {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "DOCKER_CLI_HINTS": "false"}
         # A labd that is killed cannot end what it started; timeout(1) can.
         orphaned = ["timeout", "--signal=KILL", str(int(limit) + _ORPHAN_GRACE)]
-        return run([*orphaned, self.cli(), *arguments], timeout=limit, env=env, on_output=report, cancelled=cancelled)
+        command = [*orphaned, self.cli(), *arguments]
+        result = run(command, timeout=limit, env=env, on_output=report, cancelled=cancelled)
+        if result.code != 0 and not result.cancelled and not self._answers():
+            raise DockerAwayError(was_there=result.timed_out)
+        return replace(result, output=self.redact(result.output))
+
+    def redact(self, text: str) -> str:
+        """`text` without the passwords of the settings."""
+        return self._settings.redact(text)
+
+    def _answers(self) -> bool:
+        """Whether Docker answers now, and not only takes the call."""
+        return run([self.cli(), "version", "--format", "{{.Server.Version}}"], timeout=_ANSWER_TIMEOUT).code == 0
 
     @property
     def proxies(self) -> Mapping[str, str]:
@@ -197,12 +248,13 @@ class _Progress:
         self._first: dict[str, str] = {}  # line that was heard of each step
         self._failed = ""  # the step that did
         self._repeating = False
+        self._is_lost = False
         self.tail = ""
         self.exit_code = 0
 
     def feed(self, line: str) -> None:
-        line = line.rstrip()
-        if code := re.search(r"exit code: (\d+)", line):
+        line = line[:_LONGEST_LINE].rstrip()
+        if (code := re.search(r"exit code: (\d+)", line)) and not _PRINTED.fullmatch(line):
             self.exit_code = int(code[1])
         # After a rule, BuildKit says again what was there already.
         self._repeating = self._repeating or line.startswith("------")
@@ -210,6 +262,7 @@ class _Progress:
             return
         match = re.fullmatch(r"#(\d+) (.*)", line)
         if not match:
+            self._is_lost = self._is_lost or bool(_AWAY.match(line))
             self._say(line)
             return
         step, text = match.groups()
@@ -219,6 +272,7 @@ class _Progress:
             self._say(printed[1])
         elif text.startswith("ERROR: "):
             self._failed = step
+            self._is_lost = self._is_lost or bool(_CUT_STEP.search(text))
             if not self.exit_code:
                 self._say(text)
         elif text.startswith("[") and step not in self._first:
@@ -226,6 +280,11 @@ class _Progress:
             self._steps[step] = text
         elif text == "exporting to image":
             self._say(f"{_HEADING}Saving the image")
+
+    @property
+    def lost_docker(self) -> bool:
+        """Whether Docker went away, so that nothing is known of how the build would have ended."""
+        return self._is_lost and not self.exit_code
 
     @property
     def is_cut(self) -> bool:

@@ -52,6 +52,7 @@ class Lab:
     announce: Callable[[Job], None]  # the job changed: its STATUS wants to be written
     stop_events: dict[int, threading.Event] = field(default_factory=dict)
     watched: dict[int, Supervision] = field(default_factory=dict)
+    waiting: dict[int, str] = field(default_factory=dict)  # job → what it waits for on its way to its program
     growing: set[int] = field(default_factory=set)  # jobs whose upload went on growing within a minute of their start
 
     def folder(self, job_id: int) -> Path:

@@ -216,7 +216,7 @@ class Service:
     def place(self, job: Job | None) -> tuple[int, int, str]:
         """The place of `job` in the queue (1 is next, 0: it is not in it), how many jobs run now, what it waits for."""
         if job is None or job.state is not State.QUEUED:
-            return 0, 0, ""
+            return 0, 0, self.lab.waiting.get(job.id, "") if job else ""
         ids = [queued.id for queued in self.queue()]
         running = sum(other.state in ADMITTED for other in self.lab.store.active())
         return (ids.index(job.id) + 1 if job.id in ids else 0), running, self._licences.reason(job.id)

@@ -19,7 +19,7 @@ from labd.base_images import BaseImages
 from labd.build_settings import BuildSettings
 from labd.config import Config
 from labd.errors import LabdError
-from labd.image_builder import Builder
+from labd.image_builder import Builder, DockerAwayError
 from labd.languages import Language
 from labd.setup_writing import Teller
 
@@ -32,12 +32,6 @@ def make_missing(config: Config, teller: Teller) -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="labd-setup-") as folder, _interruptible() as cancelled:
         builder = Builder(config.build, BuildSettings(config.build), Path(folder))
         bases = BaseImages(config.build, builder, Path(folder))
-        if builder.docker("version", report=_ignore, cancelled=cancelled).code != 0:
-            teller.note(
-                "Docker does not answer, so no base image could be looked for.",
-                "Start it: systemctl start docker; then labd setup again",
-            )
-            return
         for name, language, version in wanted:
             try:
                 known = builder.docker("image", "inspect", name, report=_ignore, cancelled=cancelled)
@@ -46,6 +40,12 @@ def make_missing(config: Config, teller: Teller) -> None:
                     continue
                 get = partial(bases.get, name, language, version, teller.step, cancelled)
                 teller.change("make", f"the base image {name}", get)
+            except DockerAwayError:
+                teller.note(
+                    "Docker does not answer, so no base image could be looked for.",
+                    "Start it: systemctl start docker; then labd setup again",
+                )
+                return
             except LabdError as error:
                 if cancelled.is_set():
                     raise KeyboardInterrupt from None

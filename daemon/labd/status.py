@@ -71,7 +71,7 @@ def sentence(job: Job, now: float, place: int = 0, ahead: int = 0, waiting: str 
     words = _WORDS[job.state]
     if job.stopping and not job.state.is_outcome and job.state is not State.DELIVERING:
         return f"stopping: {job.stop_reason}"
-    if job.state is State.QUEUED and waiting:
+    if job.state in (State.QUEUED, State.BUILDING) and waiting:
         return waiting
     if job.state is State.QUEUED and place:
         return f"{words}, place {place}; {ahead} running"
