@@ -279,7 +279,7 @@ class Images:
             import docker  # here: 13 MB that an idle daemon does without
 
             # Not under the lock: making one asks Docker, which may hang.
-            made = docker.APIClient(timeout=timeout)
+            made = docker.APIClient(timeout=timeout, **docker.utils.kwargs_from_env())
             with self._lock:
                 known = self._clients.setdefault(timeout, made)
             if known is not made:

@@ -101,7 +101,7 @@ def test_a_daemon_that_starts_while_docker_is_away_goes_on_with_what_waits(
 
 
 def test_build_log_keeps_no_more_than_run_log(make_lab: Callable[..., Lab], prepared: None) -> None:
-    lab = make_lab(settings="[output]\nlog = '64k'\n")
+    lab = make_lab()
     noise = "==> Noise"
     template = lab.folder / "own" / "loud"
     template.mkdir(parents=True)
@@ -114,7 +114,11 @@ def test_build_log_keeps_no_more_than_run_log(make_lab: Callable[..., Lab], prep
         f"ARG BASE\nFROM ${{BASE}} AS environment\nRUN echo '{noise}'; {loop}; exit 3\n"
     )
     text = lab.config_file.read_text()
-    lab.config_file.write_text(text.replace("[paths]\n", f"[paths]\nown_templates = '{lab.folder / 'own'}'\n"))
+    lab.config_file.write_text(
+        text.replace("[output]\n", "[output]\nlog = '64k'\n").replace(
+            "[paths]\n", f"[paths]\nown_templates = '{lab.folder / 'own'}'\n"
+        )
+    )
     lab.start()
     lab.ana.write(lab.ana.inbox("loud") / "code" / "app.loud")
     lab.ana.submit("loud")
