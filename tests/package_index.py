@@ -8,7 +8,7 @@ import select
 import tarfile
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -102,18 +102,29 @@ class PackageIndex:
             file: content for file, content in self._files.items() if not file.startswith(f"{name}-{version}-")
         }
 
-    def add_source(self, name: str, version: str, fails: bool = False, code: str = "") -> None:
+    def add_source(
+        self,
+        name: str,
+        version: str,
+        fails: bool = False,
+        code: str = "",
+        needs: Sequence[str] = (),
+        tells: bool = True,
+    ) -> None:
         """Have a package that must run code of its own to be installed, `code` among it.
 
-        If it `fails`, it shows its surroundings.
+        If it `fails`, it shows its surroundings. `needs` are the packages that it needs, which its source `tells`.
         """
+        needed = "".join(f"Requires-Dist: {one}\n" for one in needs)
+        described = _described(name, version)
+        # What is built has only those that an installer understands.
+        plain = "".join(f"Requires-Dist: {one}\n" for one in needs if not one.startswith("-"))
+        built = {**described, "METADATA": described["METADATA"] + plain}
         files = {
             "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-            f'[project]\nname = "{name}"\nversion = "{version}"\n',
-            "backend.py": _BACKEND.format(
-                name=name, version=version, described=_described(name, version), fails=fails, code=code
-            ),
-            "PKG-INFO": _described(name, version)["METADATA"],
+            f'[project]\nname = "{name}"\nversion = "{version}"\ndynamic = ["dependencies"]\n',
+            "backend.py": _BACKEND.format(name=name, version=version, described=built, fails=fails, code=code),
+            "PKG-INFO": described["METADATA"] + (needed if tells else ""),
         }
         content = io.BytesIO()
         with tarfile.open(fileobj=content, mode="w:gz") as archive:

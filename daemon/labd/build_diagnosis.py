@@ -41,6 +41,7 @@ _NO_INDEX = re.compile(
     r"|problem confirming the ssl certificate|Temporary failure (?:in name )?resol|error decoding response"
 )
 _REFUSED = re.compile(r"\b40[137]\b|[Uu]nauthorized|[Ff]orbidden|authenticat|not found in the package registry")
+_OFFLINE = re.compile(r"network was disabled|not found in the cache|[Nn]etwork connectivity is disabled")
 _SOURCE_ONLY = re.compile(r"(?i)for `([\w.-]+)` (?:because building from source )?is disabled")
 _NO_BASE = re.compile(r"failed to resolve source metadata for|failed to create LLB definition|pull access denied")
 _NO_COMPILER = re.compile(
@@ -99,13 +100,14 @@ def password_missing(without_code: str, with_code: str) -> str:
     `without_code` is the output of the build before, which had the passwords and ran no code of libraries.
     """
     log = BuildLog.read(with_code, {})
-    if not log.find(_REFUSED) and not log.find(_NO_INDEX):
+    is_refused = log.find(_REFUSED) or log.find(_NO_INDEX) or log.find(_OFFLINE)
+    if not is_refused or _not_built(log):
         return ""
     source = BuildLog.read(without_code, {}).find(_SOURCE_ONLY)
     name = f"`{shorten(source[1], 60)}`" if source else "A library"
     return (
-        f"Cause: {name} comes as source only, and code of libraries does not get the password of this server's index.\n"
-        f"What to do: Take a version that is ready to use, or ask the administrator to put one on the index.\n"
+        f"Cause: {name} comes as source only; it needs more, and does not get the password of this server's index.\n"
+        f"What to do: Name what it needs in {FILE}, too, or ask the administrator for a version that is ready to use.\n"
     )
 
 

@@ -196,9 +196,9 @@ class Images:
     ) -> None:
         """Build with code of the packages, which gets to know no password; `binary` is how it failed without."""
         if self._settings.withholds:
-            report("The server's passwords are kept from them: what the index gives only for one cannot be had now")
+            report("The server's passwords are kept from them: all that they need is fetched first")
         try:
-            self._builder.build(environment.extension(), report, cancelled)
+            self._builder.build(environment.from_source(self._settings.withholds), report, cancelled)
         except BuildFailed as error:
             if self._settings.withholds and (told := password_missing(binary.log_tail, error.log_tail)):
                 for line in told.splitlines():

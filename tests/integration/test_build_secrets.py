@@ -128,15 +128,41 @@ def lair(make_lair: Callable[[str], Lair]) -> Lair:
     return make_lair(f"labd:{PASSWORD}")
 
 
-def test_a_source_that_only_the_password_opens_is_refused_in_plain_words(lair: Lair) -> None:
+def test_a_source_that_only_the_password_opens_is_made_by_code_that_does_not_know_it(lair: Lair) -> None:
+    image = lair.build("curious", "alpha")
+    assert lair.workshop.run(image, "import alpha, curious; print(alpha.__version__)") == "1.0\n"
+    assert b"UV_DEFAULT_INDEX" in lair.stranger.heard, "the package must have looked around"
+    lair.keeps_its_secret(image)
+
+
+def test_a_source_that_says_what_it_needs_gets_it(lair: Lair) -> None:
+    lair.index.add("beta", "1.0")
+    lair.index.add_source("needy", "1.0", needs=["beta>=1", f"--extra-index-url {lair.stranger.url}"])
+    image = lair.build("needy")
+    assert lair.workshop.run(image, "import beta, needy; print(beta.__version__)") == "1.0\n"
+    assert lair.stranger.heard == b""
+    lair.keeps_its_secret(image)
+
+
+def test_a_source_that_needs_more_than_it_says_is_refused_in_plain_words(lair: Lair) -> None:
+    lair.index.add("beta", "1.0")
+    lair.index.add_source("coy", "1.0", needs=["beta"], tells=False)
     with pytest.raises(BuildFailed) as caught:
-        lair.build("curious")
+        lair.build("coy")
     told = build_failed(caught.value.log_tail, caught.value.exit_code, {})
-    assert told.cause.startswith("`curious` comes as source only"), lair.said
+    assert told.cause.startswith("`coy` comes as source only"), lair.said
     assert "password" in told.cause
-    assert "administrator" in told.hint
-    assert lair.index.fetched == []
+    assert "code/requirements.txt" in told.hint
     lair.keeps_its_secret()
+
+
+def test_a_source_that_cannot_be_made_is_told_as_such_and_not_as_a_password(lair: Lair) -> None:
+    lair.index.add_source("broken", "1.0", code="raise SystemExit('no luck')")
+    with pytest.raises(BuildFailed) as caught:
+        lair.build("broken")
+    told = build_failed(caught.value.log_tail, caught.value.exit_code, {})
+    assert "`broken" in told.cause
+    assert "password" not in told.cause, lair.said
 
 
 def test_code_of_a_package_from_elsewhere_finds_no_password(lair: Lair) -> None:
