@@ -24,7 +24,7 @@ from labd.config import Versions
 from labd.docker_facts import connected, if_it_answers
 from labd.doctor_ground import Ground
 from labd.finding import Check, Finding, fail, ok, warn
-from labd.image_builder import Builder, BuildFailed
+from labd.image_builder import Builder, BuildFailed, DockerAwayError
 from labd.languages import Language
 from labd.rendering import shortened
 from labd.schema import Duration
@@ -98,6 +98,8 @@ def _test(ground: Ground) -> Iterator[Finding]:
             began = time.monotonic()
             try:
                 _build(ground, docker, language, version, (base, base_id))
+            except DockerAwayError:
+                yield warn("The test build was cut off, because Docker does not answer any more.")
             except BuildFailed as error:
                 yield judge_failure(what, error, language.template.distributions)
             else:

@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -198,7 +199,10 @@ class Images:
         if self._settings.withholds:
             report("The server's passwords are kept from them: all that they need is fetched first")
         try:
-            self._builder.build(environment.from_source(self._settings.withholds), report, cancelled)
+            recipe = environment.from_source(self._settings.withholds)
+            # What the index has now: the builder would take what an earlier build fetched for the same list.
+            recipe = replace(recipe, files={**recipe.files, ".fetched": uuid.uuid4().bytes})
+            self._builder.build(recipe, report, cancelled)
         except BuildFailed as error:
             if self._settings.withholds and (told := password_missing(binary.log_tail, error.log_tail)):
                 for line in told.splitlines():
