@@ -27,7 +27,7 @@ LAYERS = [
         "debian_names",
     ],
     ["schema", "evidence", "survey", "session_files", "docker_facts", "session_record", "transfer_log"],
-    ["build_log", "rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
+    ["build_log", "build_output", "rsync_options", "rsync_log", "scp_log", "sftp_log", "transfer_child"],
     ["ssh_commands"],
     [
         "jobs",

@@ -13,10 +13,11 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from labd.build_output import Report
 from labd.commands import run, which
 from labd.config import Build
 from labd.errors import UnavailableError
-from labd.image_builder import Builder, BuildFailed, Report
+from labd.image_builder import Builder, BuildFailed
 from labd.languages import Language
 
 _APT_SOURCES = Path("/etc/apt")

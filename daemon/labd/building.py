@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from labd import exact
 from labd.advice import tell_forgotten, wished
 from labd.build_diagnosis import build_failed, build_timed_out, refused
+from labd.build_output import Report
 from labd.errors import LabdError, UnavailableError
-from labd.image_builder import Report
 from labd.images import BuildFailed, DockerAwayError, Environment
 from labd.jobs import Grant, Job, State
 from labd.lab import Lab, end, fault, move, occupy, stop_event, stopped

@@ -1,7 +1,7 @@
 """docker build: the one way in which labd makes an image from a template.
 
-This room owns the search for a docker command that can build, the command line, and the reading of what BuildKit
-prints. It never decides what is built or why, and never looks at what images there are.
+This room owns the search for a docker command that can build, the command line, and how a build ends. It never decides
+what is built or why, and never looks at what images there are.
 """
 
 from __future__ import annotations
@@ -13,32 +13,21 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from labd.build_output import HEADING, Progress, Report, tells_docker_is_away
 from labd.build_settings import BuildSettings
 from labd.commands import Result, run
 from labd.config import Build
 from labd.environments import Recipe
 from labd.errors import LabdError, UnavailableError
 
-Report = Callable[[str], None]
-
-_KEPT_OUTPUT = 64 * 1024
 _PROBE_TIMEOUT = 30.0
 _ANSWER_TIMEOUT = 10.0  # seconds in which Docker says its version
-_LONGEST_LINE = 16 * 1024  # characters that are kept of one
 _ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd is no longer there to end it
 _NEEDS_CODE = 75  # EX_TEMPFAIL; see templates/python/Dockerfile
-_HEADING = "==> "
-# What the docker command says when Docker went away, and never of a step, an image or a registry.
-_AWAY = re.compile(
-    r"(?:ERROR: )?(?:failed to receive status: )?(?:unexpected EOF$|[Ff]ailed to dial gRPC|error during connect"
-    r"|[Cc]annot connect to the Docker daemon|rpc error: code = Unavailable|.*error reading from server)"
-)
-_CUT_STEP = re.compile(r"context canceled$|code = Unavailable|error reading from server")
-_PRINTED = re.compile(r"#\d+ \d+\.\d+ ?.*")  # by a step
 _ATTEMPTS = 3  # at a build of which the builder does not tell why it failed
 
 
@@ -138,7 +127,7 @@ class Builder:
                 (context / ".again").write_text(uuid.uuid4().hex)
 
     def _build_once(self, command: Sequence[str], report: Report, cancelled: threading.Event) -> None:
-        progress = _Progress(report, self._settings.redact)
+        progress = Progress(report, self._settings.redact)
         result = self._run(command, progress.feed, cancelled)
         if progress.lost_docker and not result.cancelled:
             raise DockerAwayError(was_there=True)
@@ -154,7 +143,7 @@ class Builder:
     def docker(self, *arguments: str, report: Report, cancelled: threading.Event) -> Result:
         """Run a docker command within the time limit for builds. Raises DockerAwayError when it fails for that."""
         result = self._run(arguments, report, cancelled)
-        if result.code != 0 and any(map(_AWAY.match, result.output.splitlines())):
+        if result.code != 0 and tells_docker_is_away(result.output):
             raise DockerAwayError(was_there=True)
         return result
 
@@ -209,7 +198,7 @@ class Builder:
 def _has_headings(recipe: Recipe) -> bool:
     """Whether the steps of its template say what they do."""
     files = [recipe.dockerfile.read_bytes(), *recipe.files.values()]
-    return any(_HEADING.encode() in content for content in files)
+    return any(HEADING.encode() in content for content in files)
 
 
 def find_cli(wanted: str) -> str:
@@ -237,73 +226,3 @@ def _can_build(cli: str) -> bool:
     said = run([cli, "--version"], timeout=_PROBE_TIMEOUT).output
     version = re.search(r"^Docker version (\d+)\.(\d+)", said, re.MULTILINE)
     return version is not None and (18, 9) <= (int(version[1]), int(version[2])) < (23, 0)
-
-
-class _Progress:
-    """Reads BuildKit's plain progress: `#7 0.251 text` is what step 7 printed, all else is about the steps."""
-
-    def __init__(self, report: Report, redact: Callable[[str], str]) -> None:
-        self._report, self._redact = report, redact
-        self._steps: dict[str, str] = {}  # those that have not printed yet
-        self._first: dict[str, str] = {}  # line that was heard of each step
-        self._failed = ""  # the step that did
-        self._repeating = False
-        self._is_lost = False
-        self.tail = ""
-        self.exit_code = 0
-
-    def feed(self, line: str) -> None:
-        line = line[:_LONGEST_LINE].rstrip()
-        if (code := re.search(r"exit code: (\d+)", line)) and not _PRINTED.fullmatch(line):
-            self.exit_code = int(code[1])
-        # After a rule, BuildKit says again what was there already.
-        self._repeating = self._repeating or line.startswith("------")
-        if self._repeating or not line:
-            return
-        match = re.fullmatch(r"#(\d+) (.*)", line)
-        if not match:
-            self._is_lost = self._is_lost or bool(_AWAY.match(line))
-            self._say(line)
-            return
-        step, text = match.groups()
-        if printed := re.fullmatch(r"\d+\.\d+ ?(.*)", text):
-            self._announce(step, printed[1])
-            self._first.setdefault(step, printed[1])
-            self._say(printed[1])
-        elif text.startswith("ERROR: "):
-            self._failed = step
-            self._is_lost = self._is_lost or bool(_CUT_STEP.search(text))
-            if not self.exit_code:
-                self._say(text)
-        elif text.startswith("[") and step not in self._first:
-            # It is said again when the client comes back to a step after it told of others.
-            self._steps[step] = text
-        elif text == "exporting to image":
-            self._say(f"{_HEADING}Saving the image")
-
-    @property
-    def lost_docker(self) -> bool:
-        """Whether Docker went away, so that nothing is known of how the build would have ended."""
-        return self._is_lost and not self.exit_code
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the beginning of what the failed step printed may be missing: it has no heading.
-
-        Where two builds meet in a step, only one of the two clients hears what it prints (seen with Docker 20.10).
-        """
-        return self.exit_code != 0 and not self._first.get(self._failed, "").startswith(_HEADING)
-
-    def _announce(self, step: str, first: str) -> None:
-        """Say which step begins, unless its own first line does."""
-        title = self._steps.pop(step, "")
-        if title and not first.startswith(_HEADING):
-            self._say(_HEADING + re.sub(r" --\w+=\S+", "", title)[:100])
-
-    def _say(self, text: str) -> None:
-        text = self._redact(text)
-        if text.startswith(_HEADING):
-            self.tail, text = "", text.removeprefix(_HEADING)
-        else:
-            self.tail = f"{self.tail}{text}\n"[-_KEPT_OUTPUT:]
-        self._report(text)

@@ -20,11 +20,12 @@ from typing import Any
 from labd import environments, image_keeping, log
 from labd.base_images import BaseImages
 from labd.build_diagnosis import password_missing
+from labd.build_output import Report
 from labd.build_settings import BuildSettings
 from labd.config import Config
 from labd.environments import Environment, Recipe, reference
 from labd.errors import UnavailableError
-from labd.image_builder import Builder, BuildFailed, DockerAwayError, Report
+from labd.image_builder import Builder, BuildFailed, DockerAwayError
 from labd.image_finishing import Finisher, is_unfinished
 from labd.languages import Language
 from labd.store import Store
