@@ -8,12 +8,14 @@ import select
 import tarfile
 import threading
 import zipfile
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _BACKEND = """
 import os, sys, zipfile
 def build_wheel(folder, config_settings=None, metadata_directory=None):
+    exec({code!r}, {{}})
     if {fails}:
         sys.exit("I see " + repr(dict(os.environ)))
     seen = os.path.exists("/dev/labd/cache")
@@ -73,13 +75,25 @@ class PackageIndex:
         login = f"{self.credentials}@" if self.credentials else ""
         return f"http://{login}{self.address}/simple"
 
-    def add(self, name: str, version: str, python: str = "", tag: str = "py3-none-any") -> None:
-        """Have a package that is ready to use, for the systems of `tag`; `python`: what it needs, such as ">=3.12"."""
+    def add(
+        self,
+        name: str,
+        version: str,
+        python: str = "",
+        tag: str = "py3-none-any",
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Have a package that is ready to use, for the systems of `tag`; `python`: what it needs, such as ">=3.12".
+
+        `files` are more of what it has, by their path in the wheel.
+        """
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as wheel:
             wheel.writestr(f"{name}.py", f"__version__ = {version!r}\n")
             for file, text in _described(name, version, python).items():
                 wheel.writestr(f"{name}-{version}.dist-info/{file}", text)
+            for path, more in (files or {}).items():
+                wheel.writestr(path, more)
         self._files[f"{name}-{version}-{tag}.whl"] = content.getvalue()
 
     def remove(self, name: str, version: str) -> None:
@@ -88,13 +102,29 @@ class PackageIndex:
             file: content for file, content in self._files.items() if not file.startswith(f"{name}-{version}-")
         }
 
-    def add_source(self, name: str, version: str, fails: bool = False) -> None:
-        """Have a package that must run code of its own to be installed; if it `fails`, it shows its surroundings."""
+    def add_source(
+        self,
+        name: str,
+        version: str,
+        fails: bool = False,
+        code: str = "",
+        needs: Sequence[str] = (),
+        tells: bool = True,
+    ) -> None:
+        """Have a package that must run code of its own to be installed, `code` among it.
+
+        If it `fails`, it shows its surroundings. `needs` are the packages that it needs, which its source `tells`.
+        """
+        needed = "".join(f"Requires-Dist: {one}\n" for one in needs)
+        described = _described(name, version)
+        # What is built has only those that an installer understands.
+        plain = "".join(f"Requires-Dist: {one}\n" for one in needs if not one.startswith("-"))
+        built = {**described, "METADATA": described["METADATA"] + plain}
         files = {
             "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-            f'[project]\nname = "{name}"\nversion = "{version}"\n',
-            "backend.py": _BACKEND.format(name=name, version=version, described=_described(name, version), fails=fails),
-            "PKG-INFO": _described(name, version)["METADATA"],
+            f'[project]\nname = "{name}"\nversion = "{version}"\ndynamic = ["dependencies"]\n',
+            "backend.py": _BACKEND.format(name=name, version=version, described=built, fails=fails, code=code),
+            "PKG-INFO": described["METADATA"] + (needed if tells else ""),
         }
         content = io.BytesIO()
         with tarfile.open(fileobj=content, mode="w:gz") as archive:

@@ -46,7 +46,7 @@ LAYERS = [
         "outbox_files",
         "manifest",
     ],
-    ["text_limits", "build_log", "rsync_options", "rsync_log", "scp_log", "sftp_log", "jobs"],
+    ["text_limits", "build_log", "build_output", "rsync_options", "rsync_log", "scp_log", "sftp_log", "jobs"],
     ["ssh_commands", "transfer_child"],
     [
         "config",
@@ -57,6 +57,7 @@ LAYERS = [
         "requirements",
         "project_metadata",
         "requirement_lines",
+        "requirement_options",
     ],
     [
         "python_errors",

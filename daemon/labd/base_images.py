@@ -13,14 +13,16 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from labd.build_output import Report
 from labd.commands import run, which
 from labd.config import Build
 from labd.errors import UnavailableError
-from labd.image_builder import Builder, BuildFailed, Report
+from labd.image_builder import Builder, BuildFailed
 from labd.languages import Language
 
 _APT_SOURCES = Path("/etc/apt")
 _STEP = re.compile(r"I: ((?:running|downloading|extracting|installing|creating|cleaning).*)")
+_PROBE = 10.0  # seconds
 _NOT_NEEDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -56,6 +58,12 @@ class BaseImages:
             which("mmdebstrap")
         except UnavailableError as error:
             raise BaseImageError(f"{cannot}, and what labd makes it with is missing.", error.hint) from None
+        if not _may_mount():
+            report(f"{cannot}, and this service may not make it")
+            raise BaseImageError(
+                f"{language.template.title} {version} is offered by this server, but its base image is not there yet.",
+                f"The administrator gets it with: labd images get {language.name} {version}; then create RERUN.",
+            )
         report(f"{cannot}; making it from the packages of Debian {release}, about a minute")
         # All of it is in this folder until Docker has the whole: a run that is cut off leaves no half image.
         with tempfile.TemporaryDirectory(dir=self._work, prefix="base-") as folder:
@@ -77,7 +85,7 @@ class BaseImages:
         report: Report,
         cancelled: threading.Event,
     ) -> None:
-        tar, said = str(folder / "base.tar"), _Said(report)
+        tar, said = str(folder / "base.tar"), _Said(lambda line: report(self._builder.redact(line)))
         limit = self._build.timeout
         env = {**os.environ, **self._builder.proxies}
         command = ["timeout", "--signal=KILL", str(int(limit))]
@@ -102,10 +110,18 @@ class BaseImages:
         if result.cancelled or result.timed_out:
             raise BuildFailed(cancelled=result.cancelled, timed_out=result.timed_out, log_tail=result.output)
         if result.code != 0:
+            why = self._builder.redact(said.last)
             raise BaseImageError(
-                f"{name} cannot be pulled, and could not be made from Debian's packages: {said.last}",
+                f"{name} cannot be pulled, and could not be made from Debian's packages: {why}",
                 "Check `debian_mirror` below [build] in the config, or load the image: docker load -i FILE",
             )
+
+
+def _may_mount() -> bool:
+    """Whether this process may make a base image: a service that is confined as labd's may not."""
+    own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+    # A bind mount is what mmdebstrap begins with, and it changes nothing outside.
+    return run([*own, "mount", "--bind", "/tmp", "/tmp"], timeout=_PROBE).code == 0
 
 
 class _Layers:

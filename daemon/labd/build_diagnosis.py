@@ -21,7 +21,9 @@ _NOISE = re.compile(
 )
 _ERROR = re.compile(r"(?:[Ee]rror|ERROR|fatal|E): ")
 
-_ASK_ADMINISTRATOR = "This is no fault of your project: tell the administrator, and run it again when it is mended."
+_ASK_ADMINISTRATOR = (
+    "This is no fault of your project: tell the administrator, and create RERUN in its inbox when it is mended."
+)
 _SERVER = (
     (r"[Nn]o space left on device|[Dd]isk quota exceeded", "The server's disk is full"),
     (
@@ -38,6 +40,9 @@ _NO_INDEX = re.compile(
     r"|HTTP status \w+ error|Request failed after|[Oo]peration timed out|Read timed out|Retrying \(Retry\("
     r"|problem confirming the ssl certificate|Temporary failure (?:in name )?resol|error decoding response"
 )
+_REFUSED = re.compile(r"\b40[137]\b|[Uu]nauthorized|[Ff]orbidden|authenticat|not found in the package registry")
+_OFFLINE = re.compile(r"network was disabled|not found in the cache|[Nn]etwork connectivity is disabled")
+_SOURCE_ONLY = re.compile(r"(?i)for `([\w.-]+)` (?:because building from source )?is disabled")
 _NO_BASE = re.compile(r"failed to resolve source metadata for|failed to create LLB definition|pull access denied")
 _NO_COMPILER = re.compile(
     r"No such file or directory: '\S*(?:cc|g\+\+|clang|gfortran|cmake)'|(?:cc|g\+\+|gfortran|make|cargo): not found"
@@ -75,12 +80,35 @@ def build_failed(log_tail: str, exit_code: int, distributions: Mapping[str, str]
     )
 
 
+def refused(message: str, hint: str) -> Diagnosis:
+    """A part of the server did not do what a build needs; it said `message`, and `hint` to its administrator."""
+    found = _server(BuildLog.read(message, {}))
+    return Diagnosis(sentence(found.cause), found.hint) if found else Diagnosis(message, hint)
+
+
 def build_timed_out(limit_seconds: float) -> Diagnosis:
     """A build was stopped at its time limit."""
     return Diagnosis(
         f"Installing your libraries took longer than {human_duration(limit_seconds)} and was stopped.",
         "Leave out version numbers in your list of libraries, so that less must be compiled, or ask the administrator "
         "for more time.",
+    )
+
+
+def password_missing(without_code: str, with_code: str) -> str:
+    """What to add to `with_code`, the output of a build that knew no password, if it failed for want of one; or "".
+
+    `without_code` is the output of the build before, which had the passwords and ran no code of libraries.
+    """
+    log = BuildLog.read(with_code, {})
+    is_refused = log.find(_REFUSED) or log.find(_NO_INDEX) or log.find(_OFFLINE)
+    if not is_refused or _not_built(log):
+        return ""
+    source = BuildLog.read(without_code, {}).find(_SOURCE_ONLY)
+    name = f"`{shorten(source[1], 60)}`" if source else "A library"
+    return (
+        f"Cause: {name} comes as source only; it needs more, and does not get the password of this server's index.\n"
+        f"What to do: Name what it needs in {FILE}, too, or ask the administrator for a version that is ready to use.\n"
     )
 
 

@@ -6,18 +6,27 @@ environment is made of, and builds nothing itself.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterable
-from io import BufferedWriter
+import time
+from collections.abc import Callable, Iterable, Iterator
 
-from labd import exact, reading, run_log
+from labd import exact, reading
 from labd.advice import tell_forgotten, wished
-from labd.build_diagnosis import build_timed_out
-from labd.errors import LabdError
-from labd.images import BuildFailed, Environment
+from labd.build_diagnosis import build_timed_out, refused
+from labd.build_output import Report
+from labd.errors import LabdError, UnavailableError
+from labd.images import BuildFailed, DockerAwayError, Environment
 from labd.jobs import Grant, Job, State
-from labd.lab import Lab, end, fault, move, occupy, stop_event, stopped
+from labd.lab import NO_DOCKER, Lab, end, fault, move, occupy, stop_event, stopped
 from labd.log import get
+from labd.run_log import RunLog
+
+_DOCKER_RETRY = 2.0
+_REWRITE = 2.0  # seconds
+_MOST_CUT = 5  # builds in which Docker went away: it may be the build that does it
+_RERUN = "This is no fault of your project: tell the administrator, and create RERUN in its inbox when it is mended."
+_SHOWING = 2.0  # seconds that a build waits for its owner's outbox, which may hang
 
 
 def build(lab: Lab, job: Job) -> Job:
@@ -28,11 +37,7 @@ def build(lab: Lab, job: Job) -> Job:
     if stop.is_set():
         return stopped(lab, job)
     try:
-        image = exact.kept(lab, job) if job.exact else None
-        if image is None:
-            image = _environment(lab, job, job.grant, stop)
-        else:
-            _say_built(lab, job, f"Nothing to build: the environment of job {job.exact} is kept.")
+        image = _despite_docker(lab, job, stop, lambda: _image(lab, job, stop))
     except BuildFailed as error:
         if error.cancelled:
             return stopped(lab, lab.store.job(job.id))
@@ -42,12 +47,48 @@ def build(lab: Lab, job: Job) -> Job:
             told = reading.build_failed(error.log_tail, error.exit_code, lab.language(job), identity)
         hint = f"{told.hint} Without --exact it takes the versions that are there now." if job.exact else told.hint
         return end(lab, job, State.BUILD_FAILED, told.cause, hint)
+    except UnavailableError as error:
+        told = refused(error.message, error.hint)
+        return end(lab, job, State.BUILD_FAILED, told.cause, told.hint)
     except LabdError as error:
         return end(lab, job, State.BUILD_FAILED, error.message, error.hint)
     fault("built")
     job = lab.store.job(job.id)
     notes = (*job.notes, exact.note(lab, job, image)) if job.exact else job.notes
     return move(lab, job, State.RUNNING, image=image, notes=tuple(dict.fromkeys(notes)))
+
+
+def _despite_docker(lab: Lab, job: Job, stop: threading.Event, step: Callable[[], str]) -> str:
+    """What `step` returns, done as often as it takes until Docker answers. Raises BuildFailed when `stop` is set."""
+    cut = 0
+    try:
+        while True:
+            try:
+                return step()
+            except DockerAwayError as error:
+                cut += error.was_there
+                if cut == _MOST_CUT:
+                    message = f"The server's Docker went away {cut} times while it built the environment."
+                    raise UnavailableError(message, _RERUN) from error
+                if lab.waiting.get(job.id) != NO_DOCKER:
+                    get().warning("waiting for Docker", job=job.id, user=job.user, reason=error.message)
+                    lab.waiting[job.id] = NO_DOCKER
+                    lab.announce(job)
+            if stop.wait(_DOCKER_RETRY):
+                raise BuildFailed(cancelled=True)
+    finally:
+        if lab.waiting.pop(job.id, None):
+            lab.announce(job)
+
+
+def _image(lab: Lab, job: Job, stop: threading.Event) -> str:
+    """Id of the image for `job`, which is made unless it is there."""
+    assert job.grant is not None
+    image = exact.kept(lab, job) if job.exact else None
+    if image is None:
+        return _environment(lab, job, job.grant, stop)
+    _say_built(lab, job, f"Nothing to build: the environment of job {job.exact} is kept.")
+    return image
 
 
 def _environment(lab: Lab, job: Job, granted: Grant, stop: threading.Event) -> str:
@@ -63,26 +104,54 @@ def _environment(lab: Lab, job: Job, granted: Grant, stop: threading.Event) -> s
 
 
 def _say_built(lab: Lab, job: Job, *lines: str) -> None:
-    with _build_log(lab, job) as log:
-        log.write("".join(f"{line}\n" for line in lines).encode())
+    with _build_log(lab, job) as report:
+        for line in lines:
+            report(line)
 
 
 def _make_image(lab: Lab, job: Job, environment: Environment, changes: Iterable[str], stop: threading.Event) -> str:
     get().info("building the environment", job=job.id, user=job.user, state="building", tag=environment.tag)
-    with _build_log(lab, job) as file:
-        occupy(lab, job)
-        lab.outbox(job).place_logs(lab.folder(job.id) / "delivery")
-        lab.announce(tell_forgotten(lab, job))
-
-        def report(line: str) -> None:
-            file.write(line.rstrip("\n").encode("utf-8", "replace") + b"\n")
-            file.flush()
-
+    with _build_log(lab, job) as report:
+        showing = threading.Thread(target=_show_log, args=(lab, job), name=f"build-log-{job.id}", daemon=True)
+        showing.start()
+        showing.join(_SHOWING)
         for change in changes:
             report(change)
         return lab.images.ensure(environment, f"{job.user}/{job.project}", report, stop)
 
 
-def _build_log(lab: Lab, job: Job) -> BufferedWriter:
-    identity = lab.accounts[job.user].identity
-    return run_log.create(lab.folder(job.id) / "delivery" / "build.log", identity.uid, identity.gid)
+def _show_log(lab: Lab, job: Job) -> None:
+    """Let the researcher see build.log while it grows, and what their project forgot to ask for."""
+    try:
+        occupy(lab, job)
+        lab.outbox(job).place_logs(lab.folder(job.id) / "delivery")
+        lab.announce(tell_forgotten(lab, job))
+    except (LabdError, OSError) as error:
+        get().warning("build.log is shown at the end only", job=job.id, user=job.user, reason=str(error))
+
+
+@contextlib.contextmanager
+def _build_log(lab: Lab, job: Job) -> Iterator[Report]:
+    """What writes a line into build.log, which keeps as much of them as run.log does."""
+    identity, limit = lab.accounts[job.user].identity, lab.config.output.log
+    log = RunLog(lab.folder(job.id) / "delivery" / "build.log", limit, identity.uid, identity.gid)
+    size, due = 0, 0.0
+
+    def report(line: str) -> None:
+        nonlocal size, due
+        said = line.rstrip("\n").encode("utf-8", "replace") + b"\n"
+        log.feed(said)
+        size += len(said)
+        if time.monotonic() >= due:
+            flush()
+            # A log that is cut is written whole each time.
+            due = time.monotonic() + (_REWRITE if size > limit // 2 else 0.0)
+
+    def flush() -> None:
+        with contextlib.suppress(OSError):  # a full disk: the build itself says so, and better
+            log.flush()
+
+    try:
+        yield report
+    finally:
+        flush()

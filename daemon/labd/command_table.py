@@ -76,6 +76,9 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
     "remove-home": (["--remove-home"], {"action": "store_true", "help": "remove the home with all that is in it"}),
     "key-action": (["action"], {"choices": ["add", "list", "remove"], "help": "what to do"}),
     "templates-action": (["action"], {"choices": ["check"], "help": "what to do"}),
+    "images-action?": (["action"], {"choices": ["get"], "nargs": "?", "help": "get a base image"}),
+    "language?": (["language"], {"metavar": "LANGUAGE", "nargs": "?", "help": "such as python"}),
+    "version?": (["version"], {"metavar": "VERSION", "nargs": "?", "help": "such as 3.13 (default: the language's)"}),
     "keys*": (
         ["keys"],
         {"metavar": "KEY", "nargs": "*", "help": "add: as for adduser; remove: number or fingerprint"},
@@ -170,10 +173,13 @@ _MACHINE = {
         "Those of labd and those in /etc/labd/templates. The exit code is 0 only\nif all are right.",
     ),
     "images": Command(
-        questions.images,
-        "The environments (language and libraries) that are there",
-        ["json", "socket"],
-        "labd images",
+        lab_commands.images,
+        "The environments that are there, or get a base image",
+        ["images-action?", "language?", "version?", "json", "config", "socket"],
+        "labd images get python 3.13",
+        "Without `get`, a list of languages with their libraries. With it, the image that\n"
+        "a version of a language stands on is pulled, or made from Debian's packages,\n"
+        "which the service itself may not. One that is there is left as it is.",
     ),
     "daemon": Command(
         lab_commands.daemon,

@@ -12,18 +12,19 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labd import environments, image_keeping, languages
+from labd import choosing, environments, image_keeping, languages
 from labd.build_diagnosis import build_failed
 from labd.build_settings import BuildSettings
+from labd.config import Versions
 from labd.docker_facts import connected, if_it_answers
 from labd.doctor_ground import Ground
 from labd.finding import Check, Finding, fail, ok, warn
-from labd.image_builder import Builder, BuildFailed
+from labd.image_builder import Builder, BuildFailed, DockerAwayError
 from labd.languages import Language
 from labd.rendering import shortened
 from labd.schema import Duration
@@ -50,28 +51,34 @@ def checks(ground: Ground) -> list[Check]:
 def _bases(ground: Ground) -> Iterator[Finding]:
     with connected(ground.docker) as docker:
         present = {name for image in docker.images() for name in image["RepoTags"] or ()}
-    yield from judge_bases(
-        {
-            f"{language} {offered.default}": offered.versions[offered.default]
-            for language, offered in ground.config.languages.items()
-        },
-        present,
-    )
+    config, known = choosing.open_languages(ground.config)
+    for name, offered in config.languages.items():
+        if name in known and not known[name].template.family:
+            yield from judge_bases(name, offered, present)
 
 
-def judge_bases(bases: Mapping[str, str], present: Collection[str]) -> Iterator[Finding]:
-    """Whether each of `bases`, language and version → image, is among the images that are `present`."""
-    here = []
-    for what, image in bases.items():
-        named = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
-        if named in present:
-            here.append(what)
-        else:
-            yield warn(
-                f"{image} ({what}) is not here: the first job that needs it waits for it.", f"docker pull {image}"
-            )
-    if here:
-        yield ok(f"Base images are here: {', '.join(here)}.")
+def judge_bases(language: str, offered: Versions, present: Collection[str]) -> Iterator[Finding]:
+    """Which base images of `language` are among those that are `present`: the default's, and those of the others."""
+    missing = [version for version, image in offered.versions.items() if _full_name(image) not in present]
+    if offered.default in missing:
+        yield warn(
+            f"The base image of {language} {offered.default} ({offered.versions[offered.default]}) is not here: the"
+            " first job that needs it waits for it.",
+            f"labd images get {language} {offered.default}",
+        )
+    if others := [version for version in missing if version != offered.default]:
+        # The service cannot make them, and whether it can pull them nobody knows before.
+        yield warn(
+            f"Base images of {language} are offered and not here: {', '.join(others)}. A job that asks for one fails"
+            " unless it can be pulled.",
+            f"labd images get {language} {others[0]}",
+        )
+    if here := [version for version in offered.versions if version not in missing]:
+        yield ok(f"Base images of {language} are here: {', '.join(here)}.")
+
+
+def _full_name(image: str) -> str:
+    return image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
 
 
 def _test(ground: Ground) -> Iterator[Finding]:
@@ -86,11 +93,13 @@ def _test(ground: Ground) -> Iterator[Finding]:
             what = f"{language.template.title} {version}"
             base_id = _id(docker, base)
             if not base_id:
-                yield warn(f"No test build for {what}: its base image is not here.", f"docker pull {base}")
+                yield warn(f"No test build for {what}: its base image is not here.", f"labd images get {language.name}")
                 continue
             began = time.monotonic()
             try:
                 _build(ground, docker, language, version, (base, base_id))
+            except DockerAwayError:
+                yield warn("The test build was cut off, because Docker does not answer any more.")
             except BuildFailed as error:
                 yield judge_failure(what, error, language.template.distributions)
             else:
@@ -121,9 +130,8 @@ def evidence(log_tail: str) -> str:
 class _FreshSettings(BuildSettings):
     """The settings, for a build that takes no library from an earlier one."""
 
-    @property
-    def script(self) -> str:
-        return super().script + "export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1\n"
+    def _script(self, shown: Callable[[str], str]) -> str:
+        return super()._script(shown) + "export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1\n"
 
 
 def _build(ground: Ground, docker: Any, language: Language, version: str, base: tuple[str, str]) -> None:

@@ -17,6 +17,7 @@ from labd.languages import Language
 from labd.requirements import is_list, normalise, requirements
 
 _MOST_EXTENSIONS = 8  # each is a layer or two, and a container can have 127
+_FROM_SOURCE = re.compile(r"^FROM .* AS from-source\s*$", re.MULTILINE | re.IGNORECASE)
 _EXTENDED = re.compile(r"^FROM .* AS extended\s*$", re.MULTILINE | re.IGNORECASE)
 
 
@@ -89,6 +90,12 @@ class Environment:
         arguments = {**recipe.arguments, **({"PREVIOUS": previous} if previous else {})}
         labels = {**recipe.labels, "labd.extensions": str(extensions)}
         return replace(recipe, target="extended", arguments=arguments, labels=labels)
+
+    def from_source(self, withholds: bool) -> Recipe:
+        """How to make it from the base image with code of the packages; `withholds`: which must not know a password."""
+        recipe = self.extension()
+        can_fetch = _FROM_SOURCE.search(self.language.dockerfile.read_text()) is not None
+        return replace(recipe, target="from-source") if withholds and can_fetch else recipe
 
     def steps_from(self, labels: Mapping[str, str]) -> int | None:
         """The number of extensions that it takes on an image with `labels`; None when that is not the way.

@@ -25,6 +25,7 @@ _FILE = "environment"  # in the job's folder, which is root's own
 _LISTED = "requirements.txt"
 _SHOWN = 3
 _WITHOUT_PIN = re.compile(r"--require-hashes|--hash|-r\b|-c\b|-e\b")
+_PIN = re.compile(r"[A-Za-z0-9][\w.-]*==\w[\w.+!-]*")
 _PLACE = re.compile(r"([\w.-]+)\s*(?:\[[^\]]*\]\s*)?@\s")  # a library from a place of its own has no version to ask for
 
 Facts = Mapping[str, Any]
@@ -67,7 +68,12 @@ def pinned(lab: Lab, job: Job, asked: Wishes) -> Wishes:
     lines = asked.files[_LISTED].decode().splitlines()
     options = [line for line in lines if line.startswith("-") and not _WITHOUT_PIN.match(line)]
     placed = {canonicalize_name(found[1]): line for line in lines if (found := _PLACE.match(line))}
-    pins = [package for package in packages if canonicalize_name(package.partition("==")[0]) not in {"python", *placed}]
+    # The list comes from the image, where code of packages may have written into it.
+    pins = [
+        package
+        for package in packages
+        if _PIN.fullmatch(package) and canonicalize_name(package.partition("==")[0]) not in {"python", *placed}
+    ]
     text = "\n".join([*options, *placed.values(), *pins, ""])
     return replace(asked, files={**asked.files, _LISTED: text.encode()})
 

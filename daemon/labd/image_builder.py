@@ -1,33 +1,33 @@
 """docker build: the one way in which labd makes an image from a template.
 
-This room owns the search for a docker command that can build, the command line, and the reading of what BuildKit
-prints. It never decides what is built or why, and never looks at what images there are.
+This room owns the search for a docker command that can build, the command line, and how a build ends. It never decides
+what is built or why, and never looks at what images there are.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from labd.build_output import HEADING, Progress, Report, tells_docker_is_away
 from labd.build_settings import BuildSettings
 from labd.commands import Result, run
 from labd.config import Build
 from labd.environments import Recipe
 from labd.errors import LabdError, UnavailableError
 
-Report = Callable[[str], None]
-
-_KEPT_OUTPUT = 64 * 1024
 _PROBE_TIMEOUT = 30.0
+_ANSWER_TIMEOUT = 10.0  # seconds in which Docker says its version
 _ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd is no longer there to end it
 _NEEDS_CODE = 75  # EX_TEMPFAIL; see templates/python/Dockerfile
-_HEADING = "==> "
 _ATTEMPTS = 3  # at a build of which the builder does not tell why it failed
 
 
@@ -68,6 +68,15 @@ class BuildFailed(LabdError):  # noqa: N818 - a sentence: except BuildFailed
         return self.exit_code == _NEEDS_CODE
 
 
+class DockerAwayError(UnavailableError):
+    """Docker does not answer."""
+
+    def __init__(self, was_there: bool = False) -> None:
+        """`was_there`: it answered, and went away in the middle."""
+        super().__init__(hint="Start it: systemctl start docker")
+        self.was_there = was_there
+
+
 class Builder:
     """Builds images with one administrator's settings. Any thread may use it."""
 
@@ -80,7 +89,18 @@ class Builder:
         self._cli = ""
 
     def build(self, recipe: Recipe, report: Report, cancelled: threading.Event) -> None:
-        """Make the image of `recipe`, telling `report` each line. Raises BuildFailed, UnavailableError, ConfigError."""
+        """Make the image of `recipe`, telling `report` each line.
+
+        Raises BuildFailed, DockerAwayError, UnavailableError, ConfigError.
+        """
+        try:
+            self._build_recipe(recipe, report, cancelled)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise BuildFailed(log_tail=f"{os.strerror(error.errno)}\n") from error
+
+    def _build_recipe(self, recipe: Recipe, report: Report, cancelled: threading.Event) -> None:
         with tempfile.TemporaryDirectory(dir=self._work, prefix="build-") as folder:
             context = Path(folder, "context")
             context.mkdir()
@@ -88,9 +108,11 @@ class Builder:
                 (context / name).parent.mkdir(parents=True, exist_ok=True)
                 (context / name).write_bytes(content)
                 (context / name).chmod(0o644)  # COPY takes it along, and programs run as anybody
-            secrets = Path(folder, "settings")
-            secrets.touch(0o600)
-            secrets.write_text(self._settings.script)
+            scripts = {"settings": self._settings.script, "open-settings": self._settings.open_script}
+            for name, script in scripts.items():
+                Path(folder, name).touch(0o600)
+                Path(folder, name).write_text(script)
+            secrets = {name: Path(folder, name) for name in scripts}
             command = ["build", *self._options(recipe, secrets), str(context)]
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
@@ -105,8 +127,10 @@ class Builder:
                 (context / ".again").write_text(uuid.uuid4().hex)
 
     def _build_once(self, command: Sequence[str], report: Report, cancelled: threading.Event) -> None:
-        progress = _Progress(report, self._settings.redact)
-        result = self.docker(*command, report=progress.feed, cancelled=cancelled)
+        progress = Progress(report, self._settings.redact)
+        result = self._run(command, progress.feed, cancelled)
+        if progress.lost_docker and not result.cancelled:
+            raise DockerAwayError(was_there=True)
         if result.code != 0 or result.timed_out or result.cancelled:
             raise BuildFailed(
                 log_tail=progress.tail,
@@ -117,14 +141,32 @@ class Builder:
             )
 
     def docker(self, *arguments: str, report: Report, cancelled: threading.Event) -> Result:
-        """Run a docker command within the time limit for builds."""
+        """Run a docker command within the time limit for builds. Raises DockerAwayError when it fails for that."""
+        result = self._run(arguments, report, cancelled)
+        if result.code != 0 and tells_docker_is_away(result.output):
+            raise DockerAwayError(was_there=True)
+        return result
+
+    def _run(self, arguments: Sequence[str], report: Report, cancelled: threading.Event) -> Result:
         limit = self._build.timeout
         # The default builder is the one whose images this machine's Docker has; others would keep theirs.
         env = {**os.environ, **self.proxies, "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"}
         env |= {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "DOCKER_CLI_HINTS": "false"}
         # A labd that is killed cannot end what it started; timeout(1) can.
         orphaned = ["timeout", "--signal=KILL", str(int(limit) + _ORPHAN_GRACE)]
-        return run([*orphaned, self.cli(), *arguments], timeout=limit, env=env, on_output=report, cancelled=cancelled)
+        command = [*orphaned, self.cli(), *arguments]
+        result = run(command, timeout=limit, env=env, on_output=report, cancelled=cancelled)
+        if result.code != 0 and not result.cancelled and not self._answers():
+            raise DockerAwayError(was_there=result.timed_out)
+        return replace(result, output=self.redact(result.output))
+
+    def redact(self, text: str) -> str:
+        """`text` without the passwords of the settings."""
+        return self._settings.redact(text)
+
+    def _answers(self) -> bool:
+        """Whether Docker answers now, and not only takes the call."""
+        return run([self.cli(), "version", "--format", "{{.Server.Version}}"], timeout=_ANSWER_TIMEOUT).code == 0
 
     @property
     def proxies(self) -> Mapping[str, str]:
@@ -138,14 +180,15 @@ class Builder:
                 self._cli = find_cli(self._build.cli)
             return self._cli
 
-    def _options(self, recipe: Recipe, secrets: Path) -> list[str]:
+    def _options(self, recipe: Recipe, secrets: Mapping[str, Path]) -> list[str]:
         options = ["--progress=plain", "--network", self._build.network, "--tag", recipe.tag]
         options += ["--file", str(recipe.dockerfile), "--target", recipe.target]
         # CSV: quoted, so that a comma in the path is no separator.
-        options += ["--secret", f'id=settings,"src={secrets}"']
+        for name, file in secrets.items():
+            options += ["--secret", f'id={name},"src={file}"']
         for name, value in recipe.arguments.items():
             options += ["--build-arg", f"{name}={value}"]
-        for name in self.proxies:
+        for name in self._settings.open_proxies:
             options += ["--build-arg", name]  # without a value: Docker takes it from the environment, unseen by ps
         for name, value in recipe.labels.items():
             options += ["--label", f"{name}={value}"]
@@ -155,7 +198,7 @@ class Builder:
 def _has_headings(recipe: Recipe) -> bool:
     """Whether the steps of its template say what they do."""
     files = [recipe.dockerfile.read_bytes(), *recipe.files.values()]
-    return any(_HEADING.encode() in content for content in files)
+    return any(HEADING.encode() in content for content in files)
 
 
 def find_cli(wanted: str) -> str:
@@ -183,65 +226,3 @@ def _can_build(cli: str) -> bool:
     said = run([cli, "--version"], timeout=_PROBE_TIMEOUT).output
     version = re.search(r"^Docker version (\d+)\.(\d+)", said, re.MULTILINE)
     return version is not None and (18, 9) <= (int(version[1]), int(version[2])) < (23, 0)
-
-
-class _Progress:
-    """Reads BuildKit's plain progress: `#7 0.251 text` is what step 7 printed, all else is about the steps."""
-
-    def __init__(self, report: Report, redact: Callable[[str], str]) -> None:
-        self._report, self._redact = report, redact
-        self._steps: dict[str, str] = {}  # those that have not printed yet
-        self._first: dict[str, str] = {}  # line that was heard of each step
-        self._failed = ""  # the step that did
-        self._repeating = False
-        self.tail = ""
-        self.exit_code = 0
-
-    def feed(self, line: str) -> None:
-        line = line.rstrip()
-        if code := re.search(r"exit code: (\d+)", line):
-            self.exit_code = int(code[1])
-        # After a rule, BuildKit says again what was there already.
-        self._repeating = self._repeating or line.startswith("------")
-        if self._repeating or not line:
-            return
-        match = re.fullmatch(r"#(\d+) (.*)", line)
-        if not match:
-            self._say(line)
-            return
-        step, text = match.groups()
-        if printed := re.fullmatch(r"\d+\.\d+ ?(.*)", text):
-            self._announce(step, printed[1])
-            self._first.setdefault(step, printed[1])
-            self._say(printed[1])
-        elif text.startswith("ERROR: "):
-            self._failed = step
-            if not self.exit_code:
-                self._say(text)
-        elif text.startswith("[") and step not in self._first:
-            # It is said again when the client comes back to a step after it told of others.
-            self._steps[step] = text
-        elif text == "exporting to image":
-            self._say(f"{_HEADING}Saving the image")
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the beginning of what the failed step printed may be missing: it has no heading.
-
-        Where two builds meet in a step, only one of the two clients hears what it prints (seen with Docker 20.10).
-        """
-        return self.exit_code != 0 and not self._first.get(self._failed, "").startswith(_HEADING)
-
-    def _announce(self, step: str, first: str) -> None:
-        """Say which step begins, unless its own first line does."""
-        title = self._steps.pop(step, "")
-        if title and not first.startswith(_HEADING):
-            self._say(_HEADING + re.sub(r" --\w+=\S+", "", title)[:100])
-
-    def _say(self, text: str) -> None:
-        text = self._redact(text)
-        if text.startswith(_HEADING):
-            self.tail, text = "", text.removeprefix(_HEADING)
-        else:
-            self.tail = f"{self.tail}{text}\n"[-_KEPT_OUTPUT:]
-        self._report(text)

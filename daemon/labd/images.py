@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,21 +19,23 @@ from typing import Any
 
 from labd import environments, image_keeping, log
 from labd.base_images import BaseImages
+from labd.build_diagnosis import password_missing
+from labd.build_output import Report
 from labd.build_settings import BuildSettings
 from labd.config import Config
 from labd.environments import Environment, Recipe, reference
 from labd.errors import UnavailableError
-from labd.image_builder import Builder, BuildFailed, Report
+from labd.image_builder import Builder, BuildFailed, DockerAwayError
 from labd.image_finishing import Finisher, is_unfinished
 from labd.languages import Language
 from labd.store import Store
 from labd.turns import Turns
 
-__all__ = ["BuildFailed", "Environment", "Images"]
+__all__ = ["BuildFailed", "DockerAwayError", "Environment", "Images"]
 
 _REMEMBERED = 60.0  # seconds for which a base image is taken to be the one it was
 _NOTED = 3600.0  # seconds between two notes in the store that an environment is in use
-_TIMEOUT = 120  # seconds in which Docker must answer
+_QUICK, _PATIENT = 15, 120  # seconds in which Docker must answer a question, or do something
 
 
 class Images:
@@ -45,11 +48,11 @@ class Images:
         self._settings = BuildSettings(config.build)
         self._builder = Builder(config.build, self._settings, work)
         self._bases = BaseImages(config.build, self._builder, work)
-        self._finisher = Finisher(lambda: self._docker, config.instance)
+        self._finisher = Finisher(lambda: self._client(_PATIENT), config.instance)
         self._turns = Turns()
         self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._client: Any = None
+        self._clients: dict[int, Any] = {}  # by the seconds that they wait
         self._base_ids: dict[str, tuple[str, float]] = {}  # name → id, until when to believe it
         self._noted: dict[str, float] = {}  # tag → when the store was told of its use
         self._named: dict[str, str] = {}  # project → image that has its name
@@ -60,7 +63,7 @@ class Images:
     def describe(self, language: str, version: str, files: Mapping[str, bytes]) -> Environment:
         """The environment for `files`, the content of those of the template's environment files that are there.
 
-        Raises UnavailableError when Docker does not answer, ConfigError when the build settings cannot be read.
+        Raises DockerAwayError when Docker does not answer, ConfigError when the build settings cannot be read.
         """
         offered = self._config.languages[language].versions
         base = offered[version]
@@ -88,7 +91,8 @@ class Images:
     def ensure(self, environment: Environment, project: str, report: Report, cancelled: threading.Event) -> str:
         """Id of the environment's image, which is built unless it is there or being built for another job.
 
-        `report` gets what the build prints, line by line; `cancelled` ends it. Raises BuildFailed, UnavailableError.
+        `report` gets what the build prints, line by line; `cancelled` ends it. Raises BuildFailed, UnavailableError;
+        DockerAwayError when Docker does not answer or went away: what was done until then need not be done again.
         """
         environment = self._on_its_base(environment, report, cancelled)
         self._turns.once(
@@ -137,7 +141,7 @@ class Images:
         unused = [row.tag for row in self._store.environments() if row.used < oldest]
         if not unused:
             return
-        with self._asking() as docker:
+        with self._asking(_PATIENT) as docker:
             busy = image_keeping.in_use(docker)
             found = {tag: self._inspect(tag) for tag in unused}
             gone = {tag: image for tag, image in found.items() if image is None or image["Id"] not in busy}
@@ -157,8 +161,8 @@ class Images:
         """Stop what goes on in the background."""
         self._finisher.close()
         with self._lock:
-            if self._client is not None:
-                self._client.close()
+            for client in self._clients.values():
+                client.close()
 
     # Making
 
@@ -186,12 +190,32 @@ class Images:
             if not (error.needs_code and environment.can_extend):
                 raise
             report("Some libraries come as source only: building them, apart from what others download")
-            self._builder.build(environment.extension(), report, cancelled)
+            self._build_from_source(environment, error, report, cancelled)
         log.get().info("environment built", environment=environment.tag, seconds=round(time.monotonic() - began, 1))
+
+    def _build_from_source(
+        self, environment: Environment, binary: BuildFailed, report: Report, cancelled: threading.Event
+    ) -> None:
+        """Build with code of the packages, which gets to know no password; `binary` is how it failed without."""
+        if self._settings.withholds:
+            report("The server's passwords are kept from them: all that they need is fetched first")
+        try:
+            recipe = environment.from_source(self._settings.withholds)
+            # What the index has now: the builder would take what an earlier build fetched for the same list.
+            recipe = replace(recipe, files={**recipe.files, ".fetched": uuid.uuid4().bytes})
+            self._builder.build(recipe, report, cancelled)
+        except BuildFailed as error:
+            if self._settings.withholds and (told := password_missing(binary.log_tail, error.log_tail)):
+                for line in told.splitlines():
+                    report(line)
+                error.log_tail += told
+            raise
 
     def _recipe(self, environment: Environment, project: str, report: Report) -> Recipe:
         """The shortest way: often one library was added to what the project had before."""
-        previous = self._inspect(f"{reference(project)}:latest") if environment.can_extend else None
+        # What code of packages has been at must not be where passwords are known, and the index wants one.
+        is_possible = environment.can_extend and not self._settings.withholds
+        previous = self._inspect(f"{reference(project)}:latest") if is_possible else None
         steps = environment.steps_from(previous["Config"]["Labels"] or {}) if previous else None
         if steps is None:
             return environment.recipe()
@@ -226,7 +250,7 @@ class Images:
         with self._reading:
             if image not in self._packages:
                 name = f"{self._config.instance}-read-{image.rpartition(':')[2][:12]}"
-                with self._asking() as docker:
+                with self._asking(_PATIENT) as docker:
                     self._packages[image] = image_keeping.read_file(docker, image, file, name).splitlines()
             return self._packages[image]
 
@@ -241,23 +265,28 @@ class Images:
                 return None
 
     @contextlib.contextmanager
-    def _asking(self) -> Iterator[Any]:
-        """The client; Docker's own failures as UnavailableError."""
+    def _asking(self, timeout: int = _QUICK) -> Iterator[Any]:
+        """A client; Docker's own failures as UnavailableError, DockerAwayError when it does not answer."""
         import requests
         from docker.errors import DockerException
 
         try:
-            yield self._docker
+            yield self._client(timeout)
         except (DockerException, requests.RequestException) as error:
             if reason := getattr(error, "explanation", None):
                 raise UnavailableError(f"Docker refuses: {reason}", "See `journalctl -u docker`.") from error
-            raise UnavailableError("Docker does not answer.", "Start it: systemctl start docker") from error
+            raise DockerAwayError from error
 
-    @property
-    def _docker(self) -> Any:
+    def _client(self, timeout: int) -> Any:
         with self._lock:
-            if self._client is None:
-                import docker  # here: 13 MB that an idle daemon does without
+            known = self._clients.get(timeout)
+        if known is None:
+            import docker  # here: 13 MB that an idle daemon does without
 
-                self._client = docker.APIClient(timeout=_TIMEOUT)
-            return self._client
+            # Not under the lock: making one asks Docker, which may hang.
+            made = docker.APIClient(timeout=timeout, **docker.utils.kwargs_from_env())
+            with self._lock:
+                known = self._clients.setdefault(timeout, made)
+            if known is not made:
+                made.close()
+        return known

@@ -35,7 +35,7 @@ from labd.supervision import Supervision
 
 _DOCKER_RETRY = 2.0
 _LONG_DELIVERY = 60.0  # seconds
-NO_DOCKER = "waiting: the server's Docker does not answer at the moment; the job goes on when it does"
+NO_DOCKER = "waiting: the server's Docker does not answer; the job goes on when it is back"
 
 
 @dataclass(frozen=True)

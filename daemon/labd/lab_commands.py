@@ -85,6 +85,21 @@ def templates(options: Options) -> int:
     return template_check.run(config_of(options.config))
 
 
+def images(options: Options) -> int:
+    """List the environments, or get the base image of a language."""
+    from labd import questions
+
+    if options.action is None:
+        return questions.images(options)
+    from labd import setup_images
+    from labd.setup_writing import Teller
+
+    if options.language is None:
+        raise NotFoundError("Which language?", "Name one, and a version unless it is the default: python 3.13")
+    setup_images.get(config_of(options.config), options.language, options.version, Teller(dry_run=False))
+    return Exit.OK
+
+
 def config_of(file: str | None) -> Config:
     """The config in `file`, else the machine's, else the defaults. Raises ConfigError."""
     from pathlib import Path

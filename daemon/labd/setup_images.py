@@ -1,7 +1,8 @@
-"""Base images that are made at set-up time, because the running service may not make them.
+"""Base images that the administrator gets, because the running service may not make them.
 
-This room owns which base images `labd setup` gets. The service is confined so far that it cannot make an image from
-Debian's packages; images that can only be pulled are pulled when a job first needs them. It never replaces one.
+This room owns which base images `labd setup` and `labd images get` get. The service is confined so far that it cannot
+make an image from Debian's packages; images that can only be pulled are pulled when a job first needs them. It never
+replaces one.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from labd import languages
+from labd import choosing, languages
 from labd.base_images import BaseImages
 from labd.build_settings import BuildSettings
 from labd.config import Config
-from labd.errors import LabdError
-from labd.image_builder import Builder
+from labd.errors import LabdError, NotFoundError, UnavailableError
+from labd.image_builder import Builder, BuildFailed, DockerAwayError
 from labd.languages import Language
 from labd.setup_writing import Teller
+from labd.units import human_duration
 
 
 def make_missing(config: Config, teller: Teller) -> None:
@@ -29,27 +31,69 @@ def make_missing(config: Config, teller: Teller) -> None:
     wanted = _wanted(config)
     if not wanted:
         return
-    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="labd-setup-") as folder, _interruptible() as cancelled:
-        builder = Builder(config.build, BuildSettings(config.build), Path(folder))
-        bases = BaseImages(config.build, builder, Path(folder))
-        if builder.docker("version", report=_ignore, cancelled=cancelled).code != 0:
-            teller.note(
-                "Docker does not answer, so no base image could be looked for.",
-                "Start it: systemctl start docker; then labd setup again",
-            )
-            return
+    with _getting(config) as (builder, bases, cancelled):
         for name, language, version in wanted:
             try:
-                known = builder.docker("image", "inspect", name, report=_ignore, cancelled=cancelled)
-                if known.code == 0:
+                if _is_here(builder, name, cancelled):
                     teller.found(f"the base image {name}")
                     continue
                 get = partial(bases.get, name, language, version, teller.step, cancelled)
                 teller.change("make", f"the base image {name}", get)
+            except DockerAwayError:
+                teller.note(
+                    "Docker does not answer, so no base image could be looked for.",
+                    "Start it: systemctl start docker; then labd setup again",
+                )
+                return
             except LabdError as error:
                 if cancelled.is_set():
                     raise KeyboardInterrupt from None
                 teller.note(error.message, error.hint)
+
+
+def get(config: Config, language: str, version: str | None, teller: Teller) -> None:
+    """Get the base image of `language` in `version`, None: the default, unless it is there.
+
+    Raises NotFoundError for what this server does not offer, UnavailableError when the image cannot be had.
+    """
+    config, known = choosing.open_languages(config)
+    offered = config.languages.get(language)
+    if offered is None or language not in known:
+        names = ", ".join(name for name in config.languages if name in known)
+        raise NotFoundError(f"This server does not offer `{language}`.", f"There is: {names}.")
+    version = version or offered.default
+    name = offered.versions.get(version)
+    if name is None:
+        title = known[language].template.title
+        raise NotFoundError(
+            f"This server does not offer {title} {version}.", f"There is: {', '.join(offered.versions)}."
+        )
+    with _getting(config) as (builder, bases, cancelled):
+        if _is_here(builder, name, cancelled):
+            teller.found(f"the base image {name}")
+            return
+        try:
+            made = partial(bases.get, name, known[language], version, teller.step, cancelled)
+            teller.change("get", f"the base image {name}", made)
+        except BuildFailed as error:
+            if error.cancelled:
+                raise KeyboardInterrupt from None
+            limit = human_duration(config.build.timeout)
+            hint = "Give it more: `timeout` below [build] in the config."
+            raise UnavailableError(f"{name} was not ready within {limit}.", hint) from error
+
+
+@contextmanager
+def _getting(config: Config) -> Iterator[tuple[Builder, BaseImages, threading.Event]]:
+    """What gets base images, in a folder of its own, until Ctrl-C is pressed."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="labd-setup-") as folder, _interruptible() as cancelled:
+        builder = Builder(config.build, BuildSettings(config.build), Path(folder))
+        yield builder, BaseImages(config.build, builder, Path(folder)), cancelled
+
+
+def _is_here(builder: Builder, name: str, cancelled: threading.Event) -> bool:
+    """Whether Docker has the image `name`. Raises DockerAwayError."""
+    return builder.docker("image", "inspect", name, report=_ignore, cancelled=cancelled).code == 0
 
 
 def _wanted(config: Config) -> list[tuple[str, Language, str]]:

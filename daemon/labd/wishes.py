@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from labd import project_metadata, requirement_lines, system_packages
+from labd import project_metadata, requirement_lines, requirement_options, system_packages
 from labd.config import Build
 from labd.evidence import shorten
 from labd.languages import Language
@@ -97,6 +97,7 @@ def _python(language: Language, version: str, files: Mapping[str, bytes], build:
     notes = [f"code/{other} is not read, because there is a code/{name}." for other in _PYTHON if other in files]
     notes = [*notes[1:], *_other_python(said.python, version, name)]
     listed = normalise("requirements.txt", _lines(lines.kept))
+    requirement_options.refuse_foreign(listed.decode().splitlines(), name)
     if not lines.kept and not lines.changes:
         notes.append(f"code/{name} names no library.")
     changes = tuple(dict.fromkeys((*wide, *lines.changes)))

@@ -10,7 +10,9 @@ if ! apt-get update -qq -o APT::Update::Error-Mode=any; then
     exit 1
 fi
 for name in $(cat apt.txt); do
-    if ! apt-get install -s -qq "$name" > /dev/null 2>&1; then
+    # By its very name: apt-get would take `a.+` for a pattern, and `name-` for a wish to remove it.
+    if ! apt-cache pkgnames --all-names "$name" | grep -qxF -- "$name" \
+        || ! apt-get install -s -qq "$name" > /dev/null 2>&1; then
         near=$(apt-cache pkgnames "$(printf %.5s "$name")" | sort | head -n 4 | paste -sd ' ' | sed 's/ /, /g')
         echo "Cause: Debian has no package \`$name\` that can be installed, which code/apt.txt asks for."
         echo "What to do: Correct the name in code/apt.txt${near:+ (there is $near)}, or leave the line out."

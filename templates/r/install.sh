@@ -1,4 +1,7 @@
 # Installs the R packages that packages.txt names, and lists what is there in /opt/env/packages.txt.
+#
+# Of CRAN's it only fetches the sources, into /opt/env/sources: making them runs code of theirs, and here passwords may be
+# known. make.sh does that.
 if [ -e /dev/labd/settings ]; then . /dev/labd/settings; fi
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -64,11 +67,21 @@ if [ -n "$missing" ]; then
     done
     # CRAN's packages come as source.
     apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 build-essential gfortran r-base-dev
-    for name in $missing; do
-        echo "==> Making $name from its source"
-        Rscript -e "install.packages('$name', lib = '/opt/env/library', repos = '$cran', Ncpus = 2)" \
-            -e "library('$name', lib.loc = '/opt/env/library', character.only = TRUE)"
-    done
+    mkdir -p /opt/env/sources
+    printf '%s\n' "$missing" > /opt/env/missing
+    if ! Rscript -e "
+        there <- available.packages(repos = '$cran')
+        missing <- readLines('/opt/env/missing')
+        needed <- tools::package_dependencies(missing, there, c('Depends', 'Imports', 'LinkingTo'), recursive = TRUE)
+        needed <- setdiff(unique(c(missing, unlist(needed))), rownames(installed.packages()))
+        got <- download.packages(intersect(needed, rownames(there)), '/opt/env/sources', there, '$cran', type = 'source')
+        stopifnot(all(missing %in% got[, 1]))
+        tools::write_PACKAGES('/opt/env/sources', type = 'source')
+    "; then
+        echo "Cause: CRAN does not answer, which has R package \`$first\` that code/packages.txt asks for."
+        echo "What to do: This is no fault of your project: tell the administrator, and run it again later."
+        exit 1
+    fi
 fi
 list
 apt-get clean

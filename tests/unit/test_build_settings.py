@@ -101,3 +101,39 @@ def test_more_than_the_builder_takes_is_said(tmp_path: Path) -> None:
     bundle.write_text("x" * 600_000)
     with pytest.raises(ConfigError, match="Builds can take 500 kB of settings"):
         BuildSettings(Build(ca_bundle=bundle)).script  # noqa: B018 - making it is the test
+
+
+def test_what_code_of_packages_may_know_has_no_password(pip_conf: Path) -> None:
+    proxy = "http://ben:0ther@proxy.example:3128"
+    settings = BuildSettings(
+        Build(pip_conf=pip_conf, index="https://labd:t0ken@my.example/simple?key=query-t0ken", proxy=proxy)
+    )
+    assert all(secret in settings.script for secret in ("s3cr3t", "t0ken", "0ther", "query-t0ken"))
+    assert not [secret for secret in ("s3cr3t", "t0ken", "0ther", "query-t0ken") if secret in settings.open_script]
+    assert "https://my.example/simple" in settings.open_script
+    assert settings.withholds
+    assert settings.open_proxies == {}
+
+
+def test_a_proxy_without_password_is_for_all_steps() -> None:
+    settings = BuildSettings(Build(proxy="http://proxy.example:3128"))
+    assert settings.open_proxies == settings.proxies != {}
+    assert not settings.withholds
+
+
+@pytest.mark.parametrize(
+    ("url", "printed"),
+    [
+        ("https://ana:p%40ss%2Fw@my.example/s", "p%40ss%2Fw"),
+        ("https://ana:p%40ss%2Fw@my.example/s", "p%40ss%2fw"),
+        ("https://ana:p%40ss%2Fw@my.example/s", "p@ss/w"),
+        ("https://ana:p%40ss%2Fw@my.example/s", "YW5hOnBAc3Mvdw=="),
+        ("https://ana:p@ss@my.example/s", "p@ss"),
+        ("https://tok3n@my.example/s", "tok3n"),
+        ("https://tok3n:@my.example/s", "tok3n"),
+        ("https://tok3n:x-oauth-basic@my.example/s", "tok3n"),
+        ("https://my.example/s?key=tok3n", "key=tok3n"),
+    ],
+)
+def test_a_password_is_taken_out_in_each_way_to_write_it(url: str, printed: str) -> None:
+    assert BuildSettings(Build(index=url)).redact(f"<{printed}>").strip("<=>") == "****"

@@ -27,7 +27,7 @@ from labd import (
     doctor_ssh,
 )
 from labd.accounts import Account
-from labd.config import GIB, AccountSettings, Config, Paths
+from labd.config import GIB, AccountSettings, Config, Paths, Versions
 from labd.docker_facts import Engine, parse
 from labd.doctor_accounts import Entry
 from labd.doctor_disk import Space
@@ -460,10 +460,13 @@ def test_limits_are_measured_by_the_lab_s_size() -> None:
 
 
 def test_a_base_image_that_is_missing_is_told_with_the_command_that_gets_it() -> None:
-    bases = {"python 3.11": "python:3.11", "python 3.13": "python:3.13", "octave": "octave"}
-    found = list(doctor_builds.judge_bases(bases, {"python:3.11", "octave:latest"}))
-    assert [(finding.level, finding.mend) for finding in found] == [("warn", "docker pull python:3.13"), ("ok", "")]
-    assert "python 3.11, octave" in found[1].what
+    offered = Versions("3.11", {"3.9": "python:3.9", "3.11": "python:3.11", "3.13": "python:3.13", "x": "own"})
+    found = list(doctor_builds.judge_bases("python", offered, {"python:3.11", "own:latest"}))
+    assert [(one.level, one.mend) for one in found] == [("warn", "labd images get python 3.9"), ("ok", "")]
+    assert "3.9, 3.13" in found[0].what
+    assert "3.11, x" in found[1].what
+    found = list(doctor_builds.judge_bases("python", offered, {"python:3.9", "python:3.13", "own:latest"}))
+    assert [(one.level, one.mend) for one in found] == [("warn", "labd images get python 3.11"), ("ok", "")]
 
 
 def test_a_test_build_that_fails_says_why() -> None:

@@ -5,15 +5,18 @@ When a real one comes back to a step depends on which of two programs is quicker
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
+from labd.build_diagnosis import build_failed
 from labd.build_settings import BuildSettings
 from labd.config import Build
 from labd.environments import Recipe
-from labd.image_builder import Builder, BuildFailed
+from labd.image_builder import Builder, BuildFailed, DockerAwayError
 
 STEP = "[environment 1/1] RUN sh .template/install.sh"
 ERROR = f"ERROR: executor failed running [{STEP}]: exit code: 1"
@@ -111,3 +114,46 @@ def test_what_has_a_cause_of_its_own_is_not_built_again(client: Client, said: st
 def test_what_a_template_without_headings_said_is_taken_as_it_was_heard(client: Client) -> None:
     failed, _ = client.build(printed("#8 1.932 no compiler"), script="make\n")
     assert failed.log_tail.endswith("no compiler\n")
+
+
+RUNNING = f"#8 {STEP}\n#8 0.310 ==> Installing\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{RUNNING}unexpected EOF\n",
+        f"{RUNNING}failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF\n",
+        f"{RUNNING}#8 ERROR: executor failed running [x]: context canceled\n",
+        "failed to dial gRPC: cannot connect to the Docker daemon. Is 'docker daemon' running on this host?\n",
+        "error during connect: Post http://docker/build: EOF\n",
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
+    ],
+)
+def test_a_docker_that_went_away_is_no_failure_of_the_build(client: Client, said: str) -> None:
+    with pytest.raises(DockerAwayError) as caught:
+        client.build(said)
+    assert caught.value.was_there
+
+
+@pytest.mark.parametrize("words", ["unexpected EOF", "Cannot connect to the Docker daemon", "exit code: 75"])
+def test_what_a_step_prints_is_not_taken_for_the_builders_words(client: Client, words: str) -> None:
+    failed, _ = client.build(printed("#8 0.310 ==> Installing", f"#8 0.420 {words}"))
+    assert failed.exit_code == 1
+    assert words in failed.log_tail
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a small disk of its own needs root")
+def test_a_full_disk_is_told_as_the_servers_fault(client: Client, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=True)
+    try:
+        client.builder = Builder(Build(cli=str(client.folder / "docker")), BuildSettings(Build()), disk)
+        (client.folder / "calls").touch()
+        failed, _ = client.build(script='echo "==> Installing"\n' + "#" * 100_000)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    told = build_failed(failed.log_tail, int(failed.exit_code), {})
+    assert "disk is full" in told.cause
+    assert "RERUN" in told.hint
