@@ -1,9 +1,9 @@
 """A lab in a box: a whole server in a container, and containers that are the researchers' PCs.
 
 The server is a bare Debian on a file system of its own, with systemd and journald; sshd, a Docker engine of its own and
-labd are not in it until a test installs them. The PCs have OpenSSH's clients and rsync, and no open port. This module owns their start
-and their end. Everything that it makes carries the label labd.test-box with the run's name, and what a killed run left
-is removed by the next.
+labd are not in it until a test installs them. The PCs have OpenSSH's clients and rsync, and no open port. This module
+owns their start and their end. Everything that it makes carries the label labd.test-box with the run's name, and what a
+killed run left is removed by the next.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import os
 import secrets
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -30,9 +29,12 @@ set -eu
 cp -ax /. /disk
 for mount in proc dev sys run tmp; do mount --rbind /$mount /disk/$mount; done
 : >/disk/etc/machine-id
-for unit in systemd-journald docker; do mkdir -p /disk/etc/systemd/system/$unit.service.d; done
-printf '[Service]\\nDeviceAllow=\\n' >/disk/etc/systemd/system/systemd-journald.service.d/box.conf
-printf '[Service]\\nEnvironment=DOCKER_ALLOW_IPV6_ON_IPV4_INTERFACE=1\\n' >/disk/etc/systemd/system/docker.service.d/box.conf
+drop_in() {
+    mkdir -p /disk/etc/systemd/system/$1.service.d
+    printf '[Service]\\n%s\\n' "$2" >/disk/etc/systemd/system/$1.service.d/box.conf
+}
+drop_in systemd-journald DeviceAllow=
+drop_in docker Environment=DOCKER_ALLOW_IPV6_ON_IPV4_INTERFACE=1
 mkdir /disk/.image
 cd /disk
 pivot_root . .image

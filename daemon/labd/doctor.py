@@ -1,7 +1,8 @@
 """`labd doctor`: what is right with a server, what is not, and the command that mends it.
 
 This room owns the order of the checks, how they run beside each other, and how the report looks: grouped on a terminal,
-a line each in a pipe, JSON for programs, or only what has to be mended. It never looks at the server itself, and changes nothing.
+a line each in a pipe, JSON for programs, or only what has to be mended. It never looks at the server itself, and
+changes nothing.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ _ROOMS = (
 def run(options: Options) -> int:
     """Check the server that the config `options.config` (None: the machine's) is for, and print the report.
 
-    With `options.json`, each finding is a document of its own; with `options.brief`, only what is not as it should be is
-    told. The exit code is FAILED when anything failed.
+    With `options.json`, each finding is a document of its own; with `options.brief`, only what is not as it should be
+    is told. The exit code is FAILED when anything failed.
     """
     file = Path(options.config) if options.config else SYSTEM_FILE
     ground, found = _ground(file)
