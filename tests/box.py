@@ -15,6 +15,7 @@ import secrets
 import subprocess
 from pathlib import Path
 
+import box_disk
 from box_images import PLACE, docker, image
 from box_machine import Machine
 from box_world import connect_to_the_world
@@ -58,8 +59,11 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY"
 class Box:
     """A server, PCs, and the network between them."""
 
-    def __init__(self, release: str) -> None:
-        """Start a server with `release`, as in "debian-12": some seconds, a minute more when images must be made."""
+    def __init__(self, release: str, disk: int = 0) -> None:
+        """Start a server with `release`, as in "debian-12": some seconds, a minute more when images must be made.
+
+        `disk` is the size of the server's disk in bytes; 0: it shares this machine's.
+        """
         remove_abandoned()
         self.run_name = f"labd-box-{secrets.token_hex(4)}"
         self._lock = (PLACE / f"{self.run_name}.lock").open("w")
@@ -68,15 +72,16 @@ class Box:
         self.pcs: dict[str, Machine] = {}
         self.server = Machine(f"{self.run_name}-server")
         try:
-            self._boot(release)
+            self._boot(release, disk)
         except BaseException:
             self.close()
             raise
 
-    def _boot(self, release: str) -> None:
+    def _boot(self, release: str, disk: int) -> None:
         server_image = image(release)
         self._make_network()
-        docker("volume", "create", "--label", self._label, self.run_name)
+        options = box_disk.make(self.run_name, disk) if disk else []
+        docker("volume", "create", "--label", self._label, *options, self.run_name)
         proxies = [part for name in _PROXIES if name in os.environ for part in ("--env", name)]
         where = ["--hostname", "lab", "--network-alias", "lab", "--network", self.run_name]
         docker(
@@ -165,3 +170,4 @@ def _remove(run_name: str) -> None:
     ):
         if found := names.stdout.split():
             docker(*remove, *found)
+    box_disk.remove(run_name)

@@ -93,8 +93,11 @@ class Person:
 class InstalledLab:
     """The server with labd on it."""
 
-    def __init__(self, box: Box) -> None:
-        """Install the checkout on a bare server by `make install`, twice, as who is not sure whether it worked."""
+    def __init__(self, box: Box, settings: str = "") -> None:
+        """Install the checkout on a bare server by `make install`, twice, as who is not sure whether it worked.
+
+        `settings` is more TOML for its config.
+        """
         self.box, self.server = box, box.server
         box.copy_checkout(CHECKOUT)
         self.server.put("/etc/ssh/sshd_config.d/10-test.conf", _SSHD)
@@ -103,7 +106,7 @@ class InstalledLab:
         self.second = self.server.run(f"cd {CHECKOUT} && make install 2>&1")
         self.after_second = self.traces()
         self.security = self.server.run("systemd-analyze security --no-pager labd.service").stdout
-        self.server.run("cat > /etc/labd/config.toml", stdin=_CONFIG)
+        self.server.run("cat > /etc/labd/config.toml", stdin=_CONFIG + settings)
         self.server.run("labd check-config && systemctl restart labd")
         self.people: dict[str, Person] = {}
 
