@@ -19,6 +19,8 @@ Kinds = tuple[tuple[Play, int], ...]
 _WRITES = "open('/output/data', 'wb').write(bytes(3_000_000))\n"
 _FILES = "for n in range(300): open(f'/output/{n}', 'w').write('x')\n"
 _GREEDY = "list(map(bytes, [10**6] * 10**6))\n"
+# Whether it is run or refused is for other tests to say.
+_ENDS = ("succeeded", "failed", "rejected", "build-failed", "out-of-memory", "timed-out", "output-too-large")
 _LIBRARIES = ("six", "tomli", "idna", "packaging")
 
 
@@ -88,15 +90,24 @@ def _cancelled(somebody: Somebody, project: str) -> None:
     somebody.insist(f"sleep {random.uniform(0, 10):.1f}; ssh lab cancel {project}", project)
 
 
-def _hostile(kind: str, prepare: str, *ends: str) -> Play:
-    """A project that a line of shell, run in it, makes hostile; `ends` that its job may have, if there is one."""
+def _hostile(kind: str, prepare: str, *ends: str, options: str = "") -> Play:
+    """A project that a line of shell, run in it, or rsync's options make hostile; `ends` that its job may have."""
 
     def play(somebody: Somebody, project: str) -> None:
         somebody.make(project, {"code/app.py": "print(1)\n"})
         somebody.run(f"cd {project} && {prepare}")
-        somebody.send(Upload(somebody.name, project, f"hostile: {kind}", ends), somebody.rsync(project))
+        somebody.send(Upload(somebody.name, project, f"hostile: {kind}", ends), somebody.rsync(project, options))
 
     return play
+
+
+def _closed(somebody: Somebody, project: str) -> None:
+    """A project whose folder is closed to everybody, its owner too, as soon as it is there."""
+    somebody.make(project, {"code/app.py": "print(1)\n"})
+    folder = f"{somebody.inbox}/{project}/code".removeprefix("lab:")
+    close = f"chmod 0 {folder}" if folder.startswith("/") else f"echo chmod 0 {folder} | sftp -q -b - lab"
+    upload = Upload(somebody.name, project, "hostile: folder of mode 0", _ENDS)
+    somebody.send(upload, f"{somebody.rsync(project)} && {close}")
 
 
 def _hostile_name(name: str) -> Play:
@@ -104,14 +115,12 @@ def _hostile_name(name: str) -> Play:
 
     def play(somebody: Somebody, project: str) -> None:
         somebody.make(project, {"code/app.py": "print(1)\n"})
-        somebody.run(f"rsync -a {project}/ \"{somebody.inbox}/$(printf '{name}-{project}')/\"")
+        somebody.run(f"rsync -a {project}/ \"{somebody.inbox}/$(printf -- '{name}-{project}')/\"")
 
     return play
 
 
 _TOML = "printf '[job]\\n%s\\n' '{}' > job.toml"
-# Whether it is run or refused is for other tests to say.
-_ENDS = ("succeeded", "failed", "rejected", "build-failed", "out-of-memory", "timed-out", "output-too-large")
 
 KINDS: Kinds = (
     (_work("quick", ""), 8),
@@ -130,7 +139,8 @@ REMOTE: Kinds = ((_again, 3), (_rerun, 2), (_cancelled, 2))
 
 HOSTILE: Kinds = (
     (_hostile("no program", "rm code/app.py && echo 1 > code/notes.txt"), 1),
-    (_hostile("mode 0", "mkdir input && echo 1 > input/data && chmod 0 input", *_ENDS), 1),
+    (_hostile("files of mode 0", ":", *_ENDS, options="--chmod=F0"), 1),
+    (_closed, 1),
     (_hostile("deep", "mkdir -p input && cd input && for n in $(seq 400); do mkdir d && cd d; done", *_ENDS), 1),
     (_hostile("fifo", "mkdir input && mkfifo input/pipe", *_ENDS), 1),
     (_hostile("link out", "ln -s /etc/shadow code/shadow; ln -s ../../.. code/up", *_ENDS), 1),

@@ -84,9 +84,9 @@ class Somebody:
             self.insist(command)
             upload.is_whole = True
 
-    def rsync(self, project: str) -> str:
+    def rsync(self, project: str, options: str = "") -> str:
         """The line that sends a project."""
-        return f"rsync -a {project}/ {self.inbox}/{project}/"
+        return f"rsync -a {options} {project}/ {self.inbox}/{project}/"
 
     def is_complete(self, project: str, after: int = 0) -> bool:
         """Whether a job later than `after` is complete."""
@@ -120,9 +120,9 @@ class Local(Somebody):
     def __init__(self, name: str, uid: int, server: Machine) -> None:
         super().__init__(name, _AsUid(server.name, uid, f"/home/{name}"), server, f"/home/{name}/inbox")
 
-    def rsync(self, project: str) -> str:
+    def rsync(self, project: str, options: str = "") -> str:
         # Nobody tells labd that such an upload is complete: all of it comes at once.
-        return f"mkdir -p sent && rsync -a {project}/ sent/{project}/ && mv -T sent/{project} {self.inbox}/{project}"
+        return f"mkdir -p sent && rsync -a {options} {project}/ sent/{project}/ && mv -T sent/{project} {self.inbox}/{project}"
 
 
 class _AsUid(Machine):
