@@ -122,7 +122,8 @@ class Local(Somebody):
 
     def rsync(self, project: str, options: str = "") -> str:
         # Nobody tells labd that such an upload is complete: all of it comes at once.
-        return f"mkdir -p sent && rsync -a {options} {project}/ sent/{project}/ && mv -T sent/{project} {self.inbox}/{project}"
+        copy = f"mkdir -p sent && rsync -a {options} {project}/ sent/{project}/"
+        return f"{copy} && mv -T sent/{project} {self.inbox}/{project}"
 
 
 class _AsUid(Machine):
