@@ -34,7 +34,6 @@ print(json.dumps({
     "threads": status(pid, "Threads"), "open files": files,
     "containers": len(said("docker", "ps", "-aq")), "volumes": len(said("docker", "volume", "ls", "-q")),
     "job folders": len(os.listdir("/var/lib/labd/jobs")),
-    "jobs under way": len(set(subprocess.run(["labd", "queue"], capture_output=True).stdout.splitlines())),
 }))
 """
 _OUTBOXES = r"""
@@ -49,6 +48,7 @@ for folder in glob.glob("/home/*/outbox/*"):
         found[f"{user}/{project}"] = [text("STATUS"), text("COMPLETE"), text("run.log")]
 print(json.dumps(found))
 """
+_ACTIVE = ("received", "queued", "building", "running", "delivering")
 ROOM = {
     "memory of the daemon (kB)": 15_000,
     "memory of its processes (kB)": 60_000,
@@ -63,6 +63,14 @@ ROOM = {
 def sizes(server: Machine) -> dict[str, int]:
     """The figures now; 0 where there is no daemon."""
     return dict(json.loads(server.run("python3 -", stdin=_SIZES).stdout))
+
+
+def under_way(server: Machine) -> int | None:
+    """How many jobs have not come to their end; None when the daemon does not say."""
+    asked = server.run("labd jobs --json --limit 1000000", check=False, timeout=90.0)
+    if asked.returncode != 0:
+        return None
+    return sum(json.loads(line)["state"] in _ACTIVE for line in asked.stdout.splitlines())
 
 
 def grown(before: dict[str, int], after: dict[str, int]) -> list[str]:
