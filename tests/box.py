@@ -52,7 +52,7 @@ _SERVER_FLAGS = (
     "--tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec"
 ).split()
 # What is in a checkout and not of it.
-_MADE = (".git", ".venv", ".cache", "__pycache__", ".*_cache")
+_MADE = (".git", ".venv", ".cache", ".hypothesis", "__pycache__", ".*_cache")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
