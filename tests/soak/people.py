@@ -53,9 +53,17 @@ class Somebody:
         """Held while an upload is on its way, and by whoever takes the account away."""
 
     def make(self, project: str, files: dict[str, str]) -> None:
-        """Write a project."""
+        """Write a project; on a disk that is full, that takes as long as it is."""
+        end = time.monotonic() + PATIENCE
         for path, content in files.items():
-            self.machine.put(f"{project}/{path}", content)
+            while True:
+                try:
+                    self.machine.put(f"{project}/{path}", content)
+                    break
+                except subprocess.CalledProcessError as error:
+                    if time.monotonic() > end:
+                        raise GaveUpError(f"{self.name}: {project}/{path} cannot be written") from error
+                    time.sleep(PAUSE)
 
     def insist(self, command: str, project: str = "") -> int:
         """Run a line of shell until it succeeds, or `project` is complete: how often it failed."""
