@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bootstrap install lock
+.PHONY: demo test lint bench soak bootstrap install lock
 
 demo: bootstrap
 	@tools/demo
@@ -20,6 +20,11 @@ lint: bootstrap
 
 bench: bootstrap
 	$(BIN)/python tests/bench/run.py
+
+# People at work with a lab in a box that is disturbed; as root. No part of `make test`: it takes as long as it is told.
+MINUTES := 30
+soak: bootstrap
+	$(BIN)/python tests/soak/run.py --minutes $(MINUTES)
 
 bootstrap:
 	@tools/bootstrap

@@ -1,9 +1,9 @@
 """A lab in a box: a whole server in a container, and containers that are the researchers' PCs.
 
-The server has systemd, journald, sshd and a Docker engine of its own, on a file system of its own; nothing of labd is
-in it until a test installs it. The PCs have OpenSSH's clients and rsync, and no open port. This module owns their start
-and their end. Everything that it makes carries the label labd.test-box with the run's name, and what a killed run left
-is removed by the next.
+The server is a bare Debian on a file system of its own, with systemd and journald; sshd, a Docker engine of its own and
+labd are not in it until a test installs them. The PCs have OpenSSH's clients and rsync, and no open port. This module
+owns their start and their end. Everything that it makes carries the label labd.test-box with the run's name, and what a
+killed run left is removed by the next.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ import contextlib
 import fcntl
 import os
 import secrets
-import shlex
 import subprocess
-import threading
 from pathlib import Path
 
-from box_images import PLACE, docker, images
+import box_disk
+from box_images import PLACE, docker, image
 from box_machine import Machine
 from box_world import connect_to_the_world
 from lab import wait_for
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-BASE_IMAGE = "python:3.11-slim-bookworm"
 
 # A server has one real file system. A container's is an overlay, on which the kernel puts no other one as a job's
 # views need it, and hard links do not cross volumes: so all of it moves onto one volume, and the system starts there.
@@ -32,10 +30,12 @@ set -eu
 cp -ax /. /disk
 for mount in proc dev sys run tmp; do mount --rbind /$mount /disk/$mount; done
 : >/disk/etc/machine-id
-rm -f /disk/etc/ssh/ssh_host_*
-ssh-keygen -q -A -f /disk
-mkdir /disk/etc/systemd/system/systemd-journald.service.d
-printf '[Service]\\nDeviceAllow=\\n' >/disk/etc/systemd/system/systemd-journald.service.d/box.conf
+drop_in() {
+    mkdir -p /disk/etc/systemd/system/$1.service.d
+    printf '[Service]\\n%s\\n' "$2" >/disk/etc/systemd/system/$1.service.d/box.conf
+}
+drop_in systemd-journald DeviceAllow=
+drop_in docker Environment=DOCKER_ALLOW_IPV6_ON_IPV4_INTERFACE=1
 mkdir /disk/.image
 cd /disk
 pivot_root . .image
@@ -43,40 +43,45 @@ umount -l /.image
 rmdir /.image
 exec /sbin/init
 """
-# A server's journald has the kernel's log, too. What its unit says of devices does not work in a container.
+# A server's journald has the kernel's log, too. What its unit says of devices does not work in a container, and the
+# setting of the kernel's that Docker looks for from version 26 on cannot be changed from within one.
 _SERVER_FLAGS = (
     "--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --cap-add SYSLOG --device /dev/kmsg "
     "--security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup:rw "
     "--tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec"
 ).split()
+# What is in a checkout and not of it.
+_MADE = (".git", ".venv", ".cache", ".hypothesis", "__pycache__", ".*_cache")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 class Box:
     """A server, PCs, and the network between them."""
 
-    def __init__(self) -> None:
-        """Start the server. Takes some seconds; a minute more when the images must be made first."""
+    def __init__(self, release: str, disk: int = 0) -> None:
+        """Start a server with `release`, as in "debian-12": some seconds, a minute more when images must be made.
+
+        `disk` is the size of the server's disk in bytes; 0: it shares this machine's.
+        """
         remove_abandoned()
         self.run_name = f"labd-box-{secrets.token_hex(4)}"
         self._lock = (PLACE / f"{self.run_name}.lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._label = f"labd.test-box={self.run_name}"
-        self._pc_image = ""
-        self._background: list[threading.Thread] = []
         self.pcs: dict[str, Machine] = {}
         self.server = Machine(f"{self.run_name}-server")
         try:
-            self._boot()
+            self._boot(release, disk)
         except BaseException:
             self.close()
             raise
 
-    def _boot(self) -> None:
-        server_image, self._pc_image = images()
+    def _boot(self, release: str, disk: int) -> None:
+        server_image = image(release)
         self._make_network()
-        docker("volume", "create", "--label", self._label, self.run_name)
+        options = box_disk.make(self.run_name, disk) if disk else []
+        docker("volume", "create", "--label", self._label, *options, self.run_name)
         proxies = [part for name in _PROXIES if name in os.environ for part in ("--env", name)]
         where = ["--hostname", "lab", "--network-alias", "lab", "--network", self.run_name]
         docker(
@@ -85,8 +90,6 @@ class Box:
         )
         wait_for("the server to have started", self._is_up, 60.0)
         connect_to_the_world(self.server)
-        self._background.append(threading.Thread(target=self._load_base_image))
-        self._background[-1].start()
 
     def _make_network(self) -> None:
         for _ in range(50):
@@ -102,19 +105,7 @@ class Box:
         assert state == "true", docker("logs", self.server.name).stderr
         said = self.server.run("systemctl is-system-running", check=False).stdout.strip()
         assert said != "degraded", self.server.run("systemctl --failed; journalctl -p warning").stdout
-        parts = self.server.run("docker info && ss -Hltn 'sport = 22' | grep .", check=False)
-        return said == "running" and parts.returncode == 0
-
-    def _load_base_image(self) -> None:
-        """Hand the base image to the server's Docker. If there is none here, labd makes one in the box."""
-        if docker("image", "inspect", BASE_IMAGE, check=False).returncode == 0:
-            load = shlex.join(self.server.command("docker load"))
-            subprocess.run(["sh", "-c", f"docker save {BASE_IMAGE} | {load}"], capture_output=True, check=False)
-
-    def settle(self) -> None:
-        """Wait for what goes on in the background since the start."""
-        for thread in self._background:
-            thread.join()
+        return said == "running"
 
     def pc(self, user: str = "ana") -> Machine:
         """The PC of a person, who has an account on it and an SSH key."""
@@ -122,7 +113,7 @@ class Box:
             name = f"{self.run_name}-pc-{user}"
             docker(
                 *("run", "--detach", "--init", "--name", name, "--hostname", f"{user}-pc", "--label", self._label),
-                *("--network", self.run_name, self._pc_image, "sleep", "infinity"),
+                *("--network", self.run_name, image("pc"), "sleep", "infinity"),
             )
             pc = Machine(name, user, f"/home/{user}")
             Machine(name).run(f"useradd --create-home --shell /bin/bash {user}")
@@ -132,11 +123,9 @@ class Box:
 
     def copy_checkout(self, path: str) -> None:
         """Copy this checkout as it is now to the server: what is in Git's hands, and what is new and not ignored."""
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
-        there = "\0".join(name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).exists())
         tar = ["tar", "--null", "--files-from=-", "-cf", "-"]
-        archive = subprocess.run(tar, cwd=CHECKOUT, input=there.encode(), capture_output=True, check=True)
+        listed = "\0".join(_checkout_files()).encode()
+        archive = subprocess.run(tar, cwd=CHECKOUT, input=listed, capture_output=True, check=True)
         self.server.unpack(archive.stdout, path)
 
     def journal(self) -> list[str]:
@@ -146,9 +135,19 @@ class Box:
     def close(self) -> None:
         """Take away all that was made, but for the images."""
         _remove(self.run_name)
-        self.settle()
         Path(self._lock.name).unlink(missing_ok=True)
         self._lock.close()
+
+
+def _checkout_files() -> list[str]:
+    """What the checkout consists of; without Git, all but what is made in it."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    with contextlib.suppress(FileNotFoundError, subprocess.CalledProcessError):
+        listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split("\0")
+        return [name for name in listed if name and (CHECKOUT / name).exists()]
+    skipped = [part for name in _MADE for part in ("-name", name, "-o")][:-1]
+    command = ["find", ".", "(", *skipped, ")", "-prune", "-o", "-type", "f", "-print0"]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
 
 def remove_abandoned() -> None:
@@ -171,3 +170,4 @@ def _remove(run_name: str) -> None:
     ):
         if found := names.stdout.split():
             docker(*remove, *found)
+    box_disk.remove(run_name)

@@ -1,6 +1,7 @@
-"""The images of the lab in a box: a server with systemd, sshd and Docker, and a PC with nothing but clients.
+"""The images of the lab in a box: bare servers of each release of Debian, and PCs with nothing but clients.
 
-This module owns how they are made, from Debian's packages without any registry, and that they are made once for a
+A bare server has systemd and what somebody needs who types `make install`; no sshd, no Docker, nothing of labd. This
+module owns how images are made, from Debian's packages without any registry, and that they are made once for a
 machine: an image's tag is a hash of its recipe, and Docker keeps it. It never starts a container.
 """
 
@@ -10,30 +11,33 @@ import fcntl
 import hashlib
 import os
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from labd.base_images import machine_mirror
 
 PLACE = Path("/var/tmp/labd-test-box")
-RELEASE = "bookworm"
-SERVER = (
-    "systemd systemd-sysv dbus openssh-server rsync python3 python3-venv adduser iproute2 procps docker.io iptables "
-    "passwd ca-certificates mmdebstrap make"
-)
-PC = "openssh-client rsync python3-minimal procps passwd"
+_BARE = "systemd systemd-sysv dbus python3 ca-certificates make passwd iproute2 procps"
+_CLIENTS = "openssh-client rsync python3-minimal procps passwd"
+_RECIPES = {
+    "debian-12": ("bookworm", _BARE),
+    "debian-13": ("trixie", _BARE),
+    "pc": ("bookworm", _CLIENTS),
+    "pc-with-sshd": ("bookworm", f"{_CLIENTS} openssh-server"),
+}
 _NOT_NEEDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
-def images() -> tuple[str, str]:
-    """Names of the server's image and the PC's, which are made if this machine has none of this recipe."""
+def image(name: str) -> str:
+    """The image of a machine, "debian-12" or another of the recipes; it is made if this machine has none like it."""
     PLACE.mkdir(exist_ok=True)
-    with (PLACE / "images.lock").open("w") as lock:
-        # Test runs at the same time want the same images.
+    command = _command(*_RECIPES[name])
+    tag = f"labd-test-{name}:{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}"
+    # Test runs at the same time want the same images.
+    with (PLACE / f"{name}.image-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with ThreadPoolExecutor() as pool:
-            server, pc = pool.map(_image, ("labd-test-host", "labd-test-pc"), (SERVER, PC))
-    return server, pc
+        if docker("image", "inspect", tag, check=False).returncode != 0:
+            _make(tag, command, PLACE / f"{name}.log")
+    return tag
 
 
 def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -42,12 +46,8 @@ def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[s
     return done
 
 
-def _image(name: str, packages: str) -> str:
-    command = _recipe(packages)
-    tag = f"{name}:{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}"
-    if docker("image", "inspect", tag, check=False).returncode == 0:
-        return tag
-    with (PLACE / f"{name}.log").open("wb") as log:
+def _make(tag: str, command: list[str], log_file: Path) -> None:
+    with log_file.open("wb") as log:
         made = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         taken = subprocess.run(["docker", "import", "-", tag], stdin=made.stdout, stdout=log, stderr=log, check=False)
         assert made.stdout
@@ -55,14 +55,13 @@ def _image(name: str, packages: str) -> str:
         whole = made.wait() == 0
     if not whole and taken.returncode == 0:
         docker("image", "rm", tag)
-    assert whole and taken.returncode == 0, f"{tag} could not be made; see {PLACE / f'{name}.log'}"
-    return tag
+    assert whole and taken.returncode == 0, f"{tag} could not be made; see {log_file}"
 
 
-def _recipe(packages: str) -> list[str]:
+def _command(release: str, packages: str) -> list[str]:
     # As root in a mount namespace of its own, so that no end, however sudden, leaves mounts behind.
     command = ["unshare", "--mount", "mmdebstrap"] if os.geteuid() == 0 else ["mmdebstrap", "--mode=unshare"]
     command += ["--variant=minbase", f"--include={','.join(packages.split())}"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _NOT_NEEDED]
     mirror = machine_mirror()
-    return [*command, RELEASE, "-", *([mirror] if mirror else [])]
+    return [*command, release, "-", *([mirror] if mirror else [])]

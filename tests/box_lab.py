@@ -93,18 +93,20 @@ class Person:
 class InstalledLab:
     """The server with labd on it."""
 
-    def __init__(self, box: Box) -> None:
-        """Install the checkout with `make install`, twice, as somebody does who is not sure whether it worked."""
+    def __init__(self, box: Box, settings: str = "") -> None:
+        """Install the checkout on a bare server by `make install`, twice, as who is not sure whether it worked.
+
+        `settings` is more TOML for its config.
+        """
         self.box, self.server = box, box.server
         box.copy_checkout(CHECKOUT)
         self.server.put("/etc/ssh/sshd_config.d/10-test.conf", _SSHD)
-        box.settle()
-        self.first = self.server.run(f"cd {CHECKOUT} && make install 2>&1", timeout=600)
+        self.first = self.server.run(f"cd {CHECKOUT} && make install 2>&1", timeout=1200)
         self.before_second = self.traces()
         self.second = self.server.run(f"cd {CHECKOUT} && make install 2>&1")
         self.after_second = self.traces()
         self.security = self.server.run("systemd-analyze security --no-pager labd.service").stdout
-        self.server.run("cat > /etc/labd/config.toml", stdin=_CONFIG)
+        self.server.run("cat > /etc/labd/config.toml", stdin=_CONFIG + settings)
         self.server.run("labd check-config && systemctl restart labd")
         self.people: dict[str, Person] = {}
 

@@ -98,12 +98,20 @@ def prepared() -> None:
 
 @pytest.fixture(scope="session")
 def box(request: pytest.FixtureRequest) -> Iterator[Box]:
-    """A server and PCs in containers, one for the whole run. Tests that use it carry the mark xdist_group("box")."""
-    grouped = all(
-        item.nodeid.endswith("@box") for item in request.session.items if item.get_closest_marker("xdist_group")
-    )
+    """A server with Debian 12, and PCs. One for the whole run: tests that use it carry the mark xdist_group("box")."""
+    yield from _box(request, "debian-12")
+
+
+@pytest.fixture(scope="session")
+def box_13(request: pytest.FixtureRequest) -> Iterator[Box]:
+    """The same with Debian 13. Tests that use it carry the mark xdist_group("box-13")."""
+    yield from _box(request, "debian-13")
+
+
+def _box(request: pytest.FixtureRequest, release: str) -> Iterator[Box]:
+    grouped = all("@box" in item.nodeid for item in request.session.items if item.get_closest_marker("xdist_group"))
     assert grouped or not hasattr(request.config, "workerinput"), "run it with --dist loadgroup, or with -n 0"
-    made = Box()
+    made = Box(release)
     try:
         yield made
     finally:
@@ -113,6 +121,16 @@ def box(request: pytest.FixtureRequest) -> Iterator[Box]:
 @pytest.fixture(scope="session")
 def installed(box: Box) -> Iterator[InstalledLab]:
     """labd, installed on the server in the box. Whatever the tests do to it, it must not meet a defect of its own."""
+    yield from _installed(box)
+
+
+@pytest.fixture(scope="session")
+def installed_13(box_13: Box) -> Iterator[InstalledLab]:
+    """The same on Debian 13."""
+    yield from _installed(box_13)
+
+
+def _installed(box: Box) -> Iterator[InstalledLab]:
     made = InstalledLab(box)
     yield made
     assert [line for line in made.events() if "Traceback" in line or "a defect of labd" in line] == []

@@ -55,6 +55,7 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
     "follow": (["-f", "--follow"], {"action": "store_true", "help": "go on until the job ends"}),
     "exact": (["--exact"], {"action": "store_true", "help": "in the very environment of that job"}),
     "json": (["--json"], {"action": "store_true", "help": "one JSON document a line"}),
+    "brief": (["--brief"], {"action": "store_true", "help": "only what is not as it should be, the worst first"}),
     "limit": (["-n", "--limit"], {"metavar": "N", "type": int, "default": 50, "help": "how many (default: 50)"}),
     "socket": (
         ["--socket"],
@@ -155,7 +156,7 @@ _MACHINE = {
     "doctor": Command(
         admin_commands.doctor,
         "Look at all that labd needs, and say what is wrong",
-        ["json", "config"],
+        ["json", "brief", "config"],
         "labd doctor",
         "Changes nothing. The exit code is 0 only if nothing is broken.",
     ),

@@ -1,7 +1,8 @@
 """`labd doctor`: what is right with a server, what is not, and the command that mends it.
 
 This room owns the order of the checks, how they run beside each other, and how the report looks: grouped on a terminal,
-a line each in a pipe, JSON for programs. It never looks at the server itself, and changes nothing.
+a line each in a pipe, JSON for programs, or only what has to be mended. It never looks at the server itself, and
+changes nothing.
 """
 
 from __future__ import annotations
@@ -54,11 +55,12 @@ _ROOMS = (
 def run(options: Options) -> int:
     """Check the server that the config `options.config` (None: the machine's) is for, and print the report.
 
-    With `options.json`, each finding is a document of its own. The exit code is FAILED when anything failed.
+    With `options.json`, each finding is a document of its own; with `options.brief`, only what is not as it should be
+    is told. The exit code is FAILED when anything failed.
     """
     file = Path(options.config) if options.config else SYSTEM_FILE
     ground, found = _ground(file)
-    report = make_report(options.json)
+    report = make_report(options.json, options.brief)
     for about in found:
         report.tell("Config", about)
     for check, findings in examine([check for room in _ROOMS for check in room.checks(ground)], report.progress):
@@ -150,8 +152,35 @@ class Report:
     def end(self) -> None:
         """Print the sum."""
         if self._grouped:
-            warnings, failed = self.levels[Level.WARN], self.levels[Level.FAIL]
-            print(f"\n{self.levels[Level.OK]} ok, {count(warnings, 'warning')}, {failed} failed.")
+            print(f"\n{self._sum}")
+
+    @property
+    def _sum(self) -> str:
+        warnings, failed = self.levels[Level.WARN], self.levels[Level.FAIL]
+        return f"{self.levels[Level.OK]} ok, {count(warnings, 'warning')}, {failed} failed."
+
+
+class _Verdict(Report):
+    """Only what is not as it should be, once all of it is known: what failed comes first. The same in a pipe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: dict[Level, list[str]] = {Level.FAIL: [], Level.WARN: []}
+
+    def _print(self, subject: str, finding: Finding) -> None:
+        if finding.level not in self._found:
+            return
+        lines = [wrapped(f"{finding.level:<5} {subject}: {one_line(finding.what)}", sys.stdout, _INDENT)]
+        if finding.mend:
+            lines.append(f"{'':>{_INDENT}}→ {one_line(finding.mend)}")
+        self._found[finding.level] += lines
+
+    def end(self) -> None:
+        """Print all of it, and the sum."""
+        for lines in self._found.values():
+            for line in lines:
+                print(line)
+        print(self._sum)
 
 
 class _JsonReport(Report):
@@ -164,6 +193,8 @@ class _JsonReport(Report):
         """Nothing: programs count for themselves."""
 
 
-def make_report(as_json: bool) -> Report:
-    """The report in the form that was asked for."""
-    return _JsonReport() if as_json else Report()
+def make_report(as_json: bool, brief: bool = False) -> Report:
+    """The report in the form that was asked for; JSON counts more than brevity."""
+    if as_json:
+        return _JsonReport()
+    return _Verdict() if brief else Report()

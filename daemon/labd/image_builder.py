@@ -214,8 +214,11 @@ def find_cli(wanted: str) -> str:
             return candidate
     hint = "Install Docker's buildx plugin (docker-buildx-plugin or docker-buildx), or name a docker command that has"
     hint += " it as `cli` below [build] in the config."
+    if not found and not wanted:
+        packages = "docker-cli and docker-buildx from Debian 13 on, docker.io before"
+        raise UnavailableError("There is no docker command on this machine.", f"Install it: {packages}.")
     if not found:
-        raise UnavailableError(f"There is no {wanted or 'docker'} command on this machine.", hint)
+        raise UnavailableError(f"There is no {wanted} command on this machine.", hint)
     raise UnavailableError(f"{' and '.join(found)} cannot build images: the buildx component is missing.", hint)
 
 

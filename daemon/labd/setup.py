@@ -76,6 +76,11 @@ def _service(placing: Placing, changed: bool) -> None:
     if not systemd.is_here():
         teller.note("systemd does not run here.", f"Start the lab yourself: {installation.LINK} daemon")
         return
+    if systemd.is_enabled():
+        teller.found("labd starts with the machine")
+    else:
+        teller.change("enable", "labd.service, so that labd starts with the machine", systemd.enable)
+    # Asked afterwards: from version 257 on, systemd also notices the link by which a unit is enabled.
     if changed or systemd.is_behind():
         if jobs := systemd.jobs_with_gpus():
             numbers = ", ".join(map(str, jobs))
@@ -85,10 +90,6 @@ def _service(placing: Placing, changed: bool) -> None:
             )
         else:
             teller.change("reload", "systemd's units", systemd.read_units)
-    if systemd.is_enabled():
-        teller.found("labd starts with the machine")
-    else:
-        teller.change("enable", "labd.service, so that labd starts with the machine", systemd.enable)
 
 
 def _next_steps() -> None:

@@ -172,6 +172,12 @@ def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Di
             f"{what} cannot be read{f' ({look.why})' if look.why else ''}.",
             "Give yourself the right to read it (chmod -R u+rX) and send it again.",
         )
+    # The walk ended there, in whatever order the disk has the names: whether there is a program is not known.
+    if look.files > limits.max_files:
+        return Diagnosis(
+            f"The project has more than {count(limits.max_files, 'file')}, the limit of this server.",
+            "Pack small files into an archive, or ask the administrator for a higher limit.",
+        )
     if not any(program in look.code for program in programs):
         if look.name in ("code", "input"):
             return Diagnosis(
@@ -183,11 +189,6 @@ def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Di
         return Diagnosis(
             f"The folders are nested more than {limits.max_depth} levels deep.",
             "Pack what is that deep into an archive.",
-        )
-    if look.files > limits.max_files:
-        return Diagnosis(
-            f"The project has more than {count(limits.max_files, 'file')}, the limit of this server.",
-            "Pack small files into an archive, or ask the administrator for a higher limit.",
         )
     if look.bytes > limits.max_bytes:
         return Diagnosis(

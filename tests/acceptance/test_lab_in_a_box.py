@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from box_lab import InstalledLab, Person
+from box_lab import CHECKOUT, InstalledLab, Person
 
 pytestmark = pytest.mark.xdist_group("box")
 
@@ -26,13 +26,32 @@ def test_make_install_says_what_it_puts_where_and_what_comes_next(installed: Ins
         assert f"make     {path}\n" in said
     assert "labd adduser" in said
     assert "labd doctor" in said
-    assert not re.search(r"(?i)error|warning|traceback|failed", said)
+    assert said.splitlines()[-1].endswith(" 0 failed."), said
+    assert not re.search(r"(?i)^(error|warning|fail)|traceback", said, re.MULTILINE)
 
 
 def test_to_install_again_changes_nothing_and_disturbs_nobody(installed: InstalledLab) -> None:
     assert installed.before_second == installed.after_second
     assert installed.after_second["ActiveState"] == "active"
     assert not re.search(r"^(make|update|enable|reload|remove) ", installed.second.stdout, re.MULTILINE)
+
+
+def test_an_installation_that_cannot_serve_ends_with_what_is_wrong_and_its_remedy(installed: InstalledLab) -> None:
+    server, place = installed.server, "/run/elsewhere"
+    config = server.text("/etc/labd/config.toml")
+    server.run("cat >> /etc/labd/config.toml", stdin=f'[paths]\nstate = "{place}"\n')
+    try:
+        done = server.run(f"cd {CHECKOUT} && make install 2>&1", check=False)
+    finally:
+        server.run("cat > /etc/labd/config.toml", stdin=config)
+        server.run(f"rm -rf {place}")
+    assert done.returncode != 0
+    verdict = done.stdout[done.stdout.index("(labd doctor)") :].splitlines()[1:]
+    assert any(line.startswith(f"fail  Disk: {place} is on tmpfs") for line in verdict)
+    assert any("Name a folder on a local disk" in line for line in verdict)
+    levels = [line.split()[0] for line in verdict if line.startswith(("fail ", "warn "))]
+    assert levels == sorted(levels)
+    assert any(line.startswith("labd: labd is installed, but") for line in verdict[-2:])
 
 
 def test_the_service_has_few_rights(installed: InstalledLab) -> None:

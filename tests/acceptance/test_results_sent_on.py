@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from box_images import docker, images
+from box_images import docker, image
 from box_lab import InstalledLab, Person, configure_ssh
 from box_machine import Machine
 from lab import wait_for
@@ -34,7 +34,7 @@ class Desk:
         label = f"labd.test-box={box.run_name}"
         docker(
             *("run", "--detach", "--init", "--name", name, "--hostname", "desk", "--label", label),
-            *("--network", box.run_name, "--ip", self.address, images()[0], "sh", "-c", SSHD),
+            *("--network", box.run_name, "--ip", self.address, image("pc-with-sshd"), "sh", "-c", SSHD),
         )
         self.root = Machine(name)
         self.user = Machine(name, "maria", "/home/maria")

@@ -64,7 +64,7 @@ print(json.dumps(total))
 def run(report: Report) -> list[Row]:
     """Measure; three rows of name, value, target and detail."""
     report("B8 to B10: starting a server in a box, with labd in it")
-    box = Box()
+    box = Box("debian-12")
     try:
         lab = InstalledLab(box)
         ana = lab.person("ana-silva")

@@ -160,6 +160,21 @@ def test_as_json_each_finding_is_a_document(capsys: pytest.CaptureFixture[str]) 
     }
 
 
+def test_a_verdict_tells_only_what_is_wrong_the_worst_first(capsys: pytest.CaptureFixture[str]) -> None:
+    report = doctor.make_report(as_json=False, brief=True)
+    report.tell("Clock", warn("The clock is not synchronised.", "timedatectl set-ntp true"))
+    report.tell("Disk", ok("There is room."))
+    report.tell("Docker", fail("Docker does not answer.", "systemctl start docker"))
+    report.end()
+    assert capsys.readouterr().out.splitlines() == [
+        "fail  Docker: Docker does not answer.",
+        "        → systemctl start docker",
+        "warn  Clock: The clock is not synchronised.",
+        "        → timedatectl set-ntp true",
+        "1 ok, 1 warning, 1 failed.",
+    ]
+
+
 # Docker
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,8 +23,9 @@ GRANT_TEXT = json.dumps(asdict(GRANT))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "labd.db")
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "labd.db")) as made:
+        yield made
 
 
 def finish(store: Store, job: Job, outcome: State = State.SUCCEEDED) -> Job:
@@ -39,7 +42,8 @@ def test_a_job_comes_back_as_it_was_put_in_also_by_another_process(store: Store,
     job = store.queue(job, 2.0, grant=GRANT, notes=("one", "two"))
     job = store.move(job, State.BUILDING, 3.0, gpu_ids=("0", "1"))
     store.close()
-    again = Store(tmp_path / "labd.db").job(job.id)
+    with closing(Store(tmp_path / "labd.db")) as opened:
+        again = opened.job(job.id)
     assert again == job
     assert again.grant == GRANT
     assert again.gpu_ids == ("0", "1")
