@@ -154,7 +154,7 @@ LAYERS = [
     ["exact", "advice"],
     ["building", "delivery", "pushing", "pages"],
     ["pipeline", "account_push"],
-    ["reception", "housekeeping", "account_admin"],
+    ["reception", "housekeeping", "admission", "job_threads", "account_admin"],
     ["verbs", "account_removal", "key_admin", "account_list"],
     ["service"],
     ["daemon"],
