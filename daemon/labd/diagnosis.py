@@ -22,7 +22,6 @@ __all__ = [
     "no_program",
     "nothing_in_output",
     "out_of_memory",
-    "output_too_large",
     "program_failed",
     "timed_out",
 ]
@@ -126,14 +125,6 @@ def timed_out(limit_seconds: float) -> Diagnosis:
     return Diagnosis(
         f"Your program was stopped because its time of {human_duration(limit_seconds)} was over.",
         f'Ask for more with a line like `timeout = "{longer}"` in job.toml; what it wrote to /output is kept.',
-    )
-
-
-def output_too_large(limit: int, size: int) -> Diagnosis:
-    """A program was stopped because /output outgrew its limit; both in bytes."""
-    return Diagnosis(
-        f"Your program was stopped because it wrote {human_size(size)} to /output; the limit is {human_size(limit)}.",
-        "Write less, for example in a compressed format, or ask the administrator for a higher limit.",
     )
 
 

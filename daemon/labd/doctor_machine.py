@@ -17,6 +17,7 @@ from pathlib import Path
 from labd.commands import run
 from labd.doctor_ground import Ground, daemon_process
 from labd.errors import UnavailableError
+from labd.file_events import FileEvents
 from labd.finding import Check, Finding, ok, warn
 from labd.machine import capacity
 
@@ -44,7 +45,27 @@ def checks(ground: Ground) -> list[Check]:
         Check("Clock", "the clock", _clock),
         Check("Clock", "the clock of the disk", lambda: _disk_clock(ground)),
         Check("Limits", "the kernel's limits", lambda: _limits(ground)),
+        Check("Limits", "file events", _file_events),
     ]
+
+
+# File events
+
+
+def _file_events() -> Iterator[Finding]:
+    events = FileEvents(lambda: None)
+    try:
+        yield judge_file_events(events.why_blind())
+    finally:
+        events.close()
+
+
+def judge_file_events(why_blind: str) -> Finding:
+    """Whether uploads are noticed at once; `why_blind` is why there are no file events, "" when there are."""
+    if why_blind:
+        mend = "make install" if "watchdog" in why_blind else "sysctl fs.inotify.max_user_instances=512"
+        return warn(f"There are no file events, so uploads are noticed some seconds late: {why_blind}.", mend)
+    return ok("File events tell of uploads at once.")
 
 
 # Clock

@@ -67,7 +67,7 @@ def check_transition(old: State, new: State) -> None:
 
 
 class Signal(StrEnum):
-    """How labd knew that an upload was complete (DESIGN: told, known, inferred, settled)."""
+    """How labd knew that an upload was complete (docs/architecture.md, The way of a job)."""
 
     SUBMIT = "submit"  # the researcher said so
     KNOWN = "known"  # rsync ended well under the gateway's eyes

@@ -1,6 +1,6 @@
 """Where things are in an inbox: names of projects, the two layouts, control files, transfer temporaries.
 
-This room owns the rules of DESIGN's upload contract as pure functions on names. It never looks at a disk.
+This room owns the rules of an upload's form (docs/researcher.md) as pure functions on names. It never looks at a disk.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What transfers over SSH prove about uploads.
 
 This room owns the meaning of the gateway's notes: which projects are being received, which are held because a transfer
-was cut, and which are known to be complete (DESIGN's completion contract, known and inferred). It is pure.
+was cut, and which are known to be complete (docs/architecture.md, The way of a job). It is pure.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from labd.diagnosis import (
     no_program,
     nothing_in_output,
     out_of_memory,
-    output_too_large,
     program_failed,
     timed_out,
 )
@@ -523,11 +522,6 @@ class TestLimits:
     def test_of_time_are_told_in_hours_and_minutes(self) -> None:
         assert "its time of 12 hours was over" in timed_out(43_200).cause
         assert "1 minute 30 seconds" in timed_out(90).cause
-
-    def test_of_output_are_told_with_both_sizes(self) -> None:
-        assert (
-            "wrote 12.5 GB to /output; the limit is 10 GB" in output_too_large(10 * 1024**3, int(12.5 * 1024**3)).cause
-        )
 
 
 class TestNothingInOutput:

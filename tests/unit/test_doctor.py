@@ -463,6 +463,12 @@ def test_a_disk_with_another_time_is_told(ahead: float, words: str) -> None:
     assert words in doctor_machine.judge_disk_clock(ahead).what
 
 
+def test_a_machine_without_file_events_is_told_with_what_mends_it() -> None:
+    assert doctor_machine.judge_file_events("").level == "ok"
+    assert "max_user_instances" in doctor_machine.judge_file_events("the kernel gives none (inotify limit)").mend
+    assert doctor_machine.judge_file_events("this release of watchdog does not have it").mend == "make install"
+
+
 def test_limits_are_measured_by_the_lab_s_size() -> None:
     kernel = Kernel(watches=65536, instances=128, processes=32768, open_files=65536)
     assert levels(doctor_machine.judge_limits(kernel, 10, 2048)) == ["ok"]
