@@ -132,7 +132,7 @@ class InstalledLab:
 
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs that there ever were, oldest first."""
-        lines = self.server.run("labd jobs --json --limit 100000").stdout.splitlines()
+        lines = self.server.run("labd jobs --json --limit 10000").stdout.splitlines()
         return [json.loads(line) for line in lines]
 
     def events(self, after: int = 0) -> list[str]:
