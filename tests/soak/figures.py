@@ -67,7 +67,7 @@ def sizes(server: Machine) -> dict[str, int]:
 
 def under_way(server: Machine) -> int | None:
     """How many jobs have not come to their end; None when the daemon does not say."""
-    asked = server.run("labd jobs --json --limit 1000000", check=False, timeout=90.0)
+    asked = server.run("labd jobs --json --limit 10000", check=False, timeout=90.0)
     if asked.returncode != 0:
         return None
     return sum(json.loads(line)["state"] in _ACTIVE for line in asked.stdout.splitlines())
@@ -105,7 +105,7 @@ def outcomes(server: Machine, uploads: Sequence[Upload], excused: set[str]) -> O
     """Whether each upload has exactly one outcome. Those in `excused` may have ended in any way."""
     outboxes = json.loads(server.run("python3 -", stdin=_OUTBOXES).stdout)
     jobs = defaultdict(list)
-    for line in server.run("labd jobs --json --limit 1000000").stdout.splitlines():
+    for line in server.run("labd jobs --json --limit 10000").stdout.splitlines():
         job = json.loads(line)
         jobs[job["user"], job["project"]].append(job)
     counted: dict[str, Counter[str]] = defaultdict(Counter)

@@ -209,7 +209,7 @@ def keep_logs(lab: InstalledLab, folder: Path) -> None:
     """Put what one needs to find out more beside the report."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "journal").write_text(lab.server.run("journalctl -q", check=False).stdout)
-    (folder / "jobs").write_text(lab.server.run("labd jobs --json --limit 1000000", check=False).stdout)
+    (folder / "jobs").write_text(lab.server.run("labd jobs --json --limit 10000", check=False).stdout)
     say(f"The journal and the jobs are in {folder}")
 
 
