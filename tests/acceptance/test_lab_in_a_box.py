@@ -47,7 +47,7 @@ def test_an_installation_that_cannot_serve_ends_with_what_is_wrong_and_its_remed
         server.run(f"rm -rf {place}")
     assert done.returncode != 0
     verdict = done.stdout[done.stdout.index("(labd doctor)") :].splitlines()[1:]
-    assert any(line.startswith(f"fail  Disk: {place} is on tmpfs") for line in verdict)
+    assert any(line.startswith(f"fail  Disk: {place} cannot hold labd's state: it is on tmpfs") for line in verdict)
     assert any("Name a folder on a local disk" in line for line in verdict)
     levels = [line.split()[0] for line in verdict if line.startswith(("fail ", "warn "))]
     assert levels == sorted(levels)

@@ -179,7 +179,8 @@ def links(ana: Person) -> None:
 
 FETCHES = ("rsync -aLR --secluded-args lab:{path}/ loot/", "scp -r lab:{path}/ loot", "scp -O -r lab:{path}/ loot")
 PUSHES = ("rsync -a --inplace intruder lab:{path}/", "scp intruder lab:{path}/", "scp -O intruder lab:{path}/")
-REFUSED = re.compile("not found|denied|No such file|not a regular file|remote readdir .* failed")
+# "Failure" is all that sftp knows to say of what is read-only.
+REFUSED = re.compile("not found|denied|No such file|not a regular file|remote readdir .* failed|: Failure$")
 SFTP_PUSHES = (
     "put intruder {path}/intruder",
     "rename inbox/links/etc {path}/intruder",
