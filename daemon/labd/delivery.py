@@ -26,7 +26,9 @@ def deliver(lab: Lab, job: Job) -> Job:
     """Put everything into the outbox, commit the outcome, and clean up."""
     outcome = job.outcome
     assert outcome is not None
-    outbox, folder = lab.outbox(job), lab.folder(job.id)
+    outbox = lab.outbox(job)
+    # A job that was cancelled before its first step has no folder yet.
+    folder = job_folder.make(lab.config.paths.state, job.id, lab.accounts[job.user])
     delivery = folder / "delivery"
     fault("delivering")
     occupy(lab, job)

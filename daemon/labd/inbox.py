@@ -171,8 +171,11 @@ class Inbox:
 
     def _look(self, watched: _Watched, deal: Deal) -> None:
         with self._lock:
-            projects = watched.pace.due()
             submitted, watched.submitted = watched.submitted, set()
+            # Somebody may have asked since it was found that a look is due.
+            for project in submitted:
+                watched.pace.ask(project)
+            projects = watched.pace.due()
         account = watched.inbox.account
         failure: LabdError | None = None
         findings: Sequence[Finding] = ()
