@@ -55,21 +55,19 @@ class JobThreads:
             if job.id in self._working or self._closing.is_set() or is_paused:
                 return
             self._working.add(job.id)
-        if lane := self._lanes.get(job.state):
-            lane.put(job.user, job.id, lambda: self._work(job.id, job.state))
-            return
         try:
-            threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
+            if lane := self._lanes.get(job.state):
+                lane.put(job.user, job.id, lambda: self._work(job.id, job.state))
+            else:
+                threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
         except RuntimeError:  # the machine has no thread left
             self._leave(job.id)
             raise
 
     def next_try(self) -> float:
         """When a job that met trouble is tried again, by time.monotonic()."""
-        troubles, active = self._lab.troubles, {job.id for job in self._lab.store.active()}
-        for job_id in troubles.keys() - active:
-            troubles.pop(job_id, None)
-            self._lab.waiting.pop(job_id, None)
+        self._forget()
+        troubles = self._lab.troubles
         with self._lock:
             return min((troubles[job_id].due for job_id in troubles.keys() - self._working), default=float("inf"))
 
@@ -98,6 +96,21 @@ class JobThreads:
         finally:
             self._leave(job_id)
             self._wake()
+
+    def _forget(self) -> None:
+        """Keep nothing in mind of jobs that have ended, and no trouble of those that wait for their turn."""
+        lab = self._lab
+        known = {*lab.troubles, *lab.waiting, *lab.stop_events, *lab.watched, *lab.growing}
+        # Asked after that, or a job that has just come would be taken for one that has ended.
+        active = {job.id: job.state for job in lab.store.active()}
+        for job_id in known:
+            if active.get(job_id, State.QUEUED) is State.QUEUED:
+                lab.troubles.pop(job_id, None)
+                lab.waiting.pop(job_id, None)
+            if job_id not in active:
+                lab.stop_events.pop(job_id, None)
+                lab.watched.pop(job_id, None)
+                lab.growing.discard(job_id)
 
     def _leave(self, job_id: int) -> None:
         with self._lock:

@@ -216,8 +216,8 @@ class Reception:
     def _forget(self, user: str, project: str) -> None:
         """Its upload was removed before it became a job, or after."""
         key = user, project
-        self._refused.pop(key, None)
-        self._answers.pop(key, None)
+        for told in (self._refused, self._answers, self._cancelled, self._troubles):
+            told.pop(key, None)
         if self._uploads.pop(key, None):
             if is_valid_name(project) and not self._lab.store.jobs(user, project, limit=1):
                 self._uploads[key] = _GONE
