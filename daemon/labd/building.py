@@ -23,7 +23,7 @@ from labd.log import get
 from labd.run_log import RunLog
 
 _REWRITE = 2.0  # seconds
-_MOST_CUT = 5  # builds in which Docker went away: it may be the build that does it
+_MOST_CUT = 5  # builds in which Docker failed: it may be the build that does it
 _RERUN = "This is no fault of your project: tell the administrator, and create RERUN in its inbox when it is mended."
 _SHOWING = 2.0  # seconds that a build waits for its owner's outbox, which may hang
 
@@ -61,20 +61,20 @@ def build(lab: Lab, job: Job) -> Job:
 
 
 class _Cut:
-    """How often Docker went away in the middle of one job's builds."""
+    """How often Docker failed in the middle of one job's builds."""
 
     def __init__(self) -> None:
         self._times = 0
 
     def counted(self, build: Callable[[], str]) -> str:
-        """What `build` returns. Raises UnavailableError when it seems to be the build that makes Docker go away."""
+        """What `build` returns. Raises UnavailableError when it seems to be the build that makes Docker fail."""
         try:
             return build()
         except DockerAwayError as error:
             self._times += error.was_there
             if self._times < _MOST_CUT:
                 raise
-            message = f"The server's Docker went away {self._times} times while it built the environment."
+            message = f"The server's Docker failed {self._times} times while it built the environment."
             raise UnavailableError(message, _RERUN) from error
 
 

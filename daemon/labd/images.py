@@ -268,14 +268,15 @@ class Images:
     def _asking(self, timeout: int = _QUICK) -> Iterator[Any]:
         """A client; Docker's own failures as UnavailableError, DockerAwayError when it does not answer."""
         import requests
-        from docker.errors import DockerException
+        from docker.errors import APIError, DockerException
 
         try:
             yield self._client(timeout)
         except (DockerException, requests.RequestException) as error:
-            if reason := getattr(error, "explanation", None):
+            reason = str(getattr(error, "explanation", None) or "")
+            if isinstance(error, APIError) and error.is_client_error():
                 raise UnavailableError(f"Docker refuses: {reason}", "See `journalctl -u docker`.") from error
-            raise DockerAwayError from error
+            raise DockerAwayError(trouble=reason) from error
 
     def _client(self, timeout: int) -> Any:
         with self._lock:

@@ -198,7 +198,9 @@ def despite_docker(lab: Lab, job: Job, step: Callable[[], T]) -> T | None:
                 raise
             except (EngineError, DockerAwayError) as error:
                 if lab.waiting.get(job.id) != NO_DOCKER:
-                    get().warning("waiting for Docker", job=job.id, user=job.user, reason=error.message)
+                    get().warning(
+                        "waiting for Docker", job=job.id, user=job.user, reason=str(error.__cause__ or error.message)
+                    )
                     lab.waiting[job.id] = NO_DOCKER
                     lab.announce(job)
             if stop.wait(_DOCKER_RETRY):
