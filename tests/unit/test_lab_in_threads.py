@@ -14,6 +14,7 @@ import pytest
 from lab import wait_for
 from labd import pipeline
 from labd.accounts import Account, Accounts, Read
+from labd.admission import Admission
 from labd.config import Config, Output, Paths
 from labd.config import Inbox as Limits
 from labd.engine import EngineError
@@ -25,6 +26,7 @@ from labd.jobs import Grant, Job, Signal, State
 from labd.lab import Lab, occupy, request_stop, stop_event
 from labd.lanes import Lanes
 from labd.outbox import Outbox
+from labd.pages import Pages
 from labd.scheduling import Capacity
 from labd.store import Store
 from labd.supervision import Supervision
@@ -170,6 +172,23 @@ def test_such_a_job_ends_also_when_its_owner_has_no_account_any_more(lab: Lab) -
     ended = lab.store.job(job.id)
     assert ended.state is State.CANCELLED
     assert ended.notes == ()
+
+
+def test_status_tells_of_a_job_whose_results_cannot_be_delivered(
+    lab: Lab, threads: JobThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Pages(lab, lambda key: None, Admission(lab, lambda: None).place)
+    job = request_stop(lab, created(lab), State.CANCELLED, "its owner cancelled it")
+    lab.store.move(job, State.DELIVERING, time.time(), outcome=State.CANCELLED)
+    assert pages.page(("ana", "galaxies")) is None
+
+    def advance(lab: Lab, job: Job) -> None:
+        raise HandsError("The disk of the outbox is full.")
+
+    monkeypatch.setattr(pipeline, "advance", advance)
+    threads.start(lab.store.job(job.id))
+    page = wait_for("the page", lambda: pages.page(("ana", "galaxies")), 10.0)
+    assert "held up: The disk of the outbox is full." in page["STATUS"]
 
 
 # The outbox of a project
