@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from labd.accounts import Account, Accounts, Read
 from labd.admission import Admission
 from labd.config import Config, Output, Paths
 from labd.config import Inbox as Limits
+from labd.docker_client import DockerClient
 from labd.engine import EngineError
 from labd.hands import Hands, HandsError, Identity
 from labd.housekeeping import Housekeeping
@@ -320,6 +322,31 @@ def test_a_program_that_writes_too_much_is_stopped_by_the_next_look_when_the_dat
     for _ in range(3):
         over._look()
     assert asked == [State.OUTPUT_TOO_LARGE] * 2
+
+
+# A Docker that hangs
+
+
+def test_a_docker_that_hangs_keeps_all_who_ask_waiting_once_and_not_one_after_the_other(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "docker.sock"))
+        listener.listen(16)
+        docker, said = DockerClient(f"unix://{tmp_path}/docker.sock", timeout=1), list[EngineError]()
+
+        def ask() -> None:
+            try:
+                _ = docker.api
+            except EngineError as error:
+                said.append(error)
+
+        asking = [threading.Thread(target=ask) for _ in range(8)]
+        began = time.monotonic()
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join(30.0)
+    assert len(said) == 8
+    assert time.monotonic() - began < 6.0
 
 
 # Housekeeping
