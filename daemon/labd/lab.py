@@ -62,7 +62,7 @@ class Lab:
     troubles: dict[int, Retry] = field(default_factory=dict)  # job → what keeps it from going on
     # Held while it is decided that a snapshot is still needed, or that it can go.
     snapshots: threading.Lock = field(default_factory=threading.Lock)
-    occupying: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)  # user, project → held by `occupy`
+    outboxes: dict[tuple[str, str], threading.RLock] = field(default_factory=dict)  # user, project → see `outbox_turn`
 
     def folder(self, job_id: int) -> Path:
         return job_folder.path(self.config.paths.state, job_id)
@@ -170,12 +170,20 @@ def move(lab: Lab, job: Job, state: State, **changes: Any) -> Job:
     return job
 
 
+def outbox_turn(lab: Lab, job: Job) -> threading.RLock:
+    """Held by whoever makes the outbox of a project a job's, or delivers into it.
+
+    A delivery that hangs goes on one day, though its job was given up: not while the next job delivers.
+    """
+    return lab.outboxes.setdefault((job.user, job.project), threading.RLock())
+
+
 def occupy(lab: Lab, job: Job) -> None:
     """Make the outbox this job's; what the job before left there goes to history/.
 
     Several threads of one job may come here: a second move would put its files in the place of those in history/.
     """
-    with lab.occupying.setdefault((job.user, job.project), threading.Lock()):
+    with outbox_turn(lab, job):
         occupant = lab.store.project(job.user, job.project).occupant
         if occupant == job.id:
             return

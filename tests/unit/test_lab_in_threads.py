@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -20,12 +21,13 @@ from labd.config import Config, Output, Paths
 from labd.config import Inbox as Limits
 from labd.docker_client import DockerClient
 from labd.engine import EngineError
+from labd.errors import TransitionError
 from labd.hands import Hands, HandsError, Identity
 from labd.housekeeping import Housekeeping
 from labd.inbox import Inbox
 from labd.job_threads import JobThreads
 from labd.jobs import Grant, Job, Signal, State
-from labd.lab import Lab, occupy, request_stop, stop_event
+from labd.lab import Lab, abandon, occupy, request_stop, stop_event
 from labd.lanes import Lanes
 from labd.outbox import Outbox
 from labd.pages import Pages
@@ -226,6 +228,41 @@ def test_the_outbox_becomes_a_job_s_once_also_when_two_threads_see_to_it(
     outbox = account.outbox / "galaxies"
     assert (outbox / "history" / str(before.id) / "build.log").read_text() == "of the first job"
     assert (outbox / "build.log").read_text() == "of the second job"
+
+
+def test_a_delivery_that_was_given_up_does_not_come_between_those_of_the_next_job(
+    lab: Lab, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung, go_on = threading.Event(), threading.Event()
+    mirror = Outbox.mirror
+
+    def slow(outbox: Outbox, *given: Any, **more: Any) -> tuple[str, ...]:
+        if threading.current_thread().name == "first":
+            hung.set()
+            assert go_on.wait(20.0)
+        return mirror(outbox, *given, **more)
+
+    monkeypatch.setattr(Outbox, "mirror", slow)
+    first = request_stop(lab, created(lab), State.CANCELLED, "its owner cancelled it")
+    delivering = threading.Thread(target=until_moved, args=(lab, first), name="first")
+    delivering.start()
+    assert hung.wait(10.0)
+    abandon(lab, lab.store.job(first.id))
+    second = request_stop(lab, created(lab), State.CANCELLED, "its owner cancelled it")
+    after = threading.Thread(target=until_moved, args=(lab, second))
+    after.start()
+    after.join(0.5)
+    go_on.set()
+    for thread in (delivering, after):
+        thread.join(20.0)
+    assert (account.outbox / "galaxies" / "COMPLETE").read_text() == f"{second.id} cancelled\n"
+    assert lab.store.job(second.id).state is State.CANCELLED
+
+
+def until_moved(lab: Lab, job: Job) -> None:
+    """Take `job` as far as it goes, or until somebody else takes it further."""
+    with contextlib.suppress(TransitionError):
+        pipeline.advance(lab, job)
 
 
 # Accounts that are read again in another thread
