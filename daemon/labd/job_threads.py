@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from labd import pipeline
@@ -34,6 +35,7 @@ class JobThreads:
         self._lab, self._admit, self._wake = lab, admit, wake
         self._lock = threading.Lock()
         self._working: set[int] = set()
+        self._defects: Counter[int] = Counter()  # job → how often its step met a defect of labd
         self._closing = threading.Event()
         self._lanes = {
             State.RECEIVED: Lanes("receiving", _RECEIVING, per_user=2),
@@ -87,6 +89,7 @@ class JobThreads:
                 pipeline.advance(self._lab, job)
                 self._lab.troubles.pop(job_id, None)
                 self._lab.waiting.pop(job_id, None)
+                self._defects.pop(job_id, None)
                 # The job may be first in the queue: then it goes on at once.
                 self._admit()
         except NotFoundError:
@@ -100,7 +103,7 @@ class JobThreads:
     def _forget(self) -> None:
         """Keep nothing in mind of jobs that have ended, and no trouble of those that wait for their turn."""
         lab = self._lab
-        known = {*lab.troubles, *lab.waiting, *lab.stop_events, *lab.watched, *lab.growing}
+        known = {*self._defects, *lab.troubles, *lab.waiting, *lab.stop_events, *lab.watched, *lab.growing}
         # Asked after that, or a job that has just come would be taken for one that has ended.
         active = {job.id: job.state for job in lab.store.active()}
         for job_id in known:
@@ -108,6 +111,7 @@ class JobThreads:
                 lab.troubles.pop(job_id, None)
                 lab.waiting.pop(job_id, None)
             if job_id not in active:
+                self._defects.pop(job_id, None)
                 lab.stop_events.pop(job_id, None)
                 lab.watched.pop(job_id, None)
                 lab.growing.discard(job_id)
@@ -128,8 +132,10 @@ class JobThreads:
             get().warning(event, job=job_id, reason=error.message)
         elif is_new:
             get().exception(event, job=job_id)
-        if not isinstance(error, (LabdError, *_PASSES)) and trouble.failures >= _ATTEMPTS:
-            pipeline.give_up(self._lab, job_id)
+        if not isinstance(error, (LabdError, *_PASSES)):
+            self._defects[job_id] += 1
+            if self._defects[job_id] >= _ATTEMPTS:
+                pipeline.give_up(self._lab, job_id)
         self._lab.announce(self._lab.store.job(job_id))
 
 

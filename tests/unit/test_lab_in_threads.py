@@ -121,6 +121,26 @@ def test_a_job_that_went_back_to_the_queue_with_a_trouble_does_not_keep_the_loop
     assert lab.waiting == {}
 
 
+def test_a_job_that_waited_long_for_a_disk_is_not_given_up_over_a_single_defect(
+    lab: Lab, threads: JobThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = running(lab)
+    errors: list[Exception] = [HandsError("The disk is full.")] * 5 + [KeyError("a defect")]
+    met: list[Exception] = []
+
+    def run(lab: Lab, job: Job) -> None:
+        met.append(errors[len(met)])
+        raise met[-1]
+
+    monkeypatch.setattr(pipeline, "advance", run)
+    for number in range(len(errors)):
+        if trouble := lab.troubles.get(job.id):
+            trouble.due = 0.0
+        wait_for("the next try", lambda number=number: threads.start(job) or len(met) > number, 10.0)  # type: ignore[misc]
+        wait_for("its end", lambda: job.id not in threads._working, 10.0)
+    assert lab.store.job(job.id).state is State.RUNNING
+
+
 def test_nothing_is_kept_of_an_upload_that_was_no_job_after_all(lab: Lab, threads: JobThreads) -> None:
     withdrawn, there = created(lab), created(lab, "stars")
     for job in (withdrawn, there):
