@@ -119,6 +119,7 @@ LAYERS = [
         "file_events",
         "lanes",
         "steps",
+        "submissions",
     ],
     [
         "accounts",
