@@ -124,6 +124,7 @@ LAYERS = [
     [
         "accounts",
         "base_images",
+        "image_client",
         "image_finishing",
         "image_keeping",
         "container_mounts",
@@ -189,9 +190,8 @@ ONLY_THERE = {
         "docker_engine",
         "docker_client",
         "container_mounts",
-        "images",
+        "image_client",
         "image_keeping",
-        "base_images",
         "docker_facts",
     },
     "watchdog": {"file_events"},
