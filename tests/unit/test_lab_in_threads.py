@@ -356,6 +356,28 @@ def test_who_submits_between_the_decision_to_look_and_the_look_is_answered_truly
     assert seen[-1] == ({"galaxies", "stars"}, {"galaxies"})
 
 
+def test_all_inboxes_are_looked_at_at_once_and_oftener_when_there_are_no_file_events_any_more(lab: Lab) -> None:
+    inbox = Inbox(lab.accounts, Limits(), {}, lab.store, lab.hands, wake=lambda: None)
+    seen: list[str] = []
+
+    def deal(account: Account, findings: Any, submitted: Any, failure: Any) -> Mapping[str, float]:
+        seen.append(account.name)
+        return {}
+
+    inbox.start_looks(deal)
+    wait_for("the first look", lambda: seen, 10.0)
+    watched = inbox._watched["ana"]
+    wait_for("its end", lambda: not watched.is_looking, 10.0)
+    watched.pace.failed(time.monotonic() + 600.0)
+    inbox._events._errand_began = time.monotonic() - 10.0  # a folder that does not answer
+    inbox.start_looks(deal)
+    wait_for("another look", lambda: len(seen) == 2, 10.0)
+    wait_for("its end", lambda: not watched.is_looking, 10.0)
+    assert inbox.next_due() - time.monotonic() < 16.0
+    inbox._events._errand_began = None
+    inbox.close()
+
+
 # A program that writes too much, and a disk that is full
 
 
