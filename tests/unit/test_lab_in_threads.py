@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -283,6 +284,16 @@ def until_moved(lab: Lab, job: Job) -> None:
     """Take `job` as far as it goes, or until somebody else takes it further."""
     with contextlib.suppress(TransitionError):
         pipeline.advance(lab, job)
+
+
+def test_a_helper_that_died_while_idle_leaves_nothing_open(lab: Lab, account: Account) -> None:
+    lab.hands.do(ME, "remove", paths=[])
+    worker = lab.hands._idle[0]
+    os.kill(worker.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    lab.hands.do(ME, "remove", paths=[])
+    assert worker.stdin is not None
+    assert worker.stdin.closed
 
 
 # Accounts that are read again in another thread
