@@ -156,7 +156,12 @@ def test_a_job_is_tried_again_when_there_was_no_thread_for_it(
 ) -> None:
     job = created(lab)
     taken = threading.Event()
-    monkeypatch.setattr(pipeline, "advance", lambda lab, job: taken.set())
+
+    def take(lab: Lab, job: Job) -> None:
+        lab.store.withdraw(job, "f")
+        taken.set()
+
+    monkeypatch.setattr(pipeline, "advance", take)
     with monkeypatch.context() as exhausted:
         exhausted.setattr(threading.Thread, "start", no_thread)
         with pytest.raises(RuntimeError):
