@@ -129,7 +129,7 @@ def inject() -> None:
         *("inspect_image", "images", "tag"),
     ):
         _wrap(docker.APIClient, name, f"docker:{name}", docker_error)
-    for name in ("mkdir", "chmod", "chown", "replace", "rename", "listdir", "scandir"):
+    for name in ("mkdir", "chmod", "chown", "replace", "rename", "link", "listdir", "scandir"):
         _wrap(os, name, f"file:{name}", os_error)
     for owner in (io, builtins):
         _wrap(owner, "open", "file:open", os_error)

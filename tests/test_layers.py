@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "daemon" / "labd"
+TOP = Path(__file__).resolve().parent.parent
+PACKAGE = TOP / "daemon" / "labd"
 
 LAYERS = [
     ["errors", "log"],
@@ -117,10 +119,12 @@ LAYERS = [
         "file_events",
         "lanes",
         "steps",
+        "submissions",
     ],
     [
         "accounts",
         "base_images",
+        "image_client",
         "image_finishing",
         "image_keeping",
         "container_mounts",
@@ -186,9 +190,8 @@ ONLY_THERE = {
         "docker_engine",
         "docker_client",
         "container_mounts",
-        "images",
+        "image_client",
         "image_keeping",
-        "base_images",
         "docker_facts",
     },
     "watchdog": {"file_events"},
@@ -242,3 +245,14 @@ def test_every_room_says_in_one_paragraph_what_it_owns() -> None:
         if room != "__main__":
             text = ast.get_docstring(ast.parse((PACKAGE / f"{room}.py").read_text()))
             assert text, f"{room} has no docstring"
+
+
+def test_the_architecture_lists_every_room_once_in_its_layer() -> None:
+    text = (TOP / "docs" / "architecture.md").read_text().partition("## The rooms")[2].partition("\n## ")[0]
+    bullets = re.findall(r"^- \*\*.+?:\*\*(.+?)(?=^- |^$)", text, re.MULTILINE | re.DOTALL)
+    listed = [sorted(re.findall(r"`(\w+)`", bullet)) for bullet in bullets]
+    assert listed == [sorted(layer) for layer in reversed(LAYERS)]
+
+
+def test_every_room_is_there() -> None:
+    assert sorted(ORDER) == sorted({*ROOMS, "__main__"})

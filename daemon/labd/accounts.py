@@ -10,7 +10,8 @@ import json
 import os
 import pwd
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, ItemsView, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,22 +64,27 @@ class Accounts(Mapping[str, Account]):
     def __init__(self, read: Callable[[], Read]) -> None:
         """`read` finds the researchers; it is called now, and again by `refresh`."""
         self._read = read
+        self._reading = threading.Lock()
         self._know({})
         self._left_out: Mapping[str, str] = {}
         self.are_all_known = True  # whether none is left out
         self._remembered: Path | None = None
         self.refresh()
 
-    def refresh(self, keep: frozenset[str] = frozenset()) -> None:
-        """Read them again. Those in `keep` stay known also when they are gone: they have jobs that go on."""
-        read = self._read()
-        keep |= read.silent
+    def refresh(self, keep: Callable[[], Collection[str]] = frozenset) -> None:
+        """Read them again. Those that `keep` names stay known also when they are gone: they have jobs that go on."""
+        # Reading takes time, and what was read earlier must not take the place of what was read later.
+        with self._reading:
+            self._take(self._read(), keep)
+
+    def _take(self, read: Read, keep: Callable[[], Collection[str]]) -> None:
+        kept = {*keep(), *read.silent}
         for name, reason in read.left_out.items():
             if self._left_out.get(name) != reason:
                 get().warning("account left out", user=name, reason=reason)
         self._left_out = read.left_out
         self.are_all_known = not read.left_out
-        gone = {name: account for name, account in self._known.items() if name in keep and name not in read.found}
+        gone = {name: account for name, account in self._known.items() if name in kept and name not in read.found}
         self._know({**gone, **read.found})
         if self._remembered:
             self._write(self._remembered)
@@ -113,8 +119,12 @@ class Accounts(Mapping[str, Account]):
     def __getitem__(self, name: str) -> Account:
         return self._known[name]
 
+    def items(self) -> ItemsView[str, Account]:
+        """As they are now: who is forgotten meanwhile is still among them."""
+        return self._known.items()
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._known.copy())
+        return iter(self._known)
 
     def __len__(self) -> int:
         return len(self._known)

@@ -18,13 +18,12 @@ from labd.build_output import Report
 from labd.errors import LabdError, UnavailableError
 from labd.images import BuildFailed, DockerAwayError, Environment
 from labd.jobs import Grant, Job, State
-from labd.lab import NO_DOCKER, Lab, end, fault, move, occupy, stop_event, stopped
+from labd.lab import Lab, despite_docker, end, fault, move, occupy, stop_event, stopped
 from labd.log import get
 from labd.run_log import RunLog
 
-_DOCKER_RETRY = 2.0
 _REWRITE = 2.0  # seconds
-_MOST_CUT = 5  # builds in which Docker went away: it may be the build that does it
+_MOST_CUT = 5  # builds in which Docker failed: it may be the build that does it
 _RERUN = "This is no fault of your project: tell the administrator, and create RERUN in its inbox when it is mended."
 _SHOWING = 2.0  # seconds that a build waits for its owner's outbox, which may hang
 
@@ -35,9 +34,10 @@ def build(lab: Lab, job: Job) -> Job:
     fault("building")
     stop = stop_event(lab, job)
     if stop.is_set():
-        return stopped(lab, job)
+        return stopped(lab, lab.store.job(job.id))
     try:
-        image = _despite_docker(lab, job, stop, lambda: _image(lab, job, stop))
+        cut = _Cut()
+        image = despite_docker(lab, job, lambda: cut.counted(lambda: _image(lab, job, stop)))
     except BuildFailed as error:
         if error.cancelled:
             return stopped(lab, lab.store.job(job.id))
@@ -52,33 +52,30 @@ def build(lab: Lab, job: Job) -> Job:
         return end(lab, job, State.BUILD_FAILED, told.cause, told.hint)
     except LabdError as error:
         return end(lab, job, State.BUILD_FAILED, error.message, error.hint)
+    if image is None:
+        return stopped(lab, lab.store.job(job.id))
     fault("built")
     job = lab.store.job(job.id)
     notes = (*job.notes, exact.note(lab, job, image)) if job.exact else job.notes
     return move(lab, job, State.RUNNING, image=image, notes=tuple(dict.fromkeys(notes)))
 
 
-def _despite_docker(lab: Lab, job: Job, stop: threading.Event, step: Callable[[], str]) -> str:
-    """What `step` returns, done as often as it takes until Docker answers. Raises BuildFailed when `stop` is set."""
-    cut = 0
-    try:
-        while True:
-            try:
-                return step()
-            except DockerAwayError as error:
-                cut += error.was_there
-                if cut == _MOST_CUT:
-                    message = f"The server's Docker went away {cut} times while it built the environment."
-                    raise UnavailableError(message, _RERUN) from error
-                if lab.waiting.get(job.id) != NO_DOCKER:
-                    get().warning("waiting for Docker", job=job.id, user=job.user, reason=error.message)
-                    lab.waiting[job.id] = NO_DOCKER
-                    lab.announce(job)
-            if stop.wait(_DOCKER_RETRY):
-                raise BuildFailed(cancelled=True)
-    finally:
-        if lab.waiting.pop(job.id, None):
-            lab.announce(job)
+class _Cut:
+    """How often Docker failed in the middle of one job's builds."""
+
+    def __init__(self) -> None:
+        self._times = 0
+
+    def counted(self, build: Callable[[], str]) -> str:
+        """What `build` returns. Raises UnavailableError when it seems to be the build that makes Docker fail."""
+        try:
+            return build()
+        except DockerAwayError as error:
+            self._times += error.was_there
+            if self._times < _MOST_CUT:
+                raise
+            message = f"The server's Docker failed {self._times} times while it built the environment."
+            raise UnavailableError(message, _RERUN) from error
 
 
 def _image(lab: Lab, job: Job, stop: threading.Event) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from labd.commands import must
@@ -41,12 +42,22 @@ def keep_changes(scratch: Path) -> None:
     if not copy.exists():
         return
     made = mark.stat().st_ctime_ns
-    for folder, _, names in os.walk(copy):
-        for name in names:
-            path = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                if os.lstat(path).st_ctime_ns <= made:
-                    os.unlink(path)
+    for entry in _files(copy):
+        with contextlib.suppress(OSError):
+            if entry.stat(follow_symlinks=False).st_ctime_ns <= made:
+                os.unlink(entry.path)
     if upper.exists():
         upper.rmdir()
     copy.rename(upper)
+
+
+def _files(top: Path) -> Iterator[os.DirEntry[str]]:
+    """All that is below `top` but folders, to any depth that a path can name: Python's own walk ends at a thousand."""
+    waiting = [str(top)]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:
+            for entry in list(found):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    yield entry

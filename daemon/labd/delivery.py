@@ -14,7 +14,7 @@ from pathlib import Path
 from labd import copies, diagnosis, exact, job_folder, receipt
 from labd.errors import LabdError
 from labd.jobs import Job, State
-from labd.lab import Lab, fault, move, occupy
+from labd.lab import Lab, fault, move, occupy, outbox_turn
 from labd.log import get
 from labd.outbox import MOST_STRAYS
 from labd.status import page
@@ -24,15 +24,24 @@ from labd.units import count, printable
 
 def deliver(lab: Lab, job: Job) -> Job:
     """Put everything into the outbox, commit the outcome, and clean up."""
+    supervision = lab.watched.pop(job.id, None)
+    # Before it is our turn: what was begun beside the program needs the outbox, too.
+    done = supervision.finish() if supervision else Delivered()
+    with outbox_turn(lab, job):
+        here = lab.store.job(job.id)
+        return _deliver(lab, here, done) if here.state is State.DELIVERING else here
+
+
+def _deliver(lab: Lab, job: Job, done: Delivered) -> Job:
     outcome = job.outcome
     assert outcome is not None
-    outbox, folder = lab.outbox(job), lab.folder(job.id)
+    outbox = lab.outbox(job)
+    # A job that was cancelled before its first step has no folder yet.
+    folder = job_folder.make(lab.config.paths.state, job.id, lab.accounts[job.user])
     delivery = folder / "delivery"
     fault("delivering")
     occupy(lab, job)
-    supervision = lab.watched.pop(job.id, None)
     inputs, problem = hash_inputs(lab, job)
-    done = supervision.finish() if supervision else Delivered()
     told = (*problem, *done.notes)
     if not done.mirrored:
         told += outbox.mirror(delivery)

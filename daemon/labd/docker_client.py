@@ -31,10 +31,15 @@ class DockerClient:
     @property
     def api(self) -> Any:
         """The SDK's client. Raises EngineError."""
-        with self._lock:
-            if self._client is None:
-                self._client = self._connect()
-            return self._client
+        known = self._client
+        if known is None:
+            # Not under the lock: making one asks Docker, which may hang.
+            made = self._connect()
+            with self._lock:
+                known = self._client = self._client or made
+            if known is not made:
+                made.close()
+        return known
 
     def facts(self) -> Engine:
         """What Docker says of itself, asked once. Raises Docker's errors, EngineError."""

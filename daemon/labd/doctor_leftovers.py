@@ -164,8 +164,13 @@ def judge_folders(folder: Path, numbers: Collection[int], known: Collection[int]
     """Whether each folder, by number, has its job; `known` are the latest jobs, None: no daemon tells."""
     if known is None:
         return ok(f"{count(len(numbers), 'folder')} of jobs; which are needed, the daemon knows when it runs.")
-    since = min(known, default=0)
-    lost = sorted(number for number in numbers if number not in known and number >= since)
+    first, last = min(known, default=0), max(known, default=0)
+    newer = sorted(number for number in numbers if number > last)
+    if newer:
+        what = f"{count(len(newer), 'folder')} in {folder} are of later jobs than the database knows"
+        look = f"ls -l {_few([str(folder / str(number)) for number in newer])}"
+        return warn(f"{what}; it may be from a backup, and they may be all that there is of these jobs.", look)
+    lost = sorted(number for number in numbers if number not in known and number >= first)
     if lost:
         what = f"{count(len(lost), 'folder')} in {folder} belong to no job."
         return warn(what, "rm -r " + _few([str(folder / str(number)) for number in lost]))

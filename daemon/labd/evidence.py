@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from labd.units import printable
+
 _LONGEST = 8000  # characters of a line; more than any message has, and few enough for every pattern
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _FRAME = re.compile(r'(?P<indent>\s*)File "(?P<file>[^"]+)", line (?P<line>\d{1,9})(?:, in .*)?\s*')
@@ -83,13 +85,13 @@ def lines(text: str) -> list[str]:
         last_state = line.rstrip("\r").rsplit("\r", 1)[-1].expandtabs(4)
         if len(last_state) > _LONGEST:
             last_state = f"{last_state[: _LONGEST // 2]} … {last_state[-_LONGEST // 2 :]}"
-        shown.append("".join(char if char.isprintable() else " " for char in last_state).rstrip())
+        shown.append(printable(last_state, " ").rstrip())
     return shown
 
 
 def shorten(text: str, limit: int) -> str:
     """`text` as one printable line of at most `limit` characters; what is cut is cut from the middle."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    line = " ".join(printable(text, " ").split())
     if len(line) <= limit:
         return line
     head = limit * 2 // 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,7 @@ except Exception as error:
     _MISSING = f"this release of watchdog does not have what labd needs ({error})"
 
 _MOST = 1000  # watches of one account; a machine has some 100,000 for all
+_STUCK = 2.0  # seconds
 _ADDING = 0.2  # seconds that a look waits for a watch; on a network that hangs it can take for ever
 
 Key = tuple[str, str | None]
@@ -58,6 +60,7 @@ class FileEvents:
         self._watched: dict[Key, int] = {}
         self._due: dict[Key, bool] = {}
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._errand_began: float | None = None  # time.monotonic()
         self._inotify: Any = None
         self._why_blind = _MISSING
         if not _MISSING:
@@ -72,7 +75,8 @@ class FileEvents:
         """Why there are no file events; "" when there are."""
         if self._inotify is not None and not self._inotify.is_alive():
             return "their thread has ended"
-        return self._why_blind
+        # watchdog reads no event while it waits for the kernel.
+        return "a folder does not answer" if self._is_stuck() else self._why_blind
 
     def watch(self, account: str, project: str | None, path: Path) -> None:
         """Watch the folder `path`: the inbox of `account`, or that of one `project` in it.
@@ -82,7 +86,8 @@ class FileEvents:
         key = (account, project)
         with self._lock:
             is_known = key in self._watched
-            if self._inotify is None or (is_known and project is not None) or self._count(account) >= _MOST:
+            is_possible = self._inotify is not None and not self._is_stuck() and self._count(account) < _MOST
+            if not is_possible or (is_known and project is not None):
                 return
         added = threading.Event()
         self._errands.put(lambda: self._add(key, path, added))
@@ -148,7 +153,8 @@ class FileEvents:
         """Stop watching."""
         if self._inotify is not None:
             self._errands.put(None)
-            self._inotify.stop()
+            if not self._is_stuck():
+                self._inotify.stop()
 
     def _count(self, account: str) -> int:
         return Counter(owner for owner, _ in self._watched)[account]
@@ -156,10 +162,18 @@ class FileEvents:
     def _run_errands(self) -> None:
         """In a thread of its own: to watch a path on a network that hangs takes for ever."""
         while (errand := self._errands.get()) is not None:
+            self._errand_began = time.monotonic()
             try:
                 errand()
             except Exception:
                 get().exception("file events: a defect of labd")
+            finally:
+                self._errand_began = None
+
+    def _is_stuck(self) -> bool:
+        """Whether a watch takes so long to add that it may take for ever."""
+        began = self._errand_began
+        return began is not None and time.monotonic() - began > _STUCK
 
     def _add(self, key: Key, path: Path, added: threading.Event) -> None:
         try:

@@ -11,7 +11,7 @@ import os
 
 from labd.client import ask, find_socket
 from labd.errors import LabdError
-from labd.units import count
+from labd.units import count, printable
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def tell_refusal(text: str) -> None:
 
 def _tell(event: str, text: str, projects: list[str]) -> bool:
     """Tell the daemon; whether it took it in time."""
-    line = "".join(character if character.isprintable() else "?" for character in text)[:_LONGEST]
+    line = printable(text)[:_LONGEST]
     with contextlib.suppress(LabdError, OSError):
         for _ in ask(
             find_socket(),

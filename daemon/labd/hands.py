@@ -95,6 +95,7 @@ class Hands:
                 worker = self._idle.pop()
                 if worker.poll() is None:
                     return worker
+                _close_pipes(worker)
         try:
             return converse([sys.executable, "-I", "-m", "labd.hands_worker"])
         except OSError as error:
@@ -155,12 +156,16 @@ def _end(worker: subprocess.Popen[bytes]) -> bool:
     # What it has started goes with it: an rsync that nobody waits for would go on writing.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGKILL)
-    for pipe in (worker.stdin, worker.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
+    _close_pipes(worker)
     try:
         worker.wait(_ENDING)
     except subprocess.TimeoutExpired:
         return False
     return True
+
+
+def _close_pipes(worker: subprocess.Popen[bytes]) -> None:
+    for pipe in (worker.stdin, worker.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,25 @@ class _Chore:
     pause: Callable[[Lab], float]  # seconds until it is done again
     retry: Retry = field(default_factory=lambda: Retry(_FIRST_PAUSE, _LONGEST_PAUSE))
     due: float = 0.0  # time.monotonic()
+
+
+class _Each:
+    """Things that are dealt with one by one: what goes wrong with one of them keeps no other from its turn."""
+
+    def __init__(self) -> None:
+        self._first: Exception | None = None
+
+    def __enter__(self) -> None:
+        """Begin with the next."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        self._first = self._first or (error if isinstance(error, Exception) else None)
+        return isinstance(error, Exception)
+
+    def tell(self) -> None:
+        """Raise the first that went wrong, after all had their turn."""
+        if self._first:
+            raise self._first
 
 
 class Housekeeping:
@@ -93,44 +113,50 @@ def _accounts(lab: Lab) -> None:
 
 
 def _containers(lab: Lab) -> None:
+    each = _Each()
     for job_id in lab.engine.jobs():
-        try:
-            job = lab.store.job(job_id)
-        except NotFoundError:
-            if _is_withdrawn(lab, job_id):
-                lab.engine.remove(job_id)
-            continue
-        except RecordError:
-            continue
-        # Asked anew for each: it may have been admitted a moment ago.
-        if job.state.is_outcome:
-            clean_up(lab, job)
+        with each:
+            try:
+                job = lab.store.job(job_id)
+            except NotFoundError:
+                if _is_withdrawn(lab, job_id):
+                    lab.engine.remove(job_id)
+                continue
+            except RecordError:
+                continue
+            # Asked anew for each: it may have been admitted a moment ago.
+            if job.state.is_outcome:
+                clean_up(lab, job)
+    each.tell()
     if not lab.store.active():
         lab.engine.rest()
 
 
 def _folders(lab: Lab) -> None:
     """Folders of jobs that were withdrawn, runs that were not cleaned up, snapshots that nobody asks for any more."""
-    latest: dict[tuple[str, str], int] = {}
+    newer: Counter[tuple[str, str]] = Counter()
+    each = _Each()
     for job_id, folder in sorted(_job_folders(lab), reverse=True):
-        try:
-            job = lab.store.job(job_id)
-        except NotFoundError:
-            if _is_withdrawn(lab, job_id):
-                _remove(lab, folder)
-            continue
-        except RecordError:
-            continue
-        if not job.state.is_outcome:
-            continue
-        if (folder / "scratch").exists():
-            job_folder.remove_run(lab.hands, folder)
-        newer = latest.setdefault((job.user, job.project), 0)
-        latest[job.user, job.project] += 1
-        if newer > lab.config.retention.history:
-            _remove_unless_needed(lab, job, folder)
+        with each:
+            try:
+                job = lab.store.job(job_id)
+            except NotFoundError:
+                if _is_withdrawn(lab, job_id):
+                    _remove(lab, folder)
+                continue
+            except RecordError:
+                continue
+            if not job.state.is_outcome:
+                continue
+            newer[job.user, job.project] += 1
+            if (folder / "scratch").exists():
+                job_folder.remove_run(lab.hands, folder)
+            if newer[job.user, job.project] > lab.config.retention.history + 1:
+                _remove_unless_needed(lab, job, folder)
     for folder in (lab.config.paths.state / "jobs").glob(".removing-*"):
-        job_folder.remove(lab.hands, folder)
+        with each:
+            job_folder.remove(lab.hands, folder)
+    each.tell()
 
 
 def _job_folders(lab: Lab) -> Iterator[tuple[int, Path]]:

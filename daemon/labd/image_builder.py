@@ -69,12 +69,15 @@ class BuildFailed(LabdError):  # noqa: N818 - a sentence: except BuildFailed
 
 
 class DockerAwayError(UnavailableError):
-    """Docker does not answer."""
+    """Docker does not answer, or has trouble of its own."""
 
-    def __init__(self, was_there: bool = False) -> None:
-        """`was_there`: it answered, and went away in the middle."""
-        super().__init__(hint="Start it: systemctl start docker")
-        self.was_there = was_there
+    def __init__(self, was_there: bool = False, trouble: str = "") -> None:
+        """`was_there`: it answered, and went away in the middle; or with `trouble`, its own words."""
+        if trouble:
+            super().__init__(f"Docker has trouble: {trouble}", "See `journalctl -u docker`.")
+        else:
+            super().__init__(hint="Start it: systemctl start docker")
+        self.was_there = was_there or bool(trouble)
 
 
 class Builder:

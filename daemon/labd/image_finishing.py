@@ -48,10 +48,11 @@ class Finisher:
         with self._changed:
             if tag in self._waiting or image in self._given_up or self._stop.is_set():
                 return
-            self._waiting.append(tag)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="finish-images", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="finish-images", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._waiting.append(tag)
 
     def settle(self, timeout: float) -> bool:
         """Wait until nothing is left to do, `timeout` seconds at most; whether that is so."""

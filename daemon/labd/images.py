@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from labd.config import Config
 from labd.environments import Environment, Recipe, reference
 from labd.errors import UnavailableError
 from labd.image_builder import Builder, BuildFailed, DockerAwayError
+from labd.image_client import PATIENT, ImageClient
 from labd.image_finishing import Finisher, is_unfinished
 from labd.languages import Language
 from labd.store import Store
@@ -35,7 +36,6 @@ __all__ = ["BuildFailed", "DockerAwayError", "Environment", "Images"]
 
 _REMEMBERED = 60.0  # seconds for which a base image is taken to be the one it was
 _NOTED = 3600.0  # seconds between two notes in the store that an environment is in use
-_QUICK, _PATIENT = 15, 120  # seconds in which Docker must answer a question, or do something
 
 
 class Images:
@@ -48,11 +48,10 @@ class Images:
         self._settings = BuildSettings(config.build)
         self._builder = Builder(config.build, self._settings, work)
         self._bases = BaseImages(config.build, self._builder, work)
-        self._finisher = Finisher(lambda: self._client(_PATIENT), config.instance)
+        self._docker = ImageClient()
+        self._finisher = Finisher(lambda: self._docker.client(PATIENT), config.instance)
         self._turns = Turns()
-        self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._clients: dict[int, Any] = {}  # by the seconds that they wait
         self._base_ids: dict[str, tuple[str, float]] = {}  # name → id, until when to believe it
         self._noted: dict[str, float] = {}  # tag → when the store was told of its use
         self._named: dict[str, str] = {}  # project → image that has its name
@@ -77,12 +76,12 @@ class Images:
 
         The image also gets the name of `project`, "user/project". Raises UnavailableError.
         """
-        image = self._inspect(environment.tag) if environment.base_id else None
+        image = self._docker.inspect(environment.tag) if environment.base_id else None
         if image is None:
             return None
         self._use(image, environment.tag, environment.language.name, environment.version)
         if project and self._named.get(project) != image["Id"]:
-            with self._asking() as docker:
+            with self._docker.asking() as docker:
                 # By name and not by id: the finished image may have taken the place of this one a moment ago.
                 docker.tag(environment.tag, reference(project), "latest", force=True)
             self._named[project] = image["Id"]
@@ -108,7 +107,7 @@ class Images:
 
     def kept(self, image: str) -> str | None:
         """`image`, the id of one that a job ran in, if it is still there; its environment counts as used now."""
-        found = self._inspect(image)
+        found = self._docker.inspect(image)
         labels = found["Config"]["Labels"] or {} if found else {}
         if "labd.environment" in labels:
             self._use(found, labels["labd.environment"], labels["labd.language"], labels["labd.version"])
@@ -118,12 +117,12 @@ class Images:
         """What is known of the image with this id: language, base, packages. Little when Docker does not answer."""
         known: dict[str, Any] = {"image": image}
         with contextlib.suppress(UnavailableError):
-            found = self._inspect(image)
+            found = self._docker.inspect(image)
             labels = found["Config"]["Labels"] or {} if found else {}
             for name in ("environment", "language", "version", "base", "base-id"):
                 if f"labd.{name}" in labels:
                     known[name.replace("-", "_")] = labels[f"labd.{name}"]
-            base = self._inspect(known["base_id"]) if known.get("base_id") else None
+            base = self._docker.inspect(known["base_id"]) if known.get("base_id") else None
             if base and base["RepoDigests"]:
                 known["base_digest"] = base["RepoDigests"][0]
             if "labd.packages" in labels:
@@ -132,7 +131,7 @@ class Images:
 
     def list(self) -> list[dict[str, Any]]:
         """The environments that are there, the latest used first: as the store has them, and `size` in bytes."""
-        rows = [(row, self._inspect(row.tag)) for row in self._store.environments()]
+        rows = [(row, self._docker.inspect(row.tag)) for row in self._store.environments()]
         return [{**asdict(row), "size": image["Size"]} for row, image in rows if image is not None]
 
     def prune(self, now: float) -> None:
@@ -141,9 +140,9 @@ class Images:
         unused = [row.tag for row in self._store.environments() if row.used < oldest]
         if not unused:
             return
-        with self._asking(_PATIENT) as docker:
+        with self._docker.asking(PATIENT) as docker:
             busy = image_keeping.in_use(docker)
-            found = {tag: self._inspect(tag) for tag in unused}
+            found = {tag: self._docker.inspect(tag) for tag in unused}
             gone = {tag: image for tag, image in found.items() if image is None or image["Id"] not in busy}
             image_keeping.take_off(docker, *filter(None, gone.values()))
             for tag in gone:
@@ -160,9 +159,7 @@ class Images:
     def close(self) -> None:
         """Stop what goes on in the background."""
         self._finisher.close()
-        with self._lock:
-            for client in self._clients.values():
-                client.close()
+        self._docker.close()
 
     # Making
 
@@ -215,7 +212,7 @@ class Images:
         """The shortest way: often one library was added to what the project had before."""
         # What code of packages has been at must not be where passwords are known, and the index wants one.
         is_possible = environment.can_extend and not self._settings.withholds
-        previous = self._inspect(f"{reference(project)}:latest") if is_possible else None
+        previous = self._docker.inspect(f"{reference(project)}:latest") if is_possible else None
         steps = environment.steps_from(previous["Config"]["Labels"] or {}) if previous else None
         if steps is None:
             return environment.recipe()
@@ -232,7 +229,7 @@ class Images:
         """
         known, until = self._base_ids.get(name, ("", 0.0))
         if anew or not known or time.monotonic() > until:
-            image = self._inspect(name)
+            image = self._docker.inspect(name)
             known = str(image["Id"]) if image else ""
             self._base_ids[name] = known, time.monotonic() + _REMEMBERED
         return known
@@ -250,43 +247,6 @@ class Images:
         with self._reading:
             if image not in self._packages:
                 name = f"{self._config.instance}-read-{image.rpartition(':')[2][:12]}"
-                with self._asking(_PATIENT) as docker:
+                with self._docker.asking(PATIENT) as docker:
                     self._packages[image] = image_keeping.read_file(docker, image, file, name).splitlines()
             return self._packages[image]
-
-    def _inspect(self, image: str) -> Any:
-        """What Docker says of an image; None when it is not there."""
-        from docker.errors import ImageNotFound
-
-        with self._asking() as docker:
-            try:
-                return docker.inspect_image(image)
-            except ImageNotFound:
-                return None
-
-    @contextlib.contextmanager
-    def _asking(self, timeout: int = _QUICK) -> Iterator[Any]:
-        """A client; Docker's own failures as UnavailableError, DockerAwayError when it does not answer."""
-        import requests
-        from docker.errors import DockerException
-
-        try:
-            yield self._client(timeout)
-        except (DockerException, requests.RequestException) as error:
-            if reason := getattr(error, "explanation", None):
-                raise UnavailableError(f"Docker refuses: {reason}", "See `journalctl -u docker`.") from error
-            raise DockerAwayError from error
-
-    def _client(self, timeout: int) -> Any:
-        with self._lock:
-            known = self._clients.get(timeout)
-        if known is None:
-            import docker  # here: 13 MB that an idle daemon does without
-
-            # Not under the lock: making one asks Docker, which may hang.
-            made = docker.APIClient(timeout=timeout, **docker.utils.kwargs_from_env())
-            with self._lock:
-                known = self._clients.setdefault(timeout, made)
-            if known is not made:
-                made.close()
-        return known

@@ -69,8 +69,8 @@ class Inbox:
         self._watched: dict[str, _Watched] = {}
         self._lanes = Lanes("looks", _AT_ONCE)
         self._events = FileEvents(wake)
-        if reason := self._events.why_blind():
-            get().warning("no file events: inboxes are looked at from time to time only", reason=reason)
+        self._is_blind = False
+        self._see_whether_blind()
 
     def note(self, account: str, projects: Sequence[str]) -> None:
         """A transfer to these projects ended, the gateway says: look at them at once. From any thread."""
@@ -91,6 +91,7 @@ class Inbox:
         """Begin all looks that are due, beside the caller; `deal` gets what each finds."""
         with self._lock:
             self._know_accounts()
+            self._see_whether_blind()
             for (name, project), is_order in self._events.take().items():
                 if name in self._watched:
                     stirred = self._watched[name].stirred
@@ -148,6 +149,17 @@ class Inbox:
             del self._watched[name]
             self._events.forget(name)
 
+    def _see_whether_blind(self) -> None:
+        """Look at all inboxes when there are no file events any more, and oftener from then on."""
+        reason = self._events.why_blind()
+        if reason and not self._is_blind:
+            get().warning("no file events: inboxes are looked at from time to time only", reason=reason)
+            for watched in self._watched.values():
+                watched.stirred.setdefault(None, False)
+        elif self._is_blind and not reason:
+            get().info("there are file events again")
+        self._is_blind = bool(reason)
+
     def _make(self, account: Account) -> AccountInbox:
         return AccountInbox(account, self._limits, self._languages, self._store, self._hands, self._events)
 
@@ -171,8 +183,11 @@ class Inbox:
 
     def _look(self, watched: _Watched, deal: Deal) -> None:
         with self._lock:
-            projects = watched.pace.due()
             submitted, watched.submitted = watched.submitted, set()
+            # Somebody may have asked since it was found that a look is due.
+            for project in submitted:
+                watched.pace.ask(project)
+            projects = watched.pace.due()
         account = watched.inbox.account
         failure: LabdError | None = None
         findings: Sequence[Finding] = ()
@@ -211,7 +226,7 @@ class Inbox:
                 newest = max((look.newest for look in scan.looks), default=0)
                 others = sum(other.pace.cost for other in self._watched.values() if other is not watched)
                 rescan: float = self._limits.rescan
-                if self._events.why_blind():
+                if self._is_blind:
                     rescan = min(rescan, _BLIND_RESCAN)
                 watched.pace.looked_at_all(newest / 1e9, scan.cost, others, rescan)
             else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from labd import pipeline
@@ -34,6 +35,7 @@ class JobThreads:
         self._lab, self._admit, self._wake = lab, admit, wake
         self._lock = threading.Lock()
         self._working: set[int] = set()
+        self._defects: Counter[int] = Counter()  # job → how often its step met a defect of labd
         self._closing = threading.Event()
         self._lanes = {
             State.RECEIVED: Lanes("receiving", _RECEIVING, per_user=2),
@@ -55,21 +57,19 @@ class JobThreads:
             if job.id in self._working or self._closing.is_set() or is_paused:
                 return
             self._working.add(job.id)
-        if lane := self._lanes.get(job.state):
-            lane.put(job.user, job.id, lambda: self._work(job.id, job.state))
-            return
         try:
-            threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
+            if lane := self._lanes.get(job.state):
+                lane.put(job.user, job.id, lambda: self._work(job.id, job.state))
+            else:
+                threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
         except RuntimeError:  # the machine has no thread left
             self._leave(job.id)
             raise
 
     def next_try(self) -> float:
         """When a job that met trouble is tried again, by time.monotonic()."""
-        troubles, active = self._lab.troubles, {job.id for job in self._lab.store.active()}
-        for job_id in troubles.keys() - active:
-            troubles.pop(job_id, None)
-            self._lab.waiting.pop(job_id, None)
+        self._forget()
+        troubles = self._lab.troubles
         with self._lock:
             return min((troubles[job_id].due for job_id in troubles.keys() - self._working), default=float("inf"))
 
@@ -89,6 +89,7 @@ class JobThreads:
                 pipeline.advance(self._lab, job)
                 self._lab.troubles.pop(job_id, None)
                 self._lab.waiting.pop(job_id, None)
+                self._defects.pop(job_id, None)
                 # The job may be first in the queue: then it goes on at once.
                 self._admit()
         except NotFoundError:
@@ -98,6 +99,22 @@ class JobThreads:
         finally:
             self._leave(job_id)
             self._wake()
+
+    def _forget(self) -> None:
+        """Keep nothing in mind of jobs that have ended, and no trouble of those that wait for their turn."""
+        lab = self._lab
+        known = {*self._defects, *lab.troubles, *lab.waiting, *lab.stop_events, *lab.watched, *lab.growing}
+        # Asked after that, or a job that has just come would be taken for one that has ended.
+        active = {job.id: job.state for job in lab.store.active()}
+        for job_id in known:
+            if active.get(job_id, State.QUEUED) is State.QUEUED:
+                lab.troubles.pop(job_id, None)
+                lab.waiting.pop(job_id, None)
+            if job_id not in active:
+                self._defects.pop(job_id, None)
+                lab.stop_events.pop(job_id, None)
+                lab.watched.pop(job_id, None)
+                lab.growing.discard(job_id)
 
     def _leave(self, job_id: int) -> None:
         with self._lock:
@@ -115,8 +132,10 @@ class JobThreads:
             get().warning(event, job=job_id, reason=error.message)
         elif is_new:
             get().exception(event, job=job_id)
-        if not isinstance(error, (LabdError, *_PASSES)) and trouble.failures >= _ATTEMPTS:
-            pipeline.give_up(self._lab, job_id)
+        if not isinstance(error, (LabdError, *_PASSES)):
+            self._defects[job_id] += 1
+            if self._defects[job_id] >= _ATTEMPTS:
+                pipeline.give_up(self._lab, job_id)
         self._lab.announce(self._lab.store.job(job_id))
 
 

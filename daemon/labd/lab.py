@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from labd import job_folder
 from labd.accounts import Account, Accounts
@@ -22,7 +22,7 @@ from labd.config import Config, for_account
 from labd.engine import Engine, EngineError, StartError
 from labd.errors import TransitionError, UnavailableError
 from labd.hands import Hands
-from labd.images import Images
+from labd.images import DockerAwayError, Images
 from labd.jobs import Job, State
 from labd.languages import Language
 from labd.log import get
@@ -32,6 +32,8 @@ from labd.scheduling import Capacity
 from labd.status import page
 from labd.store import Store
 from labd.supervision import Supervision
+
+T = TypeVar("T")
 
 _DOCKER_RETRY = 2.0
 _LONG_DELIVERY = 60.0  # seconds
@@ -60,6 +62,7 @@ class Lab:
     troubles: dict[int, Retry] = field(default_factory=dict)  # job → what keeps it from going on
     # Held while it is decided that a snapshot is still needed, or that it can go.
     snapshots: threading.Lock = field(default_factory=threading.Lock)
+    outboxes: dict[tuple[str, str], threading.RLock] = field(default_factory=dict)  # user, project → see `outbox_turn`
 
     def folder(self, job_id: int) -> Path:
         return job_folder.path(self.config.paths.state, job_id)
@@ -70,7 +73,7 @@ class Lab:
 
     def refresh_accounts(self) -> None:
         """Read the accounts again. One that is gone stays known as long as it has jobs that go on."""
-        self.accounts.refresh(keep=frozenset(job.user for job in self.store.active()))
+        self.accounts.refresh(keep=lambda: {job.user for job in self.store.active()})
 
     def outbox(self, job: Job) -> Outbox:
         return Outbox(self.hands, self.accounts[job.user], job.project)
@@ -128,11 +131,14 @@ def is_held_up(lab: Lab, job: Job) -> bool:
 def abandon(lab: Lab, job: Job) -> Job:
     """Give a job whose results cannot be delivered its outcome all the same, as somebody asked."""
     assert job.outcome is not None
-    (lab.folder(job.id) / job_folder.UNDELIVERED).touch()
-    note = "The results are not in the outbox; the administrator can find them on the server."
+    notes = job.notes
+    # Without a folder, it was stopped before its first step, and there are no results.
+    with contextlib.suppress(FileNotFoundError):
+        (lab.folder(job.id) / job_folder.UNDELIVERED).touch()
+        notes += ("The results are not in the outbox; the administrator can find them on the server.",)
     get().warning("results not delivered", job=job.id, user=job.user, reason=lab.waiting.get(job.id, "it takes long"))
     with contextlib.suppress(TransitionError):
-        job = move(lab, job, job.outcome, notes=(*job.notes, note))
+        job = move(lab, job, job.outcome, notes=notes)
     return job
 
 
@@ -164,37 +170,49 @@ def move(lab: Lab, job: Job, state: State, **changes: Any) -> Job:
     return job
 
 
+def outbox_turn(lab: Lab, job: Job) -> threading.RLock:
+    """Held by whoever makes the outbox of a project a job's, or delivers into it.
+
+    A delivery that hangs goes on one day, though its job was given up: not while the next job delivers.
+    """
+    return lab.outboxes.setdefault((job.user, job.project), threading.RLock())
+
+
 def occupy(lab: Lab, job: Job) -> None:
-    """Make the outbox this job's; what the job before left there goes to history/."""
-    occupant = lab.store.project(job.user, job.project).occupant
-    if occupant == job.id:
-        return
-    shown: Mapping[str, str] = {}
-    if occupant:
-        before = lab.store.job(occupant)
-        shown = page(job.project, before, None, time.time())
-    lab.outbox(job).rotate(occupant, shown, lab.config.retention.history)
-    lab.store.occupy(job)
+    """Make the outbox this job's; what the job before left there goes to history/.
+
+    Several threads of one job may come here: a second move would put its files in the place of those in history/.
+    """
+    with outbox_turn(lab, job):
+        occupant = lab.store.project(job.user, job.project).occupant
+        if occupant == job.id:
+            return
+        shown: Mapping[str, str] = {}
+        if occupant:
+            before = lab.store.job(occupant)
+            shown = page(job.project, before, None, time.time())
+        lab.outbox(job).rotate(occupant, shown, lab.config.retention.history)
+        lab.store.occupy(job)
 
 
-def despite_docker(lab: Lab, job: Job, step: Callable[[], None]) -> bool:
-    """Do `step`, as often as it takes until Docker answers; False when `job` was asked to stop before that."""
-    stop, is_told = stop_event(lab, job), False
+def despite_docker(lab: Lab, job: Job, step: Callable[[], T]) -> T | None:
+    """What `step` returns, done as often as it takes until Docker answers; None when `job` was asked to stop first."""
+    stop = stop_event(lab, job)
     try:
         while True:
             try:
-                step()
-                return True
+                return step()
             except StartError:
                 raise
-            except EngineError as error:
-                if not is_told:
-                    get().warning("waiting for Docker", job=job.id, reason=error.message)
+            except (EngineError, DockerAwayError) as error:
+                if lab.waiting.get(job.id) != NO_DOCKER:
+                    get().warning(
+                        "waiting for Docker", job=job.id, user=job.user, reason=str(error.__cause__ or error.message)
+                    )
                     lab.waiting[job.id] = NO_DOCKER
                     lab.announce(job)
-                    is_told = True
-                if stop.wait(_DOCKER_RETRY):
-                    return False
+            if stop.wait(_DOCKER_RETRY):
+                return None
     finally:
-        if is_told:
-            lab.waiting.pop(job.id, None)
+        if lab.waiting.pop(job.id, None):
+            lab.announce(job)

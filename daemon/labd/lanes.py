@@ -35,13 +35,17 @@ class Lanes:
         self._thread: threading.Thread | None = None
 
     def put(self, user: str, key: Hashable, work: Work) -> None:
-        """Have `work` done soon; one that waits under the same `key` of `user` is replaced by it."""
+        """Have `work` done soon; one that waits under the same `key` of `user` is replaced by it.
+
+        Raises RuntimeError when the machine has no thread left for the first.
+        """
         with self._changed:
             if self._closed:
                 return
             if self._thread is None:
-                self._thread = threading.Thread(target=self._start_all, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._start_all, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
             self._waiting.setdefault(user, OrderedDict())[key] = work
             self._changed.notify_all()
 

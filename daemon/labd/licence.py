@@ -59,8 +59,9 @@ class Licences:
         with self._lock:
             before, self._waiting = self._waiting, reasons
             if reasons and self._watcher is None and not self._closed.is_set():
-                self._watcher = threading.Thread(target=self._watch, name="licence", daemon=True)
-                self._watcher.start()
+                watcher = threading.Thread(target=self._watch, name="licence", daemon=True)
+                watcher.start()
+                self._watcher = watcher
         for job in queued:
             if before.get(job.id) != reasons.get(job.id):
                 self._announce(job)

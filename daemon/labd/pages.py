@@ -26,7 +26,7 @@ class Pages:
         upload: Callable[[Key], str | Diagnosis | None],
         place: Callable[[Job | None], tuple[int, int, str]],
     ) -> None:
-        """`upload` is what there is to say of an upload that is no job yet; `place` is that of `Service`."""
+        """`upload` is what there is to say of an upload that is no job yet; `place` that of `Admission`."""
         self._lab, self._upload, self._place = lab, upload, place
 
     def page(self, key: Key) -> Mapping[str, str] | None:
@@ -38,7 +38,7 @@ class Pages:
         shown = next(iter(sorted(active, key=lambda job: (job.state is State.QUEUED, job.id))), None) or next(
             iter(jobs), None
         )
-        if shown and shown.state is State.DELIVERING:
+        if shown and shown.state is State.DELIVERING and shown.id not in self._lab.waiting:
             return None
         upload = self._upload(key)
         if shown is None and upload is None:

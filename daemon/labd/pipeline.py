@@ -127,7 +127,7 @@ def run_program(lab: Lab, job: Job) -> Job:
     if job.started is None:
         job_folder.prepare_run(folder, account)
         try:
-            has_started = despite_docker(lab, job, lambda: lab.engine.start(_run(lab, job)))
+            has_started = despite_docker(lab, job, lambda: _start(lab, job))
         except StartError as error:
             return end(lab, job, State.INTERRUPTED, error.message, error.hint)
         if not has_started:
@@ -162,6 +162,11 @@ def run_program(lab: Lab, job: Job) -> Job:
     if usage:
         facts |= {"peak_memory": usage.peak_memory or None, "cpu_seconds": round(usage.cpu_seconds, 3)}
     return end(lab, job, outcome, told.cause, told.hint, **facts)
+
+
+def _start(lab: Lab, job: Job) -> bool:
+    lab.engine.start(_run(lab, job))
+    return True
 
 
 def _is_absent(lab: Lab, job: Job) -> bool:

@@ -15,6 +15,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_DEEPEST = 90  # brackets in brackets; parsers give up at about 100
 _TYPOGRAPHY = str.maketrans(
     {
         **dict.fromkeys("\ufeff\u200b\u200c\u200d\u2060\x00", None),
@@ -57,3 +58,13 @@ def _encoding(content: bytes) -> str:
     if len(odd) > 1 and even.count(0) > 0.8 * len(even) and 0 not in odd:
         return "utf-16-be"
     return ""
+
+
+def deep_line(text: str) -> int:
+    """The number of the line in which more brackets are open than parsers can follow; 0 if there is none."""
+    depth = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        depth += sum(map(line.count, "[{(")) - sum(map(line.count, "]})"))
+        if depth > _DEEPEST:
+            return number
+    return 0

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from labd.accounts import Account
 from labd.commands import Result, run
 from labd.config import Push as Target
-from labd.errors import LabdError, NotFoundError
+from labd.errors import LabdError, NotFoundError, RecordError
 from labd.jobs import Job
 from labd.lab import Lab
 from labd.log import get
@@ -87,7 +87,7 @@ class Pushing:
     def _tell_again(self) -> None:
         """Tell of what a daemon that was killed may have sent without telling of it."""
         for push in self._lab.store.pushes_over(time.time() - 2 * _GIVE_UP):
-            with contextlib.suppress(NotFoundError):
+            with contextlib.suppress(NotFoundError, RecordError):
                 self._announce(self._lab.store.job(push.job))
 
     def _begin(self) -> float | None:
@@ -100,13 +100,23 @@ class Pushing:
             wait = (push.due or 0.0) - time.time()
             if wait > 0:
                 later.append(wait)
-            elif len(self._busy) < _AT_A_TIME and (user := self._lab.store.job(push.job).user) not in self._busy:
-                attempt = threading.Thread(
-                    target=self._attempt, args=(push, user), name=f"push-{push.job}", daemon=True
-                )
-                self._busy[user] = attempt
-                attempt.start()
+            elif len(self._busy) < _AT_A_TIME:
+                # One whose job cannot be read is told by the store, and keeps no other waiting.
+                with contextlib.suppress(NotFoundError, RecordError):
+                    self._attempt_beside(push, self._lab.store.job(push.job).user)
         return min(later, default=None)
+
+    def _attempt_beside(self, push: Push, user: str) -> None:
+        """Begin an attempt, unless one of `user` is under way. Raises RuntimeError when there is no thread for it."""
+        if user in self._busy:
+            return
+        attempt = threading.Thread(target=self._attempt, args=(push, user), name=f"push-{push.job}", daemon=True)
+        self._busy[user] = attempt
+        try:
+            attempt.start()
+        except RuntimeError:
+            del self._busy[user]
+            raise
 
     def _attempt(self, push: Push, user: str) -> None:
         try:

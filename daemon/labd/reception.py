@@ -7,15 +7,12 @@ upload that is no job (yet). It never runs a job: it hands new ones on.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, InvalidStateError
-from concurrent.futures import TimeoutError as FutureTimeout
 
 from labd.accounts import Account
 from labd.diagnosis import Diagnosis
-from labd.errors import DefectError, LabdError, NotFoundError, ProjectError, UnavailableError
+from labd.errors import DefectError, LabdError, NotFoundError, ProjectError
 from labd.hands import HandsError
 from labd.inbox import Inbox
 from labd.inbox_account import Finding
@@ -25,11 +22,10 @@ from labd.layout import is_valid_name
 from labd.log import get
 from labd.notices import Key
 from labd.retry import Retry
+from labd.submissions import Submissions
 from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0
-_PATIENCE = 50.0
-_GLANCE = 0.25
 _GONE = "its upload is not in the inbox any more; send it again to run it"
 
 
@@ -39,8 +35,7 @@ class Reception:
     def __init__(self, lab: Lab, inbox: Inbox, start: Callable[[Job], None], announce: Callable[[Key], None]) -> None:
         """`start` takes new jobs; `announce` is told whose STATUS has to change."""
         self._lab, self._inbox, self._start, self._announce = lab, inbox, start, announce
-        self._lock = threading.Lock()
-        self._asked: dict[Key, list[Future[Job | None]]] = {}  # who waits for the answer to `submit`
+        self._submissions = Submissions()
         self._uploads: dict[Key, str | Diagnosis | None] = {}
         self._refused: dict[Key, str] = {}  # fingerprint of the upload that was refused last
         self._cancelled: dict[Key, int] = {}  # mark of the CANCEL file that was obeyed last
@@ -65,16 +60,7 @@ class Reception:
             answers[finding.look.name] = self._dealt_with(finding)
         for project in submitted:
             missing = NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")
-            answer = failure or answers.get(project, missing)
-            with self._lock:
-                waiting = self._asked.pop((account.name, project), [])
-            for one in waiting:
-                # Whoever waited may have given up in this very moment.
-                with contextlib.suppress(InvalidStateError):
-                    if isinstance(answer, LabdError):
-                        one.set_exception(answer)
-                    else:
-                        one.set_result(answer)
+            self._submissions.answer((account.name, project), failure or answers.get(project, missing))
         return {
             project: self._troubles[account.name, project].due
             for project in answers
@@ -107,27 +93,7 @@ class Reception:
         `still_asked` is called from time to time, and ends the wait by what it raises. Raises ProjectError for what
         cannot be a job, NotFoundError when there is no such upload, UnavailableError.
         """
-        answer: Future[Job | None] = Future()
-        with self._lock:
-            self._asked.setdefault((user, project), []).append(answer)
-        try:
-            self._inbox.submit(user, project)
-            deadline = time.monotonic() + _PATIENCE
-            while time.monotonic() < deadline:
-                with contextlib.suppress(FutureTimeout):
-                    return answer.result(_GLANCE)
-                still_asked()
-            raise UnavailableError(
-                "Your inbox does not answer at the moment.", f"Try again in a minute, or create inbox/{project}/SUBMIT."
-            )
-        finally:
-            answer.cancel()
-            with self._lock:
-                waiting = self._asked.get((user, project), [])
-                if answer in waiting:
-                    waiting.remove(answer)
-                if not waiting:
-                    self._asked.pop((user, project), None)
+        return self._submissions.wait((user, project), lambda: self._inbox.submit(user, project), still_asked)
 
     def uploads(self, user: str) -> dict[str, str]:
         """What there is to say of `user`'s uploads that are no jobs (yet), by project."""
@@ -216,8 +182,8 @@ class Reception:
     def _forget(self, user: str, project: str) -> None:
         """Its upload was removed before it became a job, or after."""
         key = user, project
-        self._refused.pop(key, None)
-        self._answers.pop(key, None)
+        for told in (self._refused, self._answers, self._cancelled, self._troubles):
+            told.pop(key, None)
         if self._uploads.pop(key, None):
             if is_valid_name(project) and not self._lab.store.jobs(user, project, limit=1):
                 self._uploads[key] = _GONE

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-from labd.units import count, human_duration, human_size, human_time
+from labd.units import count, human_duration, human_size, human_time, printable
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def width(stream: TextIO) -> int:
 
 def one_line(text: object) -> str:
     """`text` as it may stand in a table: without line ends, tabs and other control characters."""
-    return "".join(character if character.isprintable() else " " for character in str(text)).strip()
+    return printable(str(text), " ").strip()
 
 
 def safe(text: str) -> str:

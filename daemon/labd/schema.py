@@ -20,6 +20,7 @@ from typing import Any, NewType, TypeVar
 import tomli
 
 from labd.errors import LabdError
+from labd.plain_text import deep_line
 from labd.units import parse_duration, parse_size
 
 Size = NewType("Size", int)
@@ -82,7 +83,8 @@ def _parsed(text: str, name: str) -> Mapping[str, Any]:
     except tomli.TOMLDecodeError as error:
         raise SchemaError(f"{name} is not valid TOML: {error}.", "See https://toml.io for the format.") from None
     except RecursionError:
-        line = max(enumerate(text.split("\n"), 1), key=lambda entry: len(re.findall(r"[\[{.]", entry[1])))[0]
+        most_dots = max(enumerate(text.split("\n"), 1), key=lambda entry: entry[1].count("."))[0]
+        line = deep_line(text) or most_dots
         raise SchemaError(f"{name}, line {line}: brackets or dots are nested too deeply.") from None
     except (ValueError, OverflowError):
         # Python refuses to read numbers of more than some thousand digits (sys.get_int_max_str_digits).

@@ -7,7 +7,7 @@ the daemon and the sizes are handed in, and it returns lines that fit. It never 
 from __future__ import annotations
 
 from labd.rendering import BOLD, DIM, PLAIN, one_line, shortened
-from labd.units import human_duration, human_size, human_time
+from labd.units import human_duration, human_size, human_time, printable
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def screen(
 
 def _painted(text: str, style: str, columns: int, colours: bool) -> str:
     # Names and causes come from others' files: nothing of them may control a terminal.
-    text = shortened("".join(character if character.isprintable() else " " for character in text), columns)
+    text = shortened(printable(text, " "), columns)
     return f"{style}{text}{PLAIN}" if style and colours and text else text
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from labd.accounts import Account
 from labd.config import Output
+from labd.database import DatabaseError
 from labd.engine import Condition, Engine, EngineError, Phase
 from labd.errors import LabdError
 from labd.hands import Hands
@@ -24,6 +25,7 @@ from labd.jobs import Job, State
 from labd.log import get
 from labd.log_follower import LogFollower
 from labd.receipt import Manifest, hash_files
+from labd.retry import Retry
 from labd.run_log import RunLog
 from labd.units import human_duration
 from labd.writing_limits import WritingLimits
@@ -76,6 +78,7 @@ class Supervision:
         self._end = Delivered()
         self._hash_due = 0.0
         self._troubled = False
+        self._stopping = Retry()
         self._limits = WritingLimits(
             self.hands,
             self.job.id,
@@ -166,8 +169,15 @@ class Supervision:
     def _look(self) -> None:
         """Stop the program if it has written too much."""
         if (reason := self._limits.broken()) and not self._is_over:
-            self._is_over = True
-            self.stop(State.OUTPUT_TOO_LARGE, reason)
+            try:
+                self.stop(State.OUTPUT_TOO_LARGE, reason)
+                self._is_over = True
+            except DatabaseError as error:
+                # It may be this program that has filled the disk: the next look stops it.
+                if self._stopping.failed(error):
+                    get().warning(
+                        "a program that writes too much cannot be stopped yet", job=self.job.id, reason=str(error)
+                    )
 
     def _look_at_all(self) -> None:
         """Judge what the program that has ended wrote, and see that its owner can read all of it."""

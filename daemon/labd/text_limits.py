@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from labd.errors import ProjectError
 from labd.evidence import shorten
+from labd.plain_text import deep_line
 
 LONGEST = 2000  # characters of a line
 MOST_LINES = 20_000  # as many as a list with checksums of 300 libraries has
-_DEEPEST = 90  # brackets in brackets; parsers give up at about 100
 
 
 def refuse_excess(text: str, name: str) -> None:
@@ -36,7 +36,7 @@ def refusing(name: str, text: str) -> Iterator[None]:
     try:
         yield
     except RecursionError:
-        line = _deep_line(text)
+        line = deep_line(text)
         where = f"Line {line:,} of {name}" if line else name
         raise ProjectError(
             f"{where} has too many brackets or parts inside each other.", "Write it without most of them."
@@ -45,13 +45,3 @@ def refusing(name: str, text: str) -> Iterator[None]:
         raise ProjectError(f"{name} has a character that no text can have.", f"Save {name} as UTF-8.") from None
     except (ValueError, OverflowError) as error:
         raise ProjectError(f"{name} cannot be read: {shorten(str(error), 100)}.", f"Correct {name}.") from error
-
-
-def _deep_line(text: str) -> int:
-    """The number of the line in which more brackets are open than parsers can follow; 0 if there is none."""
-    depth = 0
-    for number, line in enumerate(text.split("\n"), 1):
-        depth += sum(map(line.count, "[{(")) - sum(map(line.count, "]})"))
-        if depth > _DEEPEST:
-            return number
-    return 0

@@ -86,6 +86,6 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def printable(name: str) -> str:
-    """A file name that is safe in a line of text: no control characters, no bytes that are not UTF-8."""
-    return "".join(character if character.isprintable() else "?" for character in name)
+def printable(text: str, instead: str = "?") -> str:
+    """`text` as it is safe in a line: `instead` of control characters, line ends, and bytes that are not UTF-8."""
+    return "".join(character if character.isprintable() else instead for character in text)

@@ -27,7 +27,7 @@ PROGRAM = "open('/output/result', 'w').write(open('/input/data').read())\nprint(
 HELPERS = [
     ("hands:look", "ana-silva", ("EIO", "ESTALE", "EACCES", "die", "hang")),
     ("hands:write", "ana-silva.*STATUS", ("ENOSPC", "EDQUOT", "EROFS", "die", "hang")),
-    ("hands:write", "ana-silva.*receipt", ("ENOSPC", "die", "hang")),
+    ("hands:compose", "receipt", ("ENOSPC", "die", "hang")),
     ("hands:write", "ana-silva.*COMPLETE", ("ENOSPC", "die", "hang")),
     ("hands:rotate", "ana-silva", ("EIO", "die", "hang")),
     ("hands:remove", "SUBMIT", ("EIO", "EACCES", "die", "hang")),
@@ -66,7 +66,7 @@ DISK = [
     ("file:listdir", "/jobs/", ("EIO",)),
     ("file:open", "run.log", ("ENOSPC", "EIO")),
     ("file:open", "passwd", ("ENOSPC",)),
-    ("file:open", "manifests.*[.]part", ("ENOSPC", "EIO")),
+    ("file:link", "manifests.*[.]part", ("ENOSPC", "EIO")),
 ]
 CASES = [
     pytest.param(place, about, error, id=f"{place} {about} {error}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from labd import copies
 from labd.cgroups import Cgroup
 from labd.container_state import condition, process, timestamp
 from labd.engine import Condition, Phase, Usage
@@ -92,6 +95,25 @@ def test_only_a_file_system_that_takes_no_overlay_is_a_reason_for_copies() -> No
     assert is_about_views(failed + "operation not supported")
     assert not is_about_views(failed + "no such file or directory")
     assert not is_about_views("write /etc/resolv.conf: invalid argument")
+
+
+def test_what_was_written_to_a_copy_is_found_to_any_depth(tmp_path: Path) -> None:
+    frozen, scratch = tmp_path / "frozen", tmp_path / "scratch"
+    for folder in (frozen, scratch, scratch / "upper"):
+        folder.mkdir()
+    (frozen / "app.py").write_text("print()")
+    deepest = str(copies.make(frozen, scratch))
+    for _ in range(1200):
+        deepest += "/d"
+        os.mkdir(deepest)
+    Path(deepest, "new").touch()
+    try:
+        copies.keep_changes(scratch)
+        assert os.path.exists(f"{deepest.replace('/copy/', '/upper/')}/new")
+        assert not (scratch / "upper" / "app.py").exists()
+    finally:
+        # pytest's own way of removing a folder ends at such a depth.
+        subprocess.run(["rm", "-rf", str(scratch)], check=True)
 
 
 # What a container used

@@ -555,7 +555,10 @@ def test_only_volumes_of_this_lab_count() -> None:
 def test_folders_of_jobs_that_the_daemon_never_heard_of_are_leftovers() -> None:
     judge = doctor_leftovers.judge_folders
     assert judge(Path("/s/jobs"), [3, 4, 5], {4, 5}).level == "ok"  # 3 is older than what was asked for
-    assert judge(Path("/s/jobs"), [4, 5, 6], {4, 5}).mend == "rm -r /s/jobs/6"
+    assert judge(Path("/s/jobs"), [4, 5, 6], {4, 6}).mend == "rm -r /s/jobs/5"
+    # After a backup of the database was put in place, nobody is told to remove what came since.
+    assert judge(Path("/s/jobs"), [4, 5, 6], {4, 5}).mend == "ls -l /s/jobs/6"
+    assert judge(Path("/s/jobs"), [4], set()).mend == "ls -l /s/jobs/4"
     assert judge(Path("/s/jobs"), [4], None).level == "ok"
     assert doctor_leftovers.judge_mounts(["/m"]).mend == "umount /m"
     assert doctor_leftovers.judge_images(["abc"]).mend == "docker rmi abc"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import wait_for
+from hung_mount import HungMount
+from lab import AS_ROOT, wait_for
 from labd.file_events import FileEvents
 
 
@@ -110,3 +111,22 @@ def test_a_machine_without_inotify_instances_is_told(tmp_path: Path) -> None:
     blind.watch("ana-silva", None, tmp_path)
     assert blind.take() == {}
     blind.close()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can make the mount")
+def test_a_folder_that_hangs_makes_blind_and_is_told_and_its_end_makes_see(events: FileEvents, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "other").mkdir()
+    hung = HungMount(tmp_path / "home")
+    try:
+        events.watch("ana-silva", None, tmp_path / "home" / "inbox")
+        wait_for("word of it", lambda: events.why_blind() == "a folder does not answer", 20.0)
+        for _ in range(20):
+            events.watch("ben-okoro", None, tmp_path / "other")
+        assert events._errands.empty()
+    finally:
+        hung.close()
+    wait_for("its end", lambda: not events.why_blind(), 20.0)
+    events.watch("ben-okoro", None, tmp_path / "other")
+    (tmp_path / "other" / "nile").mkdir()
+    assert ("ben-okoro", "nile") in next_of(events)

@@ -251,7 +251,7 @@ def test_a_line_that_is_too_long_is_named(content: bytes, line: int) -> None:
 def test_a_line_with_too_many_brackets_is_named() -> None:
     with pytest.raises(ProjectError, match=r"The line `a; \(\(\(.* cannot be read"):
         read({"requirements.txt": b"numpy\na; " + b"(" * 1500})
-    with pytest.raises(ProjectError, match=r"Line 9\d of job\.toml has too many brackets"):
+    with pytest.raises(ProjectError, match=r"job\.toml, line 9\d: brackets or dots are nested too deeply"):
         reading.options(b"a = [\n" + b"[\n" * 2000, ["python"], SOMEBODY)
 
 
