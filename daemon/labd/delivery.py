@@ -26,8 +26,9 @@ def deliver(lab: Lab, job: Job) -> Job:
     """Put everything into the outbox, commit the outcome, and clean up."""
     outcome = job.outcome
     assert outcome is not None
-    outbox, folder = lab.outbox(job), lab.folder(job.id)
-    delivery = folder / "delivery"
+    # One that was stopped before its first step has no folder yet.
+    folder = job_folder.make(lab.config.paths.state, job.id, lab.accounts[job.user])
+    outbox, delivery = lab.outbox(job), folder / "delivery"
     fault("delivering")
     occupy(lab, job)
     supervision = lab.watched.pop(job.id, None)
@@ -51,7 +52,8 @@ def deliver(lab: Lab, job: Job) -> Job:
     listed = outputs.file if outputs else folder / "none"
     receipt.write(lab.hands, who, delivery / "receipt.json", head, inputs, listed)
     outbox.place(delivery / "receipt.json")
-    outbox.show(page(job.project, final, None, time.time()))
+    with lab.status_locks[job.user, job.project]:
+        outbox.show(page(job.project, final, None, time.time()))
     fault("before-complete")
     outbox.show({"COMPLETE": f"{job.id} {outcome.value}\n"})
     fault("complete")

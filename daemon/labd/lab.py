@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,10 @@ class Lab:
     growing: set[int] = field(default_factory=set)  # jobs whose upload went on growing within a minute of their start
     waiting: dict[int, str] = field(default_factory=dict)  # job → what it waits for outside the queue, for STATUS
     troubles: dict[int, Retry] = field(default_factory=dict)  # job → what keeps it from going on
+    # By user and project, held while STATUS is written: what is late must not come after the last page of a job.
+    status_locks: defaultdict[tuple[str, str], threading.Lock] = field(
+        default_factory=lambda: defaultdict(threading.Lock)
+    )
     # Held while it is decided that a snapshot is still needed, or that it can go.
     snapshots: threading.Lock = field(default_factory=threading.Lock)
 
@@ -105,8 +110,7 @@ def request_stop(lab: Lab, job: Job, why: State, reason: str) -> Job:
     job = lab.store.ask_to_stop(job.id, why, reason)
     stop_event(lab, job).set()
     if job.state is State.RUNNING:
-        stopper = threading.Thread(target=_stop_program, args=(lab, job), name=f"stop-{job.id}", daemon=True)
-        stopper.start()
+        _start_stopper(lab, job)
     elif job.state is State.QUEUED:
         # If it was admitted in this very moment, its next step sees the event.
         with contextlib.suppress(TransitionError):
@@ -128,12 +132,21 @@ def is_held_up(lab: Lab, job: Job) -> bool:
 def abandon(lab: Lab, job: Job) -> Job:
     """Give a job whose results cannot be delivered its outcome all the same, as somebody asked."""
     assert job.outcome is not None
-    (lab.folder(job.id) / job_folder.UNDELIVERED).touch()
+    # A job that ended before its first step has no folder, and no results either.
+    with contextlib.suppress(FileNotFoundError):
+        (lab.folder(job.id) / job_folder.UNDELIVERED).touch()
     note = "The results are not in the outbox; the administrator can find them on the server."
     get().warning("results not delivered", job=job.id, user=job.user, reason=lab.waiting.get(job.id, "it takes long"))
     with contextlib.suppress(TransitionError):
         job = move(lab, job, job.outcome, notes=(*job.notes, note))
     return job
+
+
+def _start_stopper(lab: Lab, job: Job) -> None:
+    """Have the program of `job` stopped beside the caller, unless that is under way: people ask more than once."""
+    name = f"stop-{job.id}"
+    if all(thread.name != name for thread in threading.enumerate()):
+        threading.Thread(target=_stop_program, args=(lab, job), name=name, daemon=True).start()
 
 
 def _stop_program(lab: Lab, job: Job) -> None:
