@@ -174,7 +174,7 @@ def names_of_all_kinds(ground: Ground) -> Iterator[None]:
 
 @attack
 def thousands_of_folders_with_good_names(ground: Ground) -> Iterator[None]:
-    ground.shell("cd inbox && mkdir $(seq -f p%g 3000)")
+    ground.shell("cd inbox && mkdir $(seq -f p%g 1200)")
     yield
 
 
