@@ -457,8 +457,10 @@ def programs_of_all_kinds(ground: Ground) -> Iterator[None]:
     for code in (1, 126, 128, 137, 143, 255):
         ground.start(f"code-{code}", f"import os\nos._exit({code})\n")
     yield
+    wait_for("the deaf one", lambda: ground.ana.status("deaf"))
     ground.ask({"verb": "cancel", "job": "deaf"})
-    wait_for("their end", lambda: not ground.mine())
+    for name in PROGRAMS:
+        wait_for(f"the end of {name}", lambda name=name: ground.ana.complete(name.replace(" ", "-")))  # type: ignore[misc]
     ended = {name: ground.ana.status(name.replace(" ", "-"))["state"] for name in PROGRAMS}
     assert ended.pop("deaf") == "cancelled"
     assert ended.pop("kills") in ("failed", "succeeded")
