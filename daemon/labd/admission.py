@@ -34,6 +34,7 @@ class Admission:
         self._promised: list[int] = []
         self._waiting_since: Mapping[int, float] = {}
         self._places_told = 0.0
+        self._places: tuple[object, Mapping[int, int]] = (None, {})
 
     def queue(self) -> list[Job]:
         """The jobs that wait, in the order in which they would start."""
@@ -75,9 +76,18 @@ class Admission:
             return 0, 0, ""
         if job.state is not State.QUEUED:
             return 0, 0, self._lab.waiting.get(job.id, "")
-        ids = [queued.id for queued in self.queue()]
         running = sum(other.state in ADMITTED for other in self._lab.store.active())
-        return (ids.index(job.id) + 1 if job.id in ids else 0), running, self._licences.reason(job.id)
+        return self._places_now().get(job.id, 0), running, self._licences.reason(job.id)
+
+    def _places_now(self) -> Mapping[int, int]:
+        """Job → its place. Who asks for one asks for many: the order is made anew only when it can be another one."""
+        usage = self._recent_usage()
+        queued = [job for job in self._lab.store.active() if job.state is State.QUEUED]
+        basis = ([job.id for job in queued], self._promised, self._usage[0])
+        if basis != self._places[0]:
+            ordered = order(queued, usage, self._promised)
+            self._places = (basis, {job.id: place for place, job in enumerate(ordered, start=1)})
+        return self._places[1]
 
     def close(self) -> None:
         """Ask no licence server any more."""

@@ -39,8 +39,8 @@ def check(project: Path, config: Config) -> Iterator[str]:
     """
     # Not `resolve`: the name is that of the folder that was given, also when it is a link.
     folder = Path(os.path.abspath(project))
-    look = _look(folder, config)
     config, offered = open_languages(config)
+    look = _look(folder, config, offered)
     _refuse_unfit(look, offered, config)
     root = folder / look.root
     options = _options(root, offered)
@@ -53,7 +53,7 @@ def check(project: Path, config: Config) -> Iterator[str]:
     given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given)
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
-    yield from _libraries(root / "code", look, language, asked)
+    yield from _libraries(root / "code", language, asked)
     yield from _left_out(root, config)
     yield from _warnings(root, look)
 
@@ -80,9 +80,9 @@ def check_config(config: Config, name: str) -> Iterator[str]:
     yield f"For all jobs together: {room.cpus:g} CPUs, {human_size(room.memory)} of memory{gpus}"
 
 
-def _look(folder: Path, config: Config) -> Look:
-    limits = config.inbox
-    for entry in scan(str(folder.parent), [folder.name], limits.max_files, limits.max_depth)["entries"]:
+def _look(folder: Path, config: Config, offered: Mapping[str, Language]) -> Look:
+    limits, programs = config.inbox, [language.template.program for language in offered.values()]
+    for entry in scan(str(folder.parent), [folder.name], programs, limits.max_files, limits.max_depth)["entries"]:
         return Look.of(entry)
     raise NotFoundError(f"There is no folder {folder}.", "Name the folder that has code/ in it.")
 
@@ -109,7 +109,7 @@ def _summary(look: Look, language: Language, given: Grant) -> Iterator[str]:
     )
 
 
-def _libraries(code: Path, look: Look, language: Language, asked: Wishes) -> Iterator[str]:
+def _libraries(code: Path, language: Language, asked: Wishes) -> Iterator[str]:
     if asked.source:
         yield f"Libraries: {_few(asked.libraries) if asked.libraries else f'none (code/{asked.source} names none)'}"
     if listed := asked.files.get("apt.txt"):
@@ -119,11 +119,12 @@ def _libraries(code: Path, look: Look, language: Language, asked: Wishes) -> Ite
         found = reading.imported(code, language.template.program, None)
         if missing := imports.unprovided(found, asked.libraries, language.template.distributions):
             yield f"Note: {imports.warning(missing, found, asked.source)}"
+    there = sorted(os.listdir(code))
     for name in language.template.environment:
-        for other in look.code:
+        for other in there:
             if other != name and other.lower() == name.lower():
                 yield f"Note: code/{other} is not read; labd reads code/{name}."
-        if name not in look.code and (code.parent / name).exists():
+        if name not in there and (code.parent / name).exists():
             yield f"Note: {name} is not read where it is; labd reads code/{name}."
 
 

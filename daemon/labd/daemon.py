@@ -5,6 +5,8 @@ This room owns what happens around the service. Programs in containers notice no
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import signal
 from pathlib import Path
@@ -16,17 +18,31 @@ from labd.errors import ConfigError
 from labd.service import Service
 from labd.state_folder import unfitness, view_support
 
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # malloc.h
+
 
 def serve(config: Config, accounts: Accounts) -> None:
     """Run the lab until SIGTERM or SIGINT. Raises LabdError when it cannot start."""
     # What labd keeps is nobody's business; what others may see is opened where it is made.
     os.umask(0o077)
+    _give_memory_back()
     log.configure()
     _check_disk(config.paths.state)
     service = Service(config, accounts)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     service.run()
+
+
+def _give_memory_back() -> None:
+    """Have large buffers go back to the system when they are freed, and threads share what is kept (mallopt(3)).
+
+    Else each of the threads that come and go leaves an arena behind, with what one long log once took.
+    """
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_ARENA_MAX, 2)
+        libc.mallopt(_MMAP_THRESHOLD, 256 * 1024)
 
 
 def _check_disk(state: Path) -> None:

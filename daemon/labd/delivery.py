@@ -60,7 +60,8 @@ def _deliver(lab: Lab, job: Job, done: Delivered) -> Job:
     listed = outputs.file if outputs else folder / "none"
     receipt.write(lab.hands, who, delivery / "receipt.json", head, inputs, listed)
     outbox.place(delivery / "receipt.json")
-    outbox.show(page(job.project, final, None, time.time()))
+    with lab.status_locks[job.user, job.project]:
+        outbox.show(page(job.project, final, None, time.time()))
     fault("before-complete")
     outbox.show({"COMPLETE": f"{job.id} {outcome.value}\n"})
     fault("complete")

@@ -11,6 +11,7 @@ import os
 import stat
 import time
 from contextlib import closing
+from itertools import islice
 from typing import Any
 
 from labd.tree_walk import entries
@@ -105,7 +106,10 @@ def _removed(process: int, seen: set[int]) -> int:
     size = 0
     with contextlib.suppress(OSError):
         ours = {os.stat(f"/proc/{process}/root/{place}").st_dev for place in _PLACES}
-        for descriptor in os.listdir(f"/proc/{process}/fd")[:_MOST_OPEN]:
+        # Not all names at once: there can be a million.
+        with os.scandir(f"/proc/{process}/fd") as found:
+            descriptors = [entry.name for entry in islice(found, _MOST_OPEN)]
+        for descriptor in descriptors:
             with contextlib.suppress(OSError):
                 status = os.stat(f"/proc/{process}/fd/{descriptor}")
                 if status.st_nlink == 0 and stat.S_ISREG(status.st_mode) and status.st_dev in ours:

@@ -39,6 +39,7 @@ except Exception as error:
 
 _MOST = 1000  # watches of one account; a machine has some 100,000 for all
 _STUCK = 2.0  # seconds
+_MOST_MOVED = 1000  # projects of one account that are told of one by one
 _ADDING = 0.2  # seconds that a look waits for a watch; on a network that hangs it can take for ever
 
 Key = tuple[str, str | None]
@@ -58,7 +59,8 @@ class FileEvents:
         self._lock = threading.Lock()
         self._keys: dict[int, Key] = {}  # watch descriptor → what it watches
         self._watched: dict[Key, int] = {}
-        self._due: dict[Key, bool] = {}
+        self._count: Counter[str] = Counter()  # of the watches of each account
+        self._due: dict[str, dict[str | None, bool]] = {}  # account → what moved in its inbox
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._errand_began: float | None = None  # time.monotonic()
         self._inotify: Any = None
@@ -86,7 +88,7 @@ class FileEvents:
         key = (account, project)
         with self._lock:
             is_known = key in self._watched
-            is_possible = self._inotify is not None and not self._is_stuck() and self._count(account) < _MOST
+            is_possible = self._inotify is not None and not self._is_stuck() and self._count[account] < _MOST
             if not is_possible or (is_known and project is not None):
                 return
         added = threading.Event()
@@ -112,15 +114,21 @@ class FileEvents:
             is_control = project is not None and name in CONTROLS
             if is_control and event.is_delete:
                 return  # labd itself does that once it has obeyed
-            moved = (account, project or name or None)
-            self._due[moved] = self._due.get(moved, False) or is_control
+            self._note(account, project or name or None, is_control)
+            stale = []
             if event.is_move_self:
-                self._due.setdefault((account, None), False)
-            stale = [other for other, watch in self._watched.items() if event.is_move_self and watch == event.wd]
+                self._note(account, None)
+                stale = [other for other, watch in self._watched.items() if watch == event.wd]
         # It has another name now, or is elsewhere. The look at the whole inbox watches it anew.
         for other in stale:
             self._drop(other)
         self._wake()
+
+    def _note(self, account: str, project: str | None, is_control: bool = False) -> None:
+        """Something moved in `project`, or in the inbox of `account`: the whole of it where that is too much."""
+        due = self._due.setdefault(account, {})
+        moved = project if project in due or len(due) < _MOST_MOVED else None
+        due[moved] = due.get(moved, False) or is_control
 
     def on_watch_deleted(self, descriptor: int) -> None:
         """Called by watchdog: a watched folder is gone."""
@@ -129,15 +137,15 @@ class FileEvents:
             if key is None:
                 return
             if self._watched.get(key) == descriptor:
-                del self._watched[key]
-            self._due.setdefault((key[0], None), False)
+                self._forget(key)
+            self._note(key[0], None)
         self._wake()
 
     def on_queue_overflow(self) -> None:
         """Called by watchdog: events were lost, so everything may have moved."""
         with self._lock:
-            for account, _ in self._keys.values():
-                self._due.setdefault((account, None), False)
+            for account in {account for account, _ in self._keys.values()}:
+                self._note(account, None)
         self._wake()
 
     def take(self) -> dict[Key, bool]:
@@ -147,7 +155,7 @@ class FileEvents:
         """
         with self._lock:
             due, self._due = self._due, {}
-        return due
+        return {(account, project): is_order for account, moved in due.items() for project, is_order in moved.items()}
 
     def close(self) -> None:
         """Stop watching."""
@@ -156,8 +164,12 @@ class FileEvents:
             if not self._is_stuck():
                 self._inotify.stop()
 
-    def _count(self, account: str) -> int:
-        return Counter(owner for owner, _ in self._watched)[account]
+    def _forget(self, key: Key) -> int | None:
+        """The watch of `key`, which is none any more; None when there was none."""
+        descriptor = self._watched.pop(key, None)
+        if descriptor is not None:
+            self._count[key[0]] -= 1
+        return descriptor
 
     def _run_errands(self) -> None:
         """In a thread of its own: to watch a path on a network that hangs takes for ever."""
@@ -183,7 +195,9 @@ class FileEvents:
             identifier = CallbackId(hash((id(self), key)))
             descriptor = self._inotify.add_callback(os.fsencode(path), _EVENTS, self, identifier)
             with self._lock:
+                self._forget(key)
                 self._watched[key] = descriptor
+                self._count[key[0]] += 1
                 self._keys[descriptor] = key
         except OSError:
             pass  # It is gone again, or the machine has no watches left: the rescan is the truth.
@@ -192,7 +206,7 @@ class FileEvents:
 
     def _drop(self, key: Key) -> None:
         with self._lock:
-            descriptor = self._watched.pop(key, None)
+            descriptor = self._forget(key)
             if descriptor is None:
                 return
             if self._keys.get(descriptor) == key:

@@ -133,10 +133,13 @@ class AccountInbox:
             sessions=str(self.account.sessions),
             inbox=str(self.account.inbox),
             names=projects,
+            programs=[language.template.program for language in self._languages.values()],
             max_files=self._limits.max_files,
             max_depth=self._limits.max_depth,
         )
         looks = [Look.of(entry) for entry in report["entries"]]
+        if projects is None:
+            self._roots = {}
         self._roots.update((look.name, look.root) for look in looks)
         return Scan(looks, report["cost"], parse(report["transfers"]))
 
@@ -170,7 +173,7 @@ class AccountInbox:
         verdict = judge(look, accepted, self._languages, self._limits, now, first_seen, known)
         if isinstance(verdict, Complete) and verdict.signal in (Signal.INFERRED, Signal.SETTLED):
             root = self.account.inbox / look.name
-            if writer := open_for_writing(root):
+            if writer := open_for_writing(root, self.account.identity.uid):
                 verdict = Wait(f"waiting: {writer} is still open for writing")
         if isinstance(verdict, Nothing):
             self._first_seen.pop(look.name, None)

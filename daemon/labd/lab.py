@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,10 @@ class Lab:
     growing: set[int] = field(default_factory=set)  # jobs whose upload went on growing within a minute of their start
     waiting: dict[int, str] = field(default_factory=dict)  # job → what it waits for outside the queue, for STATUS
     troubles: dict[int, Retry] = field(default_factory=dict)  # job → what keeps it from going on
+    # By user and project, held while STATUS is written: what is late must not come after the last page of a job.
+    status_locks: defaultdict[tuple[str, str], threading.Lock] = field(
+        default_factory=lambda: defaultdict(threading.Lock)
+    )
     # Held while it is decided that a snapshot is still needed, or that it can go.
     snapshots: threading.Lock = field(default_factory=threading.Lock)
     outboxes: dict[tuple[str, str], threading.RLock] = field(default_factory=dict)  # user, project → see `outbox_turn`
@@ -108,8 +113,7 @@ def request_stop(lab: Lab, job: Job, why: State, reason: str) -> Job:
     job = lab.store.ask_to_stop(job.id, why, reason)
     stop_event(lab, job).set()
     if job.state is State.RUNNING:
-        stopper = threading.Thread(target=_stop_program, args=(lab, job), name=f"stop-{job.id}", daemon=True)
-        stopper.start()
+        _start_stopper(lab, job)
     elif job.state is State.QUEUED:
         # If it was admitted in this very moment, its next step sees the event.
         with contextlib.suppress(TransitionError):
@@ -140,6 +144,13 @@ def abandon(lab: Lab, job: Job) -> Job:
     with contextlib.suppress(TransitionError):
         job = move(lab, job, job.outcome, notes=notes)
     return job
+
+
+def _start_stopper(lab: Lab, job: Job) -> None:
+    """Have the program of `job` stopped beside the caller, unless that is under way: people ask more than once."""
+    name = f"stop-{job.id}"
+    if all(thread.name != name for thread in threading.enumerate()):
+        threading.Thread(target=_stop_program, args=(lab, job), name=name, daemon=True).start()
 
 
 def _stop_program(lab: Lab, job: Job) -> None:

@@ -16,7 +16,7 @@ from labd.log import get
 from labd.run_log import RunLog
 
 _START = 256
-_FLUSH = 0.2
+_FLUSH, _FLUSH_SHARE = 0.2, 10
 
 
 class LogFollower:
@@ -57,21 +57,22 @@ class LogFollower:
             return reason
         return ""
 
-    def _read(self, log: RunLog, before: bytes) -> None:
+    def _read(self, log: RunLog, before: bytes | bytearray) -> None:
         """Follow the output into `log`; `before` is the beginning that an earlier stream had."""
         try:
-            flushed = 0.0
+            due = 0.0
             for chunk in _with_beginning(log, before, self._engine.logs(self._job, follow=True)):
                 log.feed(chunk)
-                if time.monotonic() - flushed > _FLUSH:
+                if (began := time.monotonic()) >= due:
                     log.flush()
-                    flushed = time.monotonic()
+                    # A long log is written anew each time: that takes no more than a part of the time.
+                    due = time.monotonic() + max(_FLUSH, _FLUSH_SHARE * (time.monotonic() - began))
         except EngineError as error:
             self._tell(error.message)
         except OSError as error:
             self._tell(error.strerror or str(error))
 
-    def _retire(self) -> bytes:
+    def _retire(self) -> bytes | bytearray:
         """Keep a reader that is late from writing run.log; the beginning that it had."""
         if self._log is None:
             return b""
@@ -84,7 +85,7 @@ class LogFollower:
         self._troubled = True
 
 
-def _with_beginning(log: RunLog, before: bytes, output: Iterator[bytes]) -> Iterator[bytes]:
+def _with_beginning(log: RunLog, before: bytes | bytearray, output: Iterator[bytes]) -> Iterator[bytes]:
     """`output`, after giving `log` the beginning `before` if Docker has dropped it."""
     for number, chunk in enumerate(output):
         start = min(len(before), len(chunk), _START)

@@ -7,7 +7,9 @@ of the delivery.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from labd.accounts import Account
@@ -34,6 +36,8 @@ class Notices:
         self, hands: Hands, accounts: Mapping[str, Account], page: Callable[[Key], Mapping[str, str] | None]
     ) -> None:
         """`page` gives a project's files as they should be now; None leaves them as they are."""
+        # Each is held while the files of its project are written.
+        self.locks: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
         self._hands, self._accounts, self._page = hands, accounts, page
         self._lanes = Lanes("notices", _AT_ONCE)
         self._troubles: dict[Key, Retry] = {}
@@ -67,10 +71,11 @@ class Notices:
         if trouble and time.monotonic() < trouble.due:
             return
         try:
-            # Nobody's, when the account was removed meanwhile.
-            page = self._page(key) if account else None
-            if account and page is not None:
-                Outbox(self._hands, account, project).show(page)
+            with self.locks[key]:
+                # Nobody's, when the account was removed meanwhile.
+                page = self._page(key) if account else None
+                if account and page is not None:
+                    Outbox(self._hands, account, project).show(page)
             self._troubles.pop(key, None)
         except Exception as error:
             if self._troubles.setdefault(key, Retry(longest=_LONGEST_PAUSE)).failed(error):

@@ -31,6 +31,7 @@ class Pace:
         self._whole = time.monotonic() + delay
         self._projects: dict[str, float] = {}
         self._quiet: dict[str, float] = {}  # no look on an event before this time
+        self._whole_quiet = 0.0  # the same for the whole
         self.cost = 0.0  # CPU seconds that the last look at the whole took
 
     def next_due(self) -> float:
@@ -51,7 +52,7 @@ class Pace:
     def stirred(self, project: str | None, is_order: bool) -> None:
         """Something moved in `project`, or in the inbox itself; a control file `is_order`."""
         if project is None:
-            self._whole = time.monotonic()
+            self._whole = min(self._whole, max(time.monotonic(), self._whole_quiet))
         else:
             quiet_until = 0.0 if is_order else self._quiet.get(project, 0.0)
             self._projects[project] = max(time.monotonic(), quiet_until)
@@ -74,6 +75,7 @@ class Pace:
         self.cost = cost
         self._projects.clear()
         age = max(time.time() - newest, 0.0)
+        self._whole_quiet = time.monotonic() + _HOT_SHARE * cost
         wait = max(age / _AGE_SHARE, (cost + others) * _LOOKING_SHARE, self._limits.settle)
         self._whole = time.monotonic() + min(wait, rescan)
 

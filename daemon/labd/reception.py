@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from labd.accounts import Account
 from labd.diagnosis import Diagnosis
-from labd.errors import DefectError, LabdError, NotFoundError, ProjectError
+from labd.errors import DefectError, LabdError, NotFoundError, ProjectError, UnavailableError
 from labd.hands import HandsError
 from labd.inbox import Inbox
 from labd.inbox_account import Finding
@@ -26,6 +26,7 @@ from labd.submissions import Submissions
 from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0
+_MOST_ACTIVE = 1000  # jobs of one user that have not ended
 _GONE = "its upload is not in the inbox any more; send it again to run it"
 
 
@@ -121,11 +122,12 @@ class Reception:
         """Run the project's latest snapshot, or that of one job, once more; with `exact` in that job's environment.
 
         `mark` tells one RERUN file from another: None when the one with this mark has been obeyed already. Raises
-        NotFoundError when there is no snapshot, or no environment.
+        NotFoundError when there is no snapshot, or no environment, UnavailableError when the user has enough to do.
         """
         store = self._lab.store
         if mark and mark == store.project(user, project).rerun:
             return None
+        self._check_number(user)
         if exact and job_id and not store.job(job_id).image:
             raise NotFoundError(
                 f"Job {job_id} never had an environment: its program did not run.",
@@ -144,6 +146,12 @@ class Reception:
     def _deal_with(self, finding: Finding) -> Job | None:
         user, project = key = finding.account.name, finding.look.name
         job = None
+        if isinstance(finding.verdict, Complete):
+            try:
+                self._check_number(user)
+            except UnavailableError as error:
+                self._tell(key, f"waiting: {error.message}")
+                raise
         told = self._words(finding)
         self._note_growth(finding)
         if isinstance(finding.verdict, Complete):
@@ -154,10 +162,7 @@ class Reception:
             )
             self._start(job)
         self._obey(finding)
-        told = told or self._answers.get(key)
-        if self._uploads.get(key) != told:
-            self._uploads[key] = told
-            self._announce(key)
+        self._tell(key, told or self._answers.get(key))
         # Last: a crash before these lines makes labd see them again, and doing them again changes nothing.
         if not isinstance(finding.verdict, Wait) and self._inbox.forget(finding.account, project):
             # The daemon before this one may have told that they go on.
@@ -205,7 +210,7 @@ class Reception:
             try:
                 self._answers.pop(key, None)
                 self.rerun(user, project, mark=finding.look.controls["RERUN"])
-            except NotFoundError as error:
+            except (NotFoundError, UnavailableError) as error:
                 self._answers[key] = Diagnosis(error.message, error.hint)
 
     def _words(self, finding: Finding) -> str | Diagnosis | None:
@@ -228,6 +233,20 @@ class Reception:
                     and finding.look.newest / 1e9 - job.created < _SUPERSEDED
                 ):
                     self._lab.growing.add(job.id)
+
+    def _tell(self, key: Key, told: str | Diagnosis | None) -> None:
+        """Have STATUS say what there is to say of an upload."""
+        if self._uploads.get(key) != told:
+            self._uploads[key] = told
+            self._announce(key)
+
+    def _check_number(self, user: str) -> None:
+        """Raise UnavailableError when `user` has as many jobs as labd takes of one at a time."""
+        if sum(job.user == user for job in self._lab.store.active()) >= _MOST_ACTIVE:
+            raise UnavailableError(
+                f"You have {_MOST_ACTIVE:,} jobs that have not ended, and labd takes no more at a time.",
+                "Cancel some, or wait until some have ended.",
+            )
 
     def _active(self, user: str, project: str) -> list[Job]:
         return [job for job in self._lab.store.active() if (job.user, job.project) == (user, project)]

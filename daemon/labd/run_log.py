@@ -28,11 +28,11 @@ class RunLog:
         create(path, uid, gid).close()
 
     @property
-    def head(self) -> bytes:
+    def head(self) -> bytes | bytearray:
         """The first bytes of output, at most half the limit."""
-        return bytes(self._head)
+        return self._head
 
-    def begin_with(self, head: bytes) -> None:
+    def begin_with(self, head: bytes | bytearray) -> None:
         """Take `head` as the beginning of the output; what comes next is from somewhere later."""
         with self._lock:
             self._head, self._has_gap = bytearray(head[: self._half]), True
@@ -40,18 +40,21 @@ class RunLog:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of output."""
         with self._lock:
+            if self._is_retired:
+                return
             room = 0 if self._has_gap else self._half - len(self._head)
             self._head += chunk[:room]
             self._tail += chunk[room:]
-            # Twice as much is kept as is written, so that not every chunk moves the whole of it.
-            if len(self._tail) > 2 * self._half:
+            # A quarter more is kept than is written, so that not every chunk moves the whole of it.
+            if len(self._tail) > self._half * 5 // 4:
                 self._cut += len(self._tail) - self._half
                 del self._tail[: -self._half]
 
     def retire(self) -> None:
-        """Never touch the file again: another writes it now."""
+        """Never touch the file again: another writes it now. Only the head is kept."""
         with self._lock:
             self._is_retired = True
+            self._tail = bytearray()
 
     def flush(self) -> None:
         """Bring the file up to date."""
@@ -71,7 +74,8 @@ class RunLog:
                 if cut or self._has_gap:
                     size = "some" if self._has_gap else human_size(cut)
                     file.write(f"\n\n[labd: {size} of the output was cut here]\n\n".encode())
-                file.write(self._tail[-self._half :])
+                with memoryview(self._tail) as tail:
+                    file.write(tail[-self._half :])
             os.replace(part, self._path)
 
 

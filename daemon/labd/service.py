@@ -71,6 +71,7 @@ class Service:
             root=self._inbox.root,
             fingerprint=self._inbox.fingerprint,
             announce=self._announce,
+            status_locks=self._notices.locks,
         )
         self._housekeeping = Housekeeping(self.lab)
         self._admission = Admission(self.lab, self._wake.set)

@@ -14,34 +14,50 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from labd.layout import CONTROLS, PARTS, is_temporary, project_root
+from labd.layout import CONTROLS, PARTS, is_junk, is_temporary, is_valid_name, project_root
 
 Json = dict[str, Any]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MOST_ENTRIES = 10_000
+_MOST_MISNAMED = 20
+_MOST_TEXT = 1 << 20
+_LONGEST, _SHORT = 200, 20
+_NAMES = ("sample", "temporaries", "unfinished", "unreadable")
 _SAMPLE = 100
 _SAMPLE_DEPTH = 4
-_CODE_NAMES = 1000
 _TRIES = 3
-_SHOWN = 3
+_SHOWN = 1
 
 
-def scan(inbox: str, names: list[str] | None, max_files: int, max_depth: int) -> Json:
+def scan(inbox: str, names: list[str] | None, programs: list[str], max_files: int, max_depth: int) -> Json:
     """What is in `inbox`: an entry for each file or folder, or for those called `names` that are there.
 
-    Also the CPU time that it took, in seconds. What is wrong with one entry is told in that entry. Raises OSError when
-    the inbox itself cannot be looked into; one that is not there is empty.
+    `programs` are the names of files in code/ that matter. Also the CPU time that it took, in seconds. What is wrong
+    with one entry is told in that entry. All together is bounded: the first 10,000 entries that can be projects, a few
+    of the others, and a sample of the files as long as there is room. Raises OSError when the inbox itself cannot be
+    looked into; one that is not there is empty.
     """
     began = time.process_time()
-    entries = []
+    entries, room = [], _MOST_TEXT
     with contextlib.suppress(FileNotFoundError), _open_folder(inbox) as folder:
-        for name in sorted(os.listdir(folder)) if names is None else names:
-            if entry := _entry(folder, name, max_files, max_depth):
+        for name in _looked_at(os.listdir(folder)) if names is None else names:
+            if entry := _entry(folder, name, programs, max_files, max_depth):
+                room -= sum(len(path) for key in _NAMES for path in entry.get(key, ()))
+                if room < 0:
+                    entry |= {key: [path[-_SHORT:] for path in entry.get(key, ())[:1]] for key in _NAMES}
                 entries.append(entry)
     return {"entries": entries, "cost": time.process_time() - began}
 
 
-def _entry(inbox: int, name: str, max_files: int, max_depth: int) -> Json | None:
+def _looked_at(names: list[str]) -> list[str]:
+    """Those of the `names` in an inbox that a look at the whole is about."""
+    good = [name for name in names if is_valid_name(name)]
+    others = sorted(name for name in set(names).difference(good) if not is_junk(name) and not is_temporary(name))
+    return sorted([*sorted(good)[:_MOST_ENTRIES], *others[:_MOST_MISNAMED]])
+
+
+def _entry(inbox: int, name: str, programs: list[str], max_files: int, max_depth: int) -> Json | None:
     """What there is to say of the entry `name`; None when it is not there."""
     changed, problem = 0, OSError()
     for _ in range(_TRIES):
@@ -50,7 +66,7 @@ def _entry(inbox: int, name: str, max_files: int, max_depth: int) -> Json | None
             changed = status.st_ctime_ns
             if not stat.S_ISDIR(status.st_mode):
                 return {"name": name, "folder": False}
-            return _folder(inbox, name, max_files, max_depth)
+            return _folder(inbox, name, programs, max_files, max_depth)
         except OSError as error:
             problem = error
             # A part of it was renamed or removed in this moment: what is there now is another look away.
@@ -78,11 +94,11 @@ def _is_there(folder: int, name: str) -> bool:
     return True
 
 
-def _folder(inbox: int, name: str, max_files: int, max_depth: int) -> Json:
+def _folder(inbox: int, name: str, programs: list[str], max_files: int, max_depth: int) -> Json:
     with _open_folder(name, inbox) as top:
         names = os.listdir(top)
         root = project_root(names, "project" in names and _is_folder(top, "project"))
-        survey = _Survey(max_files, max_depth)
+        survey = _Survey(programs, max_files, max_depth)
         with _open_folder(root or ".", top) as project:
             survey.visit_project(project)
             touched = max(os.fstat(folder).st_ctime_ns for folder in (top, project))
@@ -112,8 +128,8 @@ def _is_folder(folder: int, name: str) -> bool:
 class _Survey:
     """A walk over the parts of a project that a job can see, by stat alone."""
 
-    def __init__(self, max_files: int, max_depth: int) -> None:
-        self._max_files, self._max_depth = max_files, max_depth
+    def __init__(self, programs: list[str], max_files: int, max_depth: int) -> None:
+        self._programs, self._max_files, self._max_depth = programs, max_files, max_depth
         self._files = self._bytes = self._newest = self._ctimes = 0
         self._code: list[str] = []
         self._temporaries: list[str] = []
@@ -153,7 +169,7 @@ class _Survey:
             self._bytes += status.st_size
             if status.st_mtime_ns == 0:
                 _note(self._unfinished, path + name)
-            if path == "code/" and len(self._code) < _CODE_NAMES:
+            if path == "code/" and name in self._programs:
                 self._code.append(name)
         elif stat.S_ISDIR(status.st_mode):
             self._descend(folder, name, path + name, depth)
@@ -190,7 +206,7 @@ class _Survey:
 
 def _note(found: list[str], path: str) -> None:
     if len(found) < _SHOWN:
-        found.append(path)
+        found.append(path if len(path) <= _LONGEST else f"…{path[-_LONGEST:]}")
 
 
 def _sample(folder: int) -> list[str]:

@@ -35,7 +35,7 @@ class Look:
     bytes: int = 0
     newest: int = 0  # newest ctime of a file or folder, in nanoseconds since the epoch
     fingerprint: str = ""
-    code: tuple[str, ...] = ()  # names of files directly in code/
+    code: tuple[str, ...] = ()  # those of the languages' programs that are directly in code/
     temporaries: tuple[str, ...] = ()  # transfers' unfinished files
     unfinished: tuple[str, ...] = ()  # files with mtime 0, which is what `rsync --partial` leaves of a cut transfer
     unreadable: tuple[str, ...] = ()  # paths in it; "" is all of it

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 
+_MOST = 4096
+"""Descriptors of one process: a program can have a million, and what receives uploads has few."""
 
-def open_for_writing(root: Path) -> str | None:
+
+def open_for_writing(root: Path, owner: int) -> str | None:
     """Name of a file below `root` that some process has open for writing, or None (proc(5): fd, fdinfo).
 
-    Processes that may not be inspected count as not writing: that is the rest, and no more, that settling risks.
+    Looked at are the processes of the uid `owner` and of root: nobody can hold up the uploads of somebody else. Those
+    that may not be inspected count as not writing: that is the rest, and no more, that settling risks.
     """
     prefix = os.fsencode(root) + b"/"
     for process in filter(str.isdecimal, os.listdir("/proc")):
         try:
-            descriptors = os.listdir(f"/proc/{process}/fd")
+            if os.stat(f"/proc/{process}").st_uid not in (0, owner):
+                continue
+            with os.scandir(f"/proc/{process}/fd") as entries:
+                descriptors = [entry.name for entry in islice(entries, _MOST)]
         except OSError:
             continue
         for descriptor in descriptors:

@@ -91,7 +91,8 @@ def _share(here: Ground, seconds: float) -> tuple[float, float]:
 def _rescan(here: Ground) -> float:
     limits = Limits()
     return sum(
-        scan(str(user.inbox("")), None, limits.max_files, limits.max_depth)["cost"] for user in here.lab.users.values()
+        scan(str(user.inbox("")), None, ["app.py"], limits.max_files, limits.max_depth)["cost"]
+        for user in here.lab.users.values()
     )
 
 

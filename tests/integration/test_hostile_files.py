@@ -58,6 +58,7 @@ class Ground:
             sessions=str(self.account.sessions),
             inbox=str(self.account.inbox),
             names=names,
+            programs=["app.py"],
             max_files=limits.max_files,
             max_depth=limits.max_depth,
         )
@@ -180,6 +181,26 @@ def test_a_look_while_everything_is_renamed_never_fails_and_never_says_unreadabl
         mover.wait()
 
 
+def test_a_program_among_thousands_of_files_is_found(ground: Ground) -> None:
+    code = ground.account.inbox / "p" / "code"
+    ground.ana.do("mkdir", "-p", code)
+    ground.ana.do("bash", "-c", f"cd {code} && touch {{a..z}}{{1..100}} app.py")
+    assert [entry["code"] for entry in ground.look()] == [["app.py"]]
+
+
+def test_a_look_is_bounded_whatever_names_there_are(ground: Ground) -> None:
+    script = (
+        "import os\nos.chdir('inbox')\nfor p in range(300):\n    os.makedirs(f'p{p}/code')\n"
+        "    os.mkdir(f'not a project {p}')\n"
+        "    for n in range(100):\n        open(b'p%d/%s%d' % (p, b'\\xff' * 240, n), 'w').close()\n"
+    )
+    ground.ana.do("/usr/bin/python3", "-c", f"import os\nos.chdir({str(ground.home)!r})\n{script}")
+    entries = ground.look()
+    assert len(json.dumps(entries)) < 8_000_000
+    assert {f"p{number}" for number in range(300)} <= {entry["name"] for entry in entries}
+    assert len(entries) == 320
+
+
 def test_an_inbox_that_is_no_folder_is_told_with_its_reason(ground: Ground) -> None:
     ground.account.inbox.rmdir()
     assert ground.look() == []
@@ -209,7 +230,13 @@ def test_records_of_transfers_that_make_no_sense_hide_no_upload(ground: Ground, 
     ground.ana.do("sh", "-c", f"cd '{ground.home / '.labd'}'; {break_it}; mv s sessions")
     [entry] = ground.look()
     assert entry["code"] == ["app.py"]
-    inbox: dict[str, Any] = {"inbox": str(ground.account.inbox), "names": ["p"], "max_files": 9, "max_depth": 9}
+    inbox: dict[str, Any] = {
+        "inbox": str(ground.account.inbox),
+        "names": ["p"],
+        "programs": [],
+        "max_files": 9,
+        "max_depth": 9,
+    }
     answer = ground.hands.do(ground.who, "look", sessions=str(sessions), **inbox)
     assert len(json.dumps(answer)) < 20_000_000
     ground.hands.do(ground.who, "remove", paths=[str(sessions / name) for name in ("a", "b", "missing")])
