@@ -19,7 +19,7 @@ from labd.building import build
 from labd.delivery import deliver, hash_inputs
 from labd.endings import understand
 from labd.engine import EngineError, Phase, Run, StartError
-from labd.errors import LabdError, ProjectError
+from labd.errors import ProjectError, UnavailableError
 from labd.granting import grant
 from labd.jobs import Job, Signal, State
 from labd.lab import Lab, abandon, despite_docker, end, fault, move, occupy, request_stop, stop_event, stopped
@@ -125,6 +125,10 @@ def run_program(lab: Lab, job: Job) -> Job:
     if stop.is_set() and job.started is None and _is_absent(lab, job):
         return stopped(lab, lab.store.job(job.id))
     if job.started is None:
+        try:
+            lab.language(job)
+        except UnavailableError as error:
+            return end(lab, job, State.INTERRUPTED, error.message, error.hint)
         job_folder.prepare_run(folder, account)
         try:
             has_started = despite_docker(lab, job, lambda: _start(lab, job))
@@ -139,7 +143,7 @@ def run_program(lab: Lab, job: Job) -> Job:
     if stop.is_set():
         request_stop(lab, job, State.CANCELLED, "")
     # The receipt's hashes are made beside the program, so that nobody waits for them.
-    hashing = threading.Thread(target=_hash_inputs, args=(lab, job), name=f"hash-{job.id}", daemon=True)
+    hashing = threading.Thread(target=hash_inputs, args=(lab, job), name=f"hash-{job.id}", daemon=True)
     hashing.start()
     supervision = lab.watched[job.id] = _supervision(lab, job)
     condition = supervision.until_end(job.started or time.time())
@@ -175,13 +179,6 @@ def _is_absent(lab: Lab, job: Job) -> bool:
         return lab.engine.poll(job.id).phase is Phase.ABSENT
     except EngineError:
         return True
-
-
-def _hash_inputs(lab: Lab, job: Job) -> None:
-    try:
-        hash_inputs(lab, job)
-    except (LabdError, OSError) as error:
-        get().warning("inputs are hashed at the end", job=job.id, reason=str(error))
 
 
 @dataclass(frozen=True)
