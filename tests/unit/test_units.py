@@ -88,7 +88,7 @@ def test_no_duration_is_negative_or_longer_than_a_thread_can_wait(text: str | fl
 @pytest.mark.parametrize("text", ["nan", "inf", "1e400g", "1e3", "9" * 100_000, " " * 100_000 + "1g", "1s" * 100_000])
 @pytest.mark.parametrize("parse", [parse_size, parse_duration])
 def test_strange_or_long_texts_are_refused_at_once(parse: Callable[[str], float], text: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(ValueError, match="such as"):
         parse(text)
-    assert time.monotonic() - began < 1.0
+    assert time.thread_time() - began < 1.0
