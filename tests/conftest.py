@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from box import Box
 from box_lab import InstalledLab, Person
@@ -19,6 +20,10 @@ from labd.config import Build
 from workshop import Workshop
 
 MakeLab = Callable[..., Lab]
+
+# How long an example takes says something of the machine's load, and nothing of labd.
+settings.register_profile("labd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("labd")
 
 _EXPLAINED = "::test_a_broken_project_is_explained_in_status["
 

@@ -196,5 +196,5 @@ def test_a_choice_among_ten_thousand_jobs_takes_ten_times_that_among_a_thousand(
             took.append(time.thread_time() - began)
         return min(took)
 
-    # A quadratic choice would take a hundred times as long, so seconds; 2 to 8 ms were measured on a machine of two cores.
+    # A quadratic choice would take a hundred times as long, so seconds; 2 to 8 ms were measured on two cores.
     assert seconds(10_000) < max(40 * seconds(1_000), 0.1)
