@@ -75,7 +75,7 @@ def check_name(name: str, config: Config) -> None:
     if not re.fullmatch(config.user.name_pattern, name) or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
         raise AccountError(
             f"{name!r} is no name for an account here.",
-            "It should look like ana-silva: small letters, digits and dashes. The rule is `name_pattern` below [user].",
+            "It should look like ana-silva, two parts with a dash between. The rule is `name_pattern` below [user].",
         )
     if (config.paths.accounts / f"{name}.toml").exists():
         raise AccountError(f"{name} has an account already.", f"To add a key to it: labd key add {name} FILE")

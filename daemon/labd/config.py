@@ -197,7 +197,7 @@ class Output:
     log: Size = Size(20 * 1024**2)  # run.log keeps the first and last half of this
 
     def __post_init__(self) -> None:
-        _at_least(self, "output", {"interval": 0.1})
+        _at_least(self, "output", {"interval": 0.1, "max_files": 1, "max_bytes": 1})
 
 
 @dataclass(frozen=True)

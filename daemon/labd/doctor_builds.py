@@ -62,8 +62,8 @@ def judge_bases(language: str, offered: Versions, present: Collection[str]) -> I
     missing = [version for version, image in offered.versions.items() if _full_name(image) not in present]
     if offered.default in missing:
         yield warn(
-            f"The base image of {language} {offered.default} ({offered.versions[offered.default]}) is not here: the"
-            " first job that needs it waits for it.",
+            f"The base image of {language} {offered.default} ({offered.versions[offered.default]}) is not here: a"
+            " job that needs it fails unless it can be pulled.",
             f"labd images get {language} {offered.default}",
         )
     if others := [version for version in missing if version != offered.default]:

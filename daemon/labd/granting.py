@@ -20,10 +20,10 @@ from labd.units import human_duration, human_size
 def grant(options: Options, language: Language, version: str, config: Config, machine: Capacity) -> Grant:
     """The resources for a job with these `options`. Raises ProjectError when it asks for what it cannot have."""
     default, most = config.job, config.job.max
-    cpus = _limited("cpus", options.cpus, default.cpus, most.cpus or machine.cpus, "{:g}".format)
-    memory = _limited("memory", options.memory, default.memory, most.memory or machine.memory, human_size)
-    gpus = _limited("gpus", options.gpus, default.gpus, min(most.gpus, len(machine.gpus)), str)
-    timeout = _limited("timeout", options.timeout, default.timeout, most.timeout, human_duration)
+    cpus = _limited("cpus", options.cpus, default.cpus, most.cpus or machine.cpus, "{:g}".format, "{:g}".format)
+    memory = _limited("memory", options.memory, default.memory, most.memory or machine.memory, human_size, _megabytes)
+    gpus = _limited("gpus", options.gpus, default.gpus, min(most.gpus, len(machine.gpus)), str, str)
+    timeout = _limited("timeout", options.timeout, default.timeout, most.timeout, human_duration, _minutes)
     network = default.network if options.network is None else options.network
     # Not asked for by the project, so not refused either: without it, the program could not ask for its licence.
     reaches_licence = bool(language.template.licence and config.matlab.servers)
@@ -45,13 +45,34 @@ def grant(options: Options, language: Language, version: str, config: Config, ma
     )
 
 
-def _limited(name: str, asked: float | None, default: float, most: float, show: Callable[[Any], str]) -> float:
+def _megabytes(size: float) -> str:
+    return f'"{int(size) // 1024**2}m"'
+
+
+def _minutes(seconds: float) -> str:
+    return f'"{int(seconds) // 60}m"' if seconds >= 60 else f'"{int(seconds)}s"'
+
+
+def _limited(
+    name: str,
+    asked: float | None,
+    default: float,
+    most: float,
+    show: Callable[[Any], str],
+    written: Callable[[Any], str],
+) -> float:
+    """What is asked for, or `default`. Raises ProjectError when that is more than `most`.
+
+    `show` is how people read it, `written` how it stands in job.toml.
+    """
     if asked is None:
         # A default that is more than a small machine has would refuse everybody.
         return min(default, most)
     if asked > most:
+        remedy = (
+            f"Write `{name} = {written(most)}` or less in job.toml." if most else f"Leave `{name}` out of job.toml."
+        )
         raise ProjectError(
-            f"job.toml asks for {name} = {show(asked)}; the most on this server is {show(most)}.",
-            f"Ask for less in job.toml: `{name}` at most {show(most)}.",
+            f"job.toml asks for {name} = {show(asked)}; the most on this server is {show(most)}.", remedy
         )
     return asked

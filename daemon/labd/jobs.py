@@ -149,7 +149,10 @@ def _check_variable(name: str, value: str) -> None:
             "Names have letters, digits and underscores, and do not begin with a digit.",
         )
     if _GPU_VARIABLE.fullmatch(name):
-        raise ValueError(f"env: {name} is not a job's to set; labd decides which GPUs it sees.", "Write `gpus = N`.")
+        raise ValueError(
+            f"env: {name} is not a job's to set; labd decides which GPUs it sees.",
+            f"Remove {name} from env; a job that needs a GPU has the line `gpus = 1`.",
+        )
     if _OWN_VARIABLE.fullmatch(name):
         raise ValueError(f"env: {name} is set by labd itself.", f"Remove {name} from env.")
     if _CONTROL.search(value):

@@ -143,7 +143,14 @@ def abandon(lab: Lab, job: Job) -> Job:
     get().warning("results not delivered", job=job.id, user=job.user, reason=lab.waiting.get(job.id, "it takes long"))
     with contextlib.suppress(TransitionError):
         job = move(lab, job, job.outcome, notes=notes)
+    threading.Thread(target=_remove_container, args=(lab, job.id), name=f"remove-{job.id}", daemon=True).start()
     return job
+
+
+def _remove_container(lab: Lab, job_id: int) -> None:
+    # What Docker does not do now is done by housekeeping.
+    with contextlib.suppress(EngineError):
+        lab.engine.remove(job_id)
 
 
 def _start_stopper(lab: Lab, job: Job) -> None:

@@ -96,7 +96,17 @@ def _take_snapshot(lab: Lab, job: Job, folder: Path) -> snapshot.Taken:
         folder / "snapshot",
         previous if remembered.snapshot and previous.exists() else None,
         unmoved=lambda: lab.fingerprint(account, job.project) == remembered.accepted,
+        counts_anyway=not _ran_last(lab, job, remembered.snapshot),
     )
+
+
+def _ran_last(lab: Lab, job: Job, basis: int) -> bool:
+    """Whether the job of the project before `job` had the snapshot of job `basis`.
+
+    If not, it was rejected, say: what is as before that is the correction, and has to run.
+    """
+    before = [other for other in lab.store.jobs(job.user, job.project, limit=2) if other.id != job.id]
+    return bool(before) and before[0].snapshot == basis
 
 
 def _supersede(lab: Lab, job: Job) -> None:

@@ -56,11 +56,19 @@ def logs(options: Options) -> int:
     return Exit.OK
 
 
+def _stopped(job: dict[str, Any]) -> str:
+    if job["state"] in ("building", "running"):
+        return "is being stopped; what it wrote so far is kept."
+    if job["started"]:
+        return "has ended; its results are no longer waited for."
+    return "will not run."
+
+
 def cancel(options: Options) -> int:
     """Stop a job."""
     job = _ask_one(options, "cancel", job=options.job)
     _tell_also(job)
-    print(f"Job {job['job']} ({job['project']}) is being stopped; what it wrote so far is kept.")
+    print(f"Job {job['job']} ({job['project']}) {_stopped(job)}")
     return Exit.OK
 
 

@@ -44,6 +44,7 @@ RULES = (
     "--exclude=*",
 )
 """What rsync takes of a project, and how: its options for every snapshot."""
+_REMEDY = "Give yourself the right to read everything (chmod -R u+rX, on your own computer) and send it again."
 
 
 class MovedError(LabdError):
@@ -63,15 +64,21 @@ class Taken:
 
 
 def take(
-    hands: Hands, account: Account, source: Path, target: Path, previous: Path | None, unmoved: Callable[[], bool]
+    hands: Hands,
+    account: Account,
+    source: Path,
+    target: Path,
+    previous: Path | None,
+    unmoved: Callable[[], bool],
+    counts_anyway: bool = False,
 ) -> Taken:
     """Copy the parts of the project in `source` that a job can see to `target`.
 
-    `target` is complete when this returns; it is not made when nothing changed. One that is there already is of a run
-    that was cut off, and after a power cut nothing vouches for its content: it is made again. `previous` is the
-    project's previous snapshot: what did not change is shared with it. `unmoved` looks at the upload again. Raises
-    MovedError when it moved meanwhile, UnreadableError when rsync could not read it, HandsError; nothing is left behind
-    then.
+    `target` is complete when this returns; it is not made when nothing changed, unless it `counts_anyway`. One that is
+    there already is of a run that was cut off, and after a power cut nothing vouches for its content: it is made again.
+    `previous` is the project's previous snapshot: what did not change is shared with it. `unmoved` looks at the upload
+    again. Raises MovedError when it moved meanwhile, UnreadableError when rsync could not read it, HandsError; nothing
+    is left behind then.
     """
     part = target.with_name(target.name + ".part")
     for old in (target, part):
@@ -84,7 +91,7 @@ def take(
             raise MovedError
         for folder in ("code", "input"):
             (part / folder).mkdir(exist_ok=True)
-        if previous and not _differs(hands, part, previous):
+        if previous and not counts_anyway and not _differs(hands, part, previous):
             discard(hands, part)
             return Taken(changed=False)
         # The files are the researcher's, so that the program can change its own view of them; this folder is not.
@@ -174,7 +181,10 @@ def _rsync(
         # A file that vanished is no file that cannot be read.
         if done["code"] == 24 or not unmoved():
             raise MovedError
-        raise UnreadableError(_complaint(done), "Give yourself the right to read everything (chmod -R u+rX).")
+        raise UnreadableError(
+            _complaint(done),
+            _REMEDY,
+        )
     return done
 
 

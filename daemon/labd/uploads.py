@@ -170,7 +170,7 @@ def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Di
         what = f"{printable(look.unreadable[0])} in {look.name}" if look.unreadable[0] else f"The folder {look.name}"
         return Diagnosis(
             f"{what} cannot be read{f' ({look.why})' if look.why else ''}.",
-            "Give yourself the right to read it (chmod -R u+rX) and send it again.",
+            "Give yourself the right to read it (chmod -R u+rX, on your own computer) and send it again.",
         )
     # The walk ended there, in whatever order the disk has the names: whether there is a program is not known.
     if look.files > limits.max_files:

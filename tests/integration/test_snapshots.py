@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import temporary_folder
-from lab import AS_ROOT, Researcher
+from conftest import MakeLab, temporary_folder
+from lab import AS_ROOT, Researcher, wait_for
 from labd import snapshot
 from labd.accounts import Account
 from labd.hands import Hands, Identity
@@ -258,3 +258,22 @@ def test_the_notes_of_what_is_left_out_count_all_of_it(inbox: Inbox) -> None:
     taken = inbox.take()
     assert len(taken.notes) == 6
     assert taken.notes[-1] == "2995 more of the kind were left out."
+
+
+def test_what_was_right_before_a_rejected_upload_runs_when_it_is_sent_again(make_lab: MakeLab) -> None:
+    lab = make_lab()
+    lab.start()
+    assert lab.run("p", "print('right')\n")["state"] == "succeeded"
+    options = lab.ana.inbox("p") / "job.toml"
+    lab.ana.write(options, "[job]\nmemroy = 1\n")
+    lab.ana.submit("p")
+    assert lab.wait_complete("p", 2)["state"] == "rejected"
+    options.unlink()
+    lab.ana.submit("p")
+    assert lab.wait_complete("p", 3)["state"] == "succeeded"
+    # Once it has run, the same again is nothing new.
+    os.utime(lab.ana.inbox("p") / "code" / "app.py")
+    lab.ana.submit("p")
+    wait_for("SUBMIT to be obeyed", lambda: not (lab.ana.inbox("p") / "SUBMIT").exists())
+    wait_for("it to be found the same", lambda: "nothing has changed" in lab.log.read_text())
+    assert [job["job"] for job in lab.jobs()] == [1, 2, 3]

@@ -100,7 +100,8 @@ def test_every_strange_value_in_job_toml_is_refused_with_its_key(text: str, mess
 def test_no_job_chooses_its_own_gpus(name: str) -> None:
     with pytest.raises(ProjectError, match=f"{name} is not a job's to set") as caught:
         read_options(f"[job.env]\n{name} = 'all'".encode())
-    assert "`gpus = N`" in caught.value.hint
+    assert f"Remove {name} from env" in caught.value.hint
+    assert "`gpus = 1`" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["HOME", "USER", "LABD_JOB"])
