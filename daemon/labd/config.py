@@ -288,6 +288,9 @@ class Config:
 
 def account_file(file: Path) -> AccountEntry:
     """The researcher that `file` describes, named after it. Raises ConfigError."""
+    if not file.is_file():
+        # To open a FIFO would take for ever.
+        raise ConfigError(f"{file} is not a file.")
     try:
         settings = read_file(AccountSettings, file, str(file))
     except OSError as error:

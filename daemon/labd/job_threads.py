@@ -130,6 +130,8 @@ class JobThreads:
         self._lab.waiting[job_id] = words
         if is_new and isinstance(error, LabdError):
             get().warning(event, job=job_id, reason=error.message)
+        elif is_new and isinstance(error, _PASSES):
+            get().error(event, job=job_id, reason=str(error))
         elif is_new:
             get().exception(event, job=job_id)
         if not isinstance(error, (LabdError, *_PASSES)):

@@ -104,7 +104,8 @@ def _folder(inbox: int, name: str, programs: list[str], max_files: int, max_dept
             touched = max(os.fstat(folder).st_ctime_ns for folder in (top, project))
         sample = _sample(top)
         controls = {}
-        for control in CONTROLS:
+        # Only those that were there before the walk: one that came later speaks of files that it has not seen.
+        for control in set(CONTROLS).intersection(names):
             # Somebody may obey or remove it in this moment.
             with contextlib.suppress(OSError):
                 controls[control] = os.stat(control, dir_fd=top, follow_symlinks=False).st_ctime_ns
