@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from labd.account_files import AccountError, form, parse_limits, parse_push, set_disabled
 from labd.config import AccountLimits, AccountSettings, Push, account_file
-from labd.errors import LabdError
+from labd.errors import ConfigError, LabdError
 from labd.schema import read_text
 from labd.welcome import Door, text
 
@@ -85,3 +86,9 @@ def test_what_is_sent_to_a_researcher_has_all_they_need() -> None:
     for part in ("HostName lab.example.org", "Port 2222", "User ana-silva", "~/.ssh/ana-silva-key", "SHA256:abc"):
         assert part in sent
     assert max(map(len, sent.splitlines())) <= 80
+
+
+def test_a_pipe_in_the_place_of_an_account_file_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ana-silva.toml")
+    with pytest.raises(ConfigError, match="is not a file"):
+        account_file(tmp_path / "ana-silva.toml")
