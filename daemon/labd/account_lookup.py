@@ -45,7 +45,11 @@ def _is_powerful(gid: int) -> bool:
 def main() -> None:
     """Answer [[name, gid or null], …] on standard input with a line of JSON for each name."""
     for name, gid in json.load(sys.stdin):
-        print(json.dumps(look_up(name, gid)), flush=True)
+        try:
+            found = look_up(name, gid)
+        except (ValueError, OverflowError, OSError):  # no name or number that any user could have
+            found = {"name": name, "groups": []}
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

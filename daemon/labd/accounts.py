@@ -21,9 +21,11 @@ from labd.commands import spoken
 from labd.config import AccountEntry, AccountSettings, Config, account_file
 from labd.errors import ConfigError
 from labd.hands import Identity
+from labd.layout import is_valid_name
 from labd.log import get
 
 _LOOKING_UP = 10.0  # seconds for all names together
+_MOST = 2**32 - 2  # of uids and gids; one more means "none" (chown(2))
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,8 @@ def _read(config: Config) -> Read:
     left_out: dict[str, str] = {}
     for file in sorted(config.paths.accounts.glob("*.toml")):
         try:
+            if not is_valid_name(file.stem):
+                raise ConfigError(f"{file.stem!a} is no name of an account.")
             entries[file.stem] = account_file(file)
         except ConfigError as error:
             left_out[file.stem] = error.message
@@ -197,6 +201,8 @@ def _resolved(entry: AccountEntry, facts: Mapping[str, Any]) -> Account:
             f"accounts: this machine has no user {entry.name}.",
             "Create the account with `labd adduser`, or give its uid, gid and home in the config.",
         )
+    if max(uid, gid) > _MOST:
+        raise ConfigError(f"accounts: {entry.name} has uid {uid} and gid {gid}; no user has more than {_MOST}.")
     if uid == 0 or gid == 0:
         raise ConfigError(f"accounts: {entry.name} is root; programs of researchers never run as root.")
     return Account(entry.name, Identity(uid, gid, tuple(facts["groups"])), Path(home), entry)

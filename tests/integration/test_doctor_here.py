@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -71,7 +72,7 @@ def doctor(*options: str, **environment: str) -> subprocess.CompletedProcess[str
     """The command itself, as a process."""
     program = (
         "import sys; from types import SimpleNamespace as O; from labd import doctor;"
-        "sys.exit(doctor.run(O(json='--json' in sys.argv, config=sys.argv[1])))"
+        "sys.exit(doctor.run(O(json='--json' in sys.argv, brief=False, config=sys.argv[1])))"
     )
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", program, *options],
@@ -253,6 +254,9 @@ def test_a_container_a_volume_and_a_folder_without_a_job_are_found_and_removed_b
     stray = lab.state / "jobs" / "999"
     stray.mkdir()
     os.utime(stray, (0, 0))
+    # As if there had been 999 jobs: a folder with a number that no job had is of another database.
+    with contextlib.closing(sqlite3.connect(lab.state / "labd.db")) as database, database:
+        database.execute("UPDATE sqlite_sequence SET seq = 999 WHERE name = 'jobs'")
     view = f"o=lowerdir=/usr,upperdir={lab.state}/jobs/999/scratch/code/upper,workdir={lab.state}/jobs/999/w"
     labels = ["--label", f"labd.instance={lab.instance}", "--label", "labd.job=999"]
     try:
@@ -296,7 +300,8 @@ def test_a_config_that_is_wrong_is_a_failure_and_the_rest_is_checked_all_the_sam
 
 @as_root
 def test_an_ordinary_user_hears_what_they_cannot_see(ground: Ground) -> None:
-    program = "from types import SimpleNamespace as O; from labd import doctor; doctor.run(O(json=False, config=None))"
+    options = "O(json=False, brief=False, config=None)"
+    program = f"from types import SimpleNamespace as O; from labd import doctor; doctor.run({options})"
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
     result = subprocess.run([*become, sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "Docker's engine can be checked by root only." in result.stdout

@@ -191,7 +191,8 @@ def test_a_settled_upload_that_goes_on_growing_is_superseded_not_duplicated(lab:
     lab.ana.write(lab.ana.inbox("grow") / "input" / "b", "2")
     lab.ana.write(lab.ana.inbox("grow") / "code" / "app.py", "import os\nprint(len(os.listdir('/input')))\n")
     lab.wait_complete("grow", 2)
-    assert [job["state"] for job in lab.jobs()] == ["cancelled", "succeeded"]
+    # The outcome is committed a moment after COMPLETE.
+    wait_for("the outcomes", lambda: [job["state"] for job in lab.jobs()] == ["cancelled", "succeeded"])
     assert "more files arrived" in lab.jobs()[0]["cause"]
     assert lab.ana.text("grow", "run.log") == "2\n"
 
