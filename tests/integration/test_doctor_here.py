@@ -254,9 +254,13 @@ def test_a_container_a_volume_and_a_folder_without_a_job_are_found_and_removed_b
     stray = lab.state / "jobs" / "999"
     stray.mkdir()
     os.utime(stray, (0, 0))
-    # As if there had been 999 jobs: a folder with a number that no job had is of another database.
+    # As if job 999 had been withdrawn: a folder with a number that no job had yet is of another database.
     with contextlib.closing(sqlite3.connect(lab.state / "labd.db")) as database, database:
         database.execute("UPDATE sqlite_sequence SET seq = 999 WHERE name = 'jobs'")
+    lab.ana.program("second", "print('hello')")
+    lab.ana.submit("second")
+    lab.wait_complete("second", 1000)
+    wait_for("the second job's container is removed", lambda: not lab.containers())
     view = f"o=lowerdir=/usr,upperdir={lab.state}/jobs/999/scratch/code/upper,workdir={lab.state}/jobs/999/w"
     labels = ["--label", f"labd.instance={lab.instance}", "--label", "labd.job=999"]
     try:

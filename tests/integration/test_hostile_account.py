@@ -108,7 +108,7 @@ class Ground:
         # Removed with the lab: on a slow disk that takes longer than all else.
         self.ana.home.rename(self.ana.home.with_name(f"before-{time.monotonic_ns()}"))
         for folder in (self.ana.home, self.ana.home / "inbox", self.ana.home / "outbox"):
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)  # labd may have been quicker
             os.chown(folder, self.ana.uid, self.ana.uid)
         wait_for("the end of ana's jobs", lambda: not self.mine(), 120.0)
 
