@@ -17,11 +17,10 @@ from pathlib import Path
 
 from labd import job_folder
 from labd.delivery import clean_up
-from labd.errors import LabdError, NotFoundError, RecordError
+from labd.errors import NotFoundError, RecordError
 from labd.jobs import Job
 from labd.lab import Lab
-from labd.log import get
-from labd.retry import Retry
+from labd.retry import Retry, tell_failure
 
 _PERIOD = 600.0  # seconds
 _SOON = 60.0  # seconds after which accounts that are left out are looked up again
@@ -93,10 +92,8 @@ class Housekeeping:
             chore.due = time.monotonic() + chore.pause(self._lab)
         except Exception as error:
             if chore.retry.failed(error):
-                if isinstance(error, LabdError):
-                    get().warning(f"housekeeping: {chore.name} left for later", reason=error.message)
-                else:
-                    get().exception(f"housekeeping: {chore.name} left for later")
+                words = f"housekeeping: {chore.name} left for later"
+                tell_failure(error, words, words)
             chore.due = chore.retry.due
 
 

@@ -22,7 +22,7 @@ from labd.lanes import Lanes
 from labd.languages import Language
 from labd.log import get
 from labd.pace import Pace
-from labd.retry import Retry
+from labd.retry import Retry, tell_failure
 from labd.store import Store
 from labd.uploads import Look, Wait
 
@@ -212,11 +212,8 @@ class Inbox:
 
     def _failed(self, watched: _Watched, error: Exception) -> None:
         if watched.retry.failed(error):
-            name = watched.inbox.account.name
-            if isinstance(error, LabdError):
-                get().warning("inbox cannot be read", user=name, reason=error.message)
-            else:
-                get().exception("inbox cannot be read: a defect of labd", user=name)
+            words = "inbox cannot be read"
+            tell_failure(error, words, f"{words}: a defect of labd", user=watched.inbox.account.name)
         with self._lock:
             watched.pace.failed(watched.retry.due)
 

@@ -13,12 +13,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from labd.accounts import Account
-from labd.errors import LabdError
 from labd.hands import Hands
 from labd.lanes import Lanes
-from labd.log import get
 from labd.outbox import Outbox
-from labd.retry import Retry
+from labd.retry import Retry, tell_failure
 
 _AT_ONCE = 2  # writes, not counting those that take long
 _ENDING = 10.0  # seconds
@@ -79,10 +77,7 @@ class Notices:
             self._troubles.pop(key, None)
         except Exception as error:
             if self._troubles.setdefault(key, Retry(longest=_LONGEST_PAUSE)).failed(error):
-                if isinstance(error, LabdError):
-                    get().warning("STATUS not written", user=user, project=project, reason=error.message)
-                else:
-                    get().exception("STATUS not written", user=user, project=project)
+                tell_failure(error, "STATUS not written", "STATUS not written", user=user, project=project)
         self._under_way.discard(key)
         # A burst of changes (received, queued, building, running) is worth one write.
         time.sleep(_BURST)

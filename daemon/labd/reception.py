@@ -21,7 +21,7 @@ from labd.lab import Lab, request_stop
 from labd.layout import is_valid_name
 from labd.log import get
 from labd.notices import Key
-from labd.retry import Retry
+from labd.retry import Retry, tell_failure
 from labd.submissions import Submissions
 from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 
@@ -60,8 +60,8 @@ class Reception:
         for finding in findings:
             answers[finding.look.name] = self._dealt_with(finding)
         for project in submitted:
-            missing = NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")
-            self._submissions.answer((account.name, project), failure or answers.get(project, missing))
+            answer = failure or answers.get(project, _missing(project))
+            self._submissions.answer((account.name, project), answer)
         return {
             project: self._troubles[account.name, project].due
             for project in answers
@@ -74,15 +74,13 @@ class Reception:
         try:
             if isinstance(finding.verdict, Gone):
                 self._forget(user, project)
-                return NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")
+                return _missing(project)
             job = self._deal_with(finding)
             self._troubles.pop(key, None)
         except Exception as error:
             if self._troubles.setdefault(key, Retry()).failed(error):
-                if isinstance(error, LabdError):
-                    get().warning("upload not dealt with", user=user, project=project, reason=error.message)
-                else:
-                    get().exception("upload not dealt with: a defect of labd", user=user, project=project)
+                words = "upload not dealt with"
+                tell_failure(error, words, f"{words}: a defect of labd", user=user, project=project)
             return error if isinstance(error, LabdError) else DefectError()
         if isinstance(finding.verdict, Refuse):
             return ProjectError(finding.verdict.diagnosis.cause, finding.verdict.diagnosis.hint)
@@ -250,3 +248,7 @@ class Reception:
 
     def _active(self, user: str, project: str) -> list[Job]:
         return [job for job in self._lab.store.active() if (job.user, job.project) == (user, project)]
+
+
+def _missing(project: str) -> NotFoundError:
+    return NotFoundError(f"There is no {project} in your inbox.", f"Send it to inbox/{project}/ first.")

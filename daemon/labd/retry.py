@@ -1,12 +1,15 @@
 """What has failed and is tried again: when, and whether there is something new to tell.
 
-It owns the growing pauses and the rule that one trouble is told once. It never tells, waits or tries itself.
+It owns the growing pauses, the rule that one trouble is told once, and how it is told. It never waits or tries itself.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+
+from labd.errors import LabdError
+from labd.log import get
 
 
 @dataclass
@@ -32,3 +35,14 @@ class Retry:
         """Note that it works; how often it had failed before, in a row."""
         failures, self.failures, self.due, self._told = self.failures, 0, 0.0, ""
         return failures
+
+
+def tell_failure(error: Exception, event: str, defect: str, **facts: object) -> None:
+    """Log `event` with the reason for what a person can mend, `defect` with its traceback for all else.
+
+    To be called where `error` is being handled.
+    """
+    if isinstance(error, LabdError):
+        get().warning(event, **facts, reason=error.message)
+    else:
+        get().exception(defect, **facts)

@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from labd.errors import LabdError
 from labd.log import get
-from labd.retry import Retry
+from labd.retry import Retry, tell_failure
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds; everybody waits for a step
 
@@ -49,9 +48,5 @@ class Step:
             return self._retry.due
 
     def _failed(self, error: Exception) -> None:
-        if not self._retry.failed(error):
-            return
-        if isinstance(error, LabdError):
-            get().warning(f"{self.name}: trying again", reason=error.message)
-        else:
-            get().exception(f"{self.name}: a defect of labd, trying again")
+        if self._retry.failed(error):
+            tell_failure(error, f"{self.name}: trying again", f"{self.name}: a defect of labd, trying again")

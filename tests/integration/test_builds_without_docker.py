@@ -31,10 +31,8 @@ def index() -> Iterator[PackageIndex]:
     index.close()
 
 
-@pytest.mark.parametrize("hangs", [False, True], ids=["stopped", "hanging"])
-def test_a_job_that_is_pushed_while_docker_is_away_waits_for_it(
-    make_lab: Callable[..., Lab], relay: DockerRelay, hangs: bool
-) -> None:
+def waiting_for_docker(make_lab: Callable[..., Lab], relay: DockerRelay, hangs: bool) -> Lab:
+    """A lab whose Docker went away, or hangs, before the project `stars` was pushed, and whose STATUS says so."""
     lab = make_lab()
     lab.start({"DOCKER_HOST": relay.host})
     relay.stop()
@@ -43,6 +41,14 @@ def test_a_job_that_is_pushed_while_docker_is_away_waits_for_it(
     lab.ana.program("stars", HELLO)
     lab.ana.submit("stars")
     wait_for("STATUS to say that it waits", lambda: WAITING in lab.ana.text("stars"))
+    return lab
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["stopped", "hanging"])
+def test_a_job_that_is_pushed_while_docker_is_away_waits_for_it(
+    make_lab: Callable[..., Lab], relay: DockerRelay, hangs: bool
+) -> None:
+    lab = waiting_for_docker(make_lab, relay, hangs)
     assert lab.ask("status")
     if hangs:
         relay.stop()
@@ -54,14 +60,7 @@ def test_a_job_that_is_pushed_while_docker_is_away_waits_for_it(
 def test_a_job_that_waits_for_docker_can_be_cancelled(
     make_lab: Callable[..., Lab], relay: DockerRelay, hangs: bool
 ) -> None:
-    lab = make_lab()
-    lab.start({"DOCKER_HOST": relay.host})
-    relay.stop()
-    if hangs:
-        relay.start(hangs=True)
-    lab.ana.program("stars", HELLO)
-    lab.ana.submit("stars")
-    wait_for("STATUS to say that it waits", lambda: WAITING in lab.ana.text("stars"))
+    lab = waiting_for_docker(make_lab, relay, hangs)
     lab.ana.write(lab.ana.inbox("stars") / "CANCEL")
     began = time.monotonic()
     wait_for("the job to end", lambda: lab.ana.status("stars").get("state") == "cancelled")
