@@ -32,15 +32,18 @@ _SHOWN = 8
 _PATIENCE = 600.0
 
 
-def check(project: Path, config: Config) -> Iterator[str]:
+def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
     """Lines about the folder `project` as it would be received under its own name.
 
-    Raises ProjectError with what the outbox would say if it cannot be run, NotFoundError when there is no such folder.
+    `missing`: why not all of it has arrived, so that more is to come. Raises ProjectError with what the outbox would
+    say if it cannot be run, NotFoundError when there is no such folder.
     """
     # Not `resolve`: the name is that of the folder that was given, also when it is a link.
     folder = Path(os.path.abspath(project))
     config, offered = open_languages(config)
     look = _look(folder, config, offered)
+    if missing:
+        yield f"{look.name}: not all of it has arrived, as far as labd knows: {one_line(missing)}"
     _refuse_unfit(look, offered, config)
     root = folder / look.root
     options = _options(root, offered)
@@ -51,7 +54,7 @@ def check(project: Path, config: Config) -> Iterator[str]:
     files = project_files.read(root / "code", language.template.environment)
     asked = reading.wished(language, version, files, config.build, None)
     given = grant(options, language, version, config, capacity(config.machine))
-    yield from _summary(look, language, given)
+    yield from _summary(look, language, given, bool(missing))
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
     yield from _libraries(root / "code", language, asked)
     yield from _left_out(root, config)
@@ -102,11 +105,10 @@ def _options(root: Path, offered: Mapping[str, Language]) -> Options:
     return reading.options(found[job_file.NAME], choosing.keys(offered), None) if found else Options()
 
 
-def _summary(look: Look, language: Language, given: Grant) -> Iterator[str]:
+def _summary(look: Look, language: Language, given: Grant, is_part: bool) -> Iterator[str]:
     title = f"{language.template.title} {given.version}"
-    yield (
-        f"{look.name}: ready. {title}, {count(look.files, 'file')}, {human_size(look.bytes)}; {granted(asdict(given))}"
-    )
+    start = "What is there so far could be run:" if is_part else f"{look.name}: ready."
+    yield f"{start} {title}, {count(look.files, 'file')}, {human_size(look.bytes)}; {granted(asdict(given))}"
 
 
 def _libraries(code: Path, language: Language, asked: Wishes) -> Iterator[str]:
@@ -144,10 +146,13 @@ def _left_out(root: Path, config: Config) -> Iterator[str]:
 
 
 def _warnings(root: Path, look: Look) -> Iterator[str]:
+    # A look keeps the first of each kind.
     for name in look.temporaries[:1]:
-        yield f"Note: {one_line(name)} looks like an unfinished transfer; labd would wait for its end, or for SUBMIT."
+        what = f"{one_line(name)} looks like an unfinished transfer, and may not be the only one"
+        yield f"Note: {what}; labd would wait for its end, or for SUBMIT."
     for name in look.unfinished[:1]:
-        yield f"Note: {one_line(name)} has no date, like a file cut off in a transfer; labd would wait, or for SUBMIT."
+        what = f"{one_line(name)} has no date, like a file cut off in a transfer, and may not be the only one"
+        yield f"Note: {what}; labd would wait, or for SUBMIT."
 
 
 def _few(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from labd.units import count, human_duration, human_size, human_time, printable
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TextIO
 
     Row = Sequence[object]
@@ -107,9 +107,10 @@ def granted(grant: Mapping[str, Any], gpu_ids: Sequence[str] = ()) -> str:
     return f"{cpus}, {memory} of memory{gpus}{network}, up to {timeout}"
 
 
-def show_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
-    """Jobs as they are now, one a line: what `labd status` prints."""
-    rows = [(job["job"], job["project"], job["user"], human_time(job["since"]), _told(job)) for job in jobs]
+def show_jobs(jobs: Sequence[Mapping[str, Any]], uploads: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Jobs as they are now, one a line, after `uploads` that are no jobs (yet): what `labd status` prints."""
+    rows: list[Row] = [("-", *_origin(upload), upload["sentence"]) for upload in uploads]
+    rows += [(job["job"], *_origin(job), _told(job)) for job in jobs]
     show_table(("JOB", "PROJECT", "USER", "SINCE", "STATE"), rows, right=[0])
 
 
@@ -125,9 +126,20 @@ def show_history(jobs: Sequence[Mapping[str, Any]], now: float) -> None:
     show_table(("JOB", "PROJECT", "USER", "STATE", "EXIT", "SUBMITTED", "MEMORY", "RAN FOR"), rows, right=[0, 4, 6])
 
 
-def show_job(job: Mapping[str, Any]) -> None:
-    """All about one job, a line for each thing that is known: what `labd status JOB` prints."""
-    facts: list[tuple[str, object]] = [("Job", f"{job['job']}, {job['project']} of {job['user']}")]
+def show_job(job: Mapping[str, Any], words: Callable[[str], str] = str) -> None:
+    """All about one job and its project's upload, a line for each thing that is known: what `labd status JOB` prints.
+
+    `words` gets each fact that is text, and gives it as it is to be shown.
+    """
+    upload = job.get("upload")
+    if job["job"] is None:
+        whose = ("Project", f"{job['project']} of {job['user']}")
+        _show_facts([whose, ("State", job["sentence"]), *_upload_facts(job)], words)
+        return
+    facts: list[tuple[str, object]] = []
+    if upload:
+        facts += [("New upload", upload["sentence"]), *_upload_facts(upload, "To start it")]
+    facts += [("Job", f"{job['job']}, {job['project']} of {job['user']}")]
     facts += [("State", job["sentence"]), ("Cause", job["cause"]), ("What to do", job["hint"])]
     facts += [("Note", note) for note in job["notes"]]
     moments = (("Submitted", "created"), ("Started", "started"), ("Ended", "ended"))
@@ -139,7 +151,15 @@ def show_job(job: Mapping[str, Any]) -> None:
         facts.append(("Used", used + (f", {human_size(job['peak_memory'])} of memory" if job["peak_memory"] else "")))
     if job["exit_code"] is not None:
         facts.append(("Exit code", job["exit_code"]))
-    shown = [(name, one_line(fact)) for name, fact in facts if fact != ""]
+    _show_facts(facts, words)
+
+
+def _upload_facts(upload: Mapping[str, Any], remedy: str = "What to do") -> list[tuple[str, object]]:
+    return [("Since", human_time(upload["since"])), (remedy, upload["hint"])]
+
+
+def _show_facts(facts: Sequence[tuple[str, object]], words: Callable[[str], str]) -> None:
+    shown = [(name, words(one_line(fact))) for name, fact in facts if fact != ""]
     # Not as a table: a cause is worth all of its words.
     form = "{:<11} {}" if is_terminal(sys.stdout) else "{}\t{}"
     sys.stdout.writelines(wrapped(form.format(name, fact), sys.stdout, 12) + "\n" for name, fact in shown)
@@ -170,6 +190,10 @@ def show_images(images: Sequence[Mapping[str, Any]]) -> None:
         for image in images
     ]
     show_table(("ENVIRONMENT", "LANGUAGE", "SIZE", "MADE", "LAST USED"), rows, right=[2])
+
+
+def _origin(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    return entry["project"], entry["user"], human_time(entry["since"])
 
 
 def _told(job: Mapping[str, Any]) -> str:

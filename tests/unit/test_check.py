@@ -143,6 +143,18 @@ def test_unfinished_transfers_are_told(make: Make) -> None:
     assert "input/data has no date" in text
 
 
+def test_what_has_not_all_arrived_is_told_so_first_and_is_not_called_ready(make: Make) -> None:
+    first, second, *_ = check(make(), Config(), "upload interrupted\nafter 2 files")
+    assert first == "galaxies: not all of it has arrived, as far as labd knows: upload interrupted after 2 files"
+    assert second.startswith("What is there so far could be run: Python")
+    empty = make("empty")
+    (empty / "code" / "app.py").unlink()
+    told = check(empty, Config(), "receiving: 0 files")
+    assert next(told).startswith("empty: not all of it has arrived")
+    with pytest.raises(ProjectError, match="empty"):
+        next(told)
+
+
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no folder"):
         said(tmp_path / "nowhere")
