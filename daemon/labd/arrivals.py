@@ -21,6 +21,7 @@ class Upload(NamedTuple):
     told: str | Diagnosis
     since: float  # seconds since the epoch
     is_arriving: bool  # it may not all be there
+    until: float = 0.0  # when it starts if nothing more comes, in seconds since the epoch; 0: that is not known
 
     @property
     def is_refused(self) -> bool:
@@ -55,7 +56,13 @@ class Upload(NamedTuple):
 
 
 def upload(
-    before: Upload | None, key: tuple[str, str], told: str | Diagnosis, is_arriving: bool, changed: float, now: float
+    before: Upload | None,
+    key: tuple[str, str],
+    told: str | Diagnosis,
+    now: float,
+    changed: float = 0.0,
+    is_arriving: bool = False,
+    until: float = 0.0,
 ) -> Upload:
     """The upload `key` (user, project) of which there is `told` to say, after what was said `before`.
 
@@ -66,7 +73,7 @@ def upload(
         since = before.since
     elif state(told) == "receiving":
         since = now
-    return Upload(*key, told, since, is_arriving and isinstance(told, str))
+    return Upload(*key, told, since, is_arriving and isinstance(told, str), until)
 
 
 def state(told: str | Diagnosis) -> str:
@@ -84,6 +91,7 @@ def as_json(upload: Upload, folder: str) -> dict[str, Any]:
         "folder": folder,
         "state": state(upload.told),
         "since": upload.since,
+        "until": upload.until or None,
         "arriving": upload.is_arriving,
         "text": upload.text,
         "sentence": upload.sentence,

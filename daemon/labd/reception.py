@@ -220,7 +220,7 @@ class Reception:
             told.pop(key, None)
         if self._uploads.pop(key, None):
             if is_valid_name(project) and not self._lab.store.jobs(user, project, limit=1):
-                self._uploads[key] = arrivals.upload(None, key, GONE, False, 0.0, time.time())
+                self._uploads[key] = arrivals.upload(None, key, GONE, time.time())
             self._announce(key)
 
     def _obey(self, finding: Finding) -> None:
@@ -265,11 +265,13 @@ class Reception:
 
     def _tell(self, key: Key, told: str | Diagnosis | None, finding: Finding) -> None:
         """Have STATUS say what there is to say of an upload."""
-        before = self._uploads.get(key)
+        before, upload = self._uploads.get(key), None
+        if told:
+            wait = finding.verdict if isinstance(finding.verdict, Wait) else None
+            changed, until = finding.look.newest / 1e9, wait.until if wait else 0.0
+            upload = arrivals.upload(before, key, told, time.time(), changed, bool(wait), until)
+        self._uploads[key] = upload
         if (before.told if before else None) != told:
-            is_arriving, changed = isinstance(finding.verdict, Wait), finding.look.newest / 1e9
-            now = time.time()
-            self._uploads[key] = arrivals.upload(before, key, told, is_arriving, changed, now) if told else None
             self._announce(key)
 
     def _check_number(self, user: str) -> None:

@@ -134,7 +134,7 @@ def show_job(job: Mapping[str, Any], words: Callable[[str], str] = str) -> None:
     upload = job.get("upload")
     if job["job"] is None:
         whose = ("Project", f"{job['project']} of {job['user']}")
-        _show_facts([whose, ("State", job["sentence"]), *_upload_facts(job)], words)
+        _show_facts([whose, ("State", job["sentence"]), *_upload_facts({**job, **job["upload"]})], words)
         return
     facts: list[tuple[str, object]] = []
     if upload:
@@ -155,7 +155,9 @@ def show_job(job: Mapping[str, Any], words: Callable[[str], str] = str) -> None:
 
 
 def _upload_facts(upload: Mapping[str, Any], remedy: str = "What to do") -> list[tuple[str, object]]:
-    return [("Since", human_time(upload["since"])), (remedy, upload["hint"])]
+    # A daemon from before an update may not tell.
+    starts = f"{human_time(upload['until'])}, unless more arrives" if upload.get("until") else ""
+    return [("Since", human_time(upload["since"])), ("Starts", starts), (remedy, upload["hint"])]
 
 
 def _show_facts(facts: Sequence[tuple[str, object]], words: Callable[[str], str]) -> None:

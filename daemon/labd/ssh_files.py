@@ -132,8 +132,8 @@ def _write(path: str) -> Advice:
     if name and path.count("/") == 2 and file in CONTROLS:
         return happened, f"`ssh lab {file.lower()} {name}` does what the file {file} would."
     if not path.startswith("inbox/") or not name or path.count("/") < 2:
-        return happened, "`scp app.py lab:inbox/my-project/code/` sends a file."
-    return happened, f"`scp {file} lab:{path}` sends it."
+        return happened, "`rsync -a app.py lab:inbox/my-project/code/` sends a file."
+    return happened, f"`rsync -a {file} lab:{path}` sends it."
 
 
 def _pack(program: str, arguments: Sequence[str], path: str) -> Advice:

@@ -86,15 +86,19 @@ def human_duration(seconds: float) -> str:
 
 def human_time(timestamp: float) -> str:
     """Local date and time of `timestamp` (seconds since the epoch), to the second: "2025-03-01 14:05:09"."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))
-    except (ValueError, OverflowError, OSError):
-        return "at an unknown time"  # beyond what a calendar holds, or no number
+    return _local(timestamp, "%Y-%m-%d %H:%M:%S")
 
 
 def clock(timestamp: float) -> str:
     """Local time of day of `timestamp` (seconds since the epoch), to the second: "14:05:09"."""
-    return time.strftime("%H:%M:%S", time.localtime(timestamp))
+    return _local(timestamp, "%H:%M:%S")
+
+
+def _local(timestamp: float, form: str) -> str:
+    try:
+        return time.strftime(form, time.localtime(timestamp))
+    except (ValueError, OverflowError, OSError):
+        return "an unknown time"  # beyond what a calendar holds, or no number
 
 
 def count(number: int, noun: str) -> str:

@@ -51,20 +51,20 @@ def galaxies(text: str = "galaxies") -> Target:
 
 
 def test_what_holds_an_upload_holds_it_since_it_last_changed() -> None:
-    assert upload(None, KEY, CUT, True, changed=500.0, now=900.0).since == 500.0
-    assert upload(None, KEY, REFUSED, False, changed=500.0, now=900.0).since == 500.0
+    assert upload(None, KEY, CUT, 900.0, changed=500.0, is_arriving=True).since == 500.0
+    assert upload(None, KEY, REFUSED, 900.0, changed=500.0).since == 500.0
 
 
 def test_an_upload_arrives_since_it_was_first_seen_however_it_grows() -> None:
-    first = upload(None, KEY, "receiving: 1 file, 5 bytes so far", True, changed=500.0, now=900.0)
-    second = upload(first, KEY, "receiving: 2 files, 9 bytes so far", True, changed=950.0, now=960.0)
+    first = upload(None, KEY, "receiving: 1 file, 5 bytes so far", 900.0, changed=500.0)
+    second = upload(first, KEY, "receiving: 2 files, 9 bytes so far", 960.0, changed=950.0)
     assert (first.since, second.since) == (900.0, 900.0)
-    assert upload(second, KEY, CUT, True, changed=970.0, now=990.0).since == 970.0
+    assert upload(second, KEY, CUT, 990.0, changed=970.0).since == 970.0
 
 
 @pytest.mark.parametrize("changed", [0.0, 1e12])
 def test_a_clock_elsewhere_makes_no_time_to_come(changed: float) -> None:
-    assert upload(None, KEY, CUT, True, changed, now=900.0).since == 900.0
+    assert upload(None, KEY, CUT, 900.0, changed).since == 900.0
 
 
 # What can be done
@@ -84,7 +84,9 @@ def test_programs_are_told_the_same_of_each_upload() -> None:
         assert data["state"] == state
         kinds = {name: type(value) for name, value in data.items()}
         assert kinds.pop("since") is float and kinds.pop("arriving") is bool
+        assert kinds.pop("until") is type(None)
         assert set(kinds.values()) == {str}
+    assert as_json(sent()._replace(until=160.0), "")["until"] == 160.0
 
 
 def test_an_upload_without_a_job_is_told_with_all_that_a_job_has(store: Store) -> None:

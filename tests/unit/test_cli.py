@@ -319,10 +319,12 @@ def test_an_upload_without_a_job_is_told_alone(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alone = {"job": None, "project": "galaxies", "user": "ana-silva", "since": NOW, "sentence": "not started: cut"}
-    path = serve(lambda request: iter([{**alone, "hint": "Send it again.", "upload": {}}]))
+    told = {**alone, "hint": "Send it again.", "upload": {"until": NOW + 60}}
+    path = serve(lambda request: iter([told]))
     assert labd(monkeypatch, "status", "galaxies", "--socket", path) == 0
     facts = dict(line.split("\t", 1) for line in capsys.readouterr().out.splitlines())
-    assert list(facts) == ["Project", "State", "Since", "What to do"]
+    assert list(facts) == ["Project", "State", "Since", "Starts", "What to do"]
+    assert facts["Starts"].endswith(", unless more arrives")
     assert labd(monkeypatch, "status", "galaxies", "--json", "--socket", path) == 0
     assert json.loads(capsys.readouterr().out)["job"] is None
 
