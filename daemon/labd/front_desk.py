@@ -26,6 +26,10 @@ _JOB, _MAYBE_JOB, _PROJECT = "JOB", "[JOB]", "NAME"
 _FOLLOW, _JSON, _LIMIT, _EXACT = "[-f]", "[--json]", "[-n N]", "[--exact]"
 _LAB = "lab"  # as the welcome of `labd adduser` has it for ~/.ssh/config
 _COMMAND = f"ssh {_LAB}"
+_NO_SHELL = f"""\
+labd: What comes on standard input is not run: there is no shell here.
+      Ask one question at a time, as `{_COMMAND} status`; in WinSCP choose the protocol SFTP."""
+_LISTENING = 0.1  # seconds
 _COUNTING = 0.3
 _DISK_AGE = 30.0
 _PATIENCE = 5.0
@@ -141,9 +145,21 @@ def _end_with_the_client() -> None:
 
 
 def _screen(options: Options) -> int:
+    if _is_typed_for_a_shell():
+        print(_NO_SHELL, file=sys.stderr)
     lines = _lines(options.home, _disk(options.home), 80, 23, is_terminal(sys.stdout))
     print("\n".join(lines))
     return Exit.OK
+
+
+def _is_typed_for_a_shell() -> bool:
+    """Whether somebody sends commands, as a script behind `<`, or WinSCP's protocol SCP."""
+    import select
+
+    try:
+        return not sys.stdin.isatty() and bool(select.select([0], [], [], _LISTENING)[0] and os.read(0, 4096).strip())
+    except (OSError, ValueError, AttributeError):
+        return False  # there is no standard input
 
 
 def _top(options: Options) -> int:

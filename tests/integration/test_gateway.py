@@ -539,6 +539,15 @@ def test_the_screen_fits_a_small_terminal(door: Door, jobs: int, command: str) -
     assert "\x1b" not in done.stdout
 
 
+@pytest.mark.parametrize("typed", ["cd inbox\nls\n", 'echo "WinSCP: this is end-of-file:0"\n'])
+def test_commands_that_come_on_standard_input_are_told_that_there_is_no_shell(door: Door, typed: str) -> None:
+    door.answers["overview"] = [overview()]
+    done = door.ask("", stdin=None, input=typed)
+    assert "Your jobs" in done.stdout
+    assert "not run: there is no shell here" in done.stderr and "SFTP" in done.stderr
+    assert door.ask("", stdin=None, input="").stderr == ""
+
+
 def test_help_fits_a_small_terminal_and_calls_the_server_lab(door: Door) -> None:
     done = door.ask("help")
     lines = done.stdout.splitlines()
