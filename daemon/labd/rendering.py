@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Row = Sequence[object]
 
+_UNPROVEN = ("unproven", "settled")  # triggers of jobs whose upload may not have been whole (`jobs.Signal`)
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 # Colours are harmless (ESC [ … m); all else that begins with ESC, and all other control characters, can do more than
 # show text. A sequence that is cut off at the end of a piece loses its ESC and stays as text.
@@ -110,7 +111,7 @@ def granted(grant: Mapping[str, Any], gpu_ids: Sequence[str] = ()) -> str:
 def show_jobs(jobs: Sequence[Mapping[str, Any]], uploads: Sequence[Mapping[str, Any]] = ()) -> None:
     """Jobs as they are now, one a line, after `uploads` that are no jobs (yet): what `labd status` prints."""
     rows: list[Row] = [("-", *_origin(upload), upload["sentence"]) for upload in uploads]
-    rows += [(job["job"], *_origin(job), _told(job)) for job in jobs]
+    rows += [(job["job"], *_origin(job), in_a_line(job)) for job in jobs]
     show_table(("JOB", "PROJECT", "USER", "SINCE", "STATE"), rows, right=[0])
 
 
@@ -198,5 +199,7 @@ def _origin(entry: Mapping[str, Any]) -> tuple[str, str, str]:
     return entry["project"], entry["user"], human_time(entry["since"])
 
 
-def _told(job: Mapping[str, Any]) -> str:
-    return f"{job['sentence']}: {job['cause']}" if job["cause"] else str(job["sentence"])
+def in_a_line(job: Mapping[str, Any]) -> str:
+    """What `job`, as `status.told` has it, is doing, why, and what is uncertain about it."""
+    text = f"{job['sentence']}: {job['cause']}" if job["cause"] else str(job["sentence"])
+    return f"{text} (the end of its upload was not proven)" if job.get("trigger") in _UNPROVEN else text

@@ -6,7 +6,7 @@ the daemon and the sizes are handed in, and it returns lines that fit. It never 
 
 from __future__ import annotations
 
-from labd.rendering import BOLD, DIM, PLAIN, one_line, shortened
+from labd.rendering import BOLD, DIM, PLAIN, in_a_line, one_line, shortened
 from labd.units import human_duration, human_size, human_time, printable
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
@@ -90,9 +90,8 @@ def _jobs(overview: Json, room: int, place: str) -> list[Line]:
     widest = min(max(len(job["project"]) for job in shown), 24)
     lines: list[Line] = [("Your jobs", BOLD)]
     for job in shown:
-        what = f"{job['sentence']}: {job['cause']}" if job["cause"] else job["sentence"]
         name = shortened(one_line(job["project"]), widest).ljust(widest)
-        lines.append((f"  {job['job']:>5}  {name}  {one_line(what)}", _style(job["state"])))
+        lines.append((f"  {job['job']:>5}  {name}  {one_line(in_a_line(job))}", _style(job["state"])))
     if more := len(jobs) - len(shown) + older:
         lines.append(_more(more, f"ssh {place} jobs"))
     return lines
