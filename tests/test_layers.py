@@ -179,6 +179,7 @@ LAYERS = [
     ["daemon"],
     [
         "check",
+        "config_check",
         "template_check",
         "temporary_lab",
         "doctor_accounts",
