@@ -161,7 +161,18 @@ def _is_left_unproven(transfer: Transfer, over: Sequence[Transfer], project: str
             or (later.part(project).result in _PROVEN and _covers(later.part(project).scope, part.scope))
             for later in after
         )
-    return part.is_half and not any(_sent_all(later, transfer, project, oldest) for later in after)
+    return (part.is_half or _is_mended_alone(part, after, project)) and not any(
+        _sent_all(later, transfer, project, oldest) for later in after
+    )
+
+
+def _is_mended_alone(cut: Part, after: Sequence[Transfer], project: str) -> bool:
+    """Whether nothing but the files that `cut` broke in was sent `after` it: more may have been to follow them.
+
+    A client that goes on by itself where its connection was lost sends that more.
+    """
+    sent = sum(later.part(project).files for later in after if later.part(project).result is Result.CLEAN)
+    return bool(cut.broken) and sent <= len(cut.broken or ())
 
 
 def _missing(held: Sequence[Transfer], arrived: _Arrivals, project: str) -> tuple[str, ...]:

@@ -112,13 +112,23 @@ BIG = {"input/big": 1.4}
 def test_a_cut_is_made_good_when_each_file_that_it_broke_in_has_arrived_later() -> None:
     cut = session(1, result="cut", why="the connection broke in input/big", broken={**BIG, "input/b": 0.0})
     one = session(2, result="clean", closed={"input/big": 2.2})
-    both = session(3, result="clean", closed={"input/b": 3.2})
+    both = session(3, result="clean", files=3, closed={"input/b": 3.2})
     assert known(cut).missing == ("input/big", "input/b")
     assert (known(cut, one).held != "", known(cut, one).missing) == (True, ("input/b",))
     assert (known(cut, one, both).held, known(cut, one, both).proof) == ("", Result.CLEAN)
     # One that breaks in another file mends what it has brought whole.
     again = session(3, result="cut", broken={"input/c": 3.4}, closed={"input/b": 3.2})
     assert known(cut, one, again).missing == ("input/c",)
+
+
+def test_a_client_that_sent_only_the_file_that_broke_may_have_had_more_to_send() -> None:
+    cut = session(1, result="cut", broken=BIG)
+    alone = session(2, scope="input", result="clean", files=1, closed={"input/big": 2.2})
+    assert (known(cut, alone).held, known(cut, alone).proof) == ("", Result.UNPROVEN)
+    # A client that goes on where it was cut, and one that begins anew.
+    assert known(cut, alone, session(3, result="clean", files=4)).proof is Result.CLEAN
+    assert known(cut, session(2, result="clean", files=1), oldest=2.0).proof is Result.CLEAN
+    assert known(cut, alone, session(3, result="complete", files=0)).proof is Result.COMPLETE
 
 
 def test_a_file_that_arrived_before_the_cut_does_not_mend_it() -> None:
