@@ -244,6 +244,27 @@ def test_rsync_with_any_other_code_is_a_cut() -> None:
     assert rsync([*lines, full], 11)["galaxies"]["why"] == "rsync code 11, the disk is full"
 
 
+@pytest.mark.parametrize(
+    ("destination", "size", "name", "path"),
+    [
+        ("galaxies/input/", -1, "big", "input/big"),
+        ("galaxies/input", -1, "more/\\#303\\#244", "input/more/ä"),
+        ("galaxies/input/big", 9, "big", "input/big"),
+        ("", -1, "galaxies/input/big", "input/big"),
+        ("galaxies/project", -1, "input/big", "input/big"),
+    ],
+)
+def test_rsync_names_what_arrived_when_it_ended_well(destination: str, size: int, name: str, path: str) -> None:
+    def stat(asked: str) -> os.stat_result | None:
+        return file(size) if size >= 0 and asked == destination else None
+
+    for code in (0, 20):
+        log = RsyncLog(destination)
+        log.take(f"2026/11/23 22:11:12 [18928] >f+++++++++ {name}\n".encode())
+        log.results(End(code, True, stat))
+        assert [*log.whole.get("galaxies", {})] == ([] if code else [path])
+
+
 def test_projects_are_known_from_the_destination_or_from_the_log() -> None:
     assert RsyncLog("galaxies/project/input/").news == [("galaxies", "input")]
     assert RsyncLog("galaxies/code").news == [("galaxies", "code")]
