@@ -153,6 +153,8 @@ def _stat(path: str) -> os.stat_result | None:
 
 
 def _worth_noting(log: Log, home: str, record: Record) -> dict[str, dict[str, float]]:
+    if record.is_alone:
+        return {}  # and no import
     whole = log.whole
     if not any(whole.values()):
         return {}
