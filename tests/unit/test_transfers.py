@@ -334,6 +334,25 @@ def test_a_session_file_is_alive_while_it_is_locked_and_its_last_half_line_is_no
     assert json.dumps(read_sessions(str(tmp_path / "missing"))) == "[]"
 
 
+def test_long_notes_hide_none_that_is_older(tmp_path: Path) -> None:
+    going_on, cut = session(1, alive=True), session(2, result="cut", broken=BIG)
+    names = {f"input/{'night ' * 20}/{number:05}.fits": 3.2 for number in range(1000)}
+    long = [session(number, result="clean", closed=names) for number in range(3, 13)]
+    for report in (going_on, cut, *long):
+        lines = "".join(json.dumps(line) + "\n" for line in report["lines"])
+        (tmp_path / f"{int(report['id']):02}").write_text(lines)
+    with open(tmp_path / "01") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        found = traffic("galaxies", parse(read_sessions(str(tmp_path))), 4.0)
+    assert (found.live, found.held != "") == ("rsync", True)
+
+
+@pytest.mark.parametrize("depth", [9, 500, 970, 980, 985, 990, 100_000])
+def test_a_line_of_lists_in_lists_is_no_line(tmp_path: Path, depth: int) -> None:
+    (tmp_path / "1").write_text('{"began": 1.0}\n{"deep": ' + "[" * depth + "]" * depth + "}\n")
+    assert read_sessions(str(tmp_path)) == [{"id": "1", "alive": False, "lines": [{"began": 1.0}]}]
+
+
 def test_what_a_killed_gateway_never_finished_is_removed_after_an_hour(tmp_path: Path) -> None:
     for name in (".old", ".held", ".new", "1"):
         (tmp_path / name).write_text("{}\n")
