@@ -252,6 +252,8 @@ def test_nothing_starts_while_a_transfer_goes_on_or_was_cut_however_quiet_the_tr
     assert found == Wait(f"upload interrupted, at two; send input/big again to continue, {submit}")
     found = verdict(quiet, replace(held, missing=("input/big", "a", "b")))
     assert found == Wait(f"upload interrupted, at two; send input/big and 2 other files again to continue, {submit}")
+    found = verdict(quiet, replace(held, missing=("a" * 4000 + "/big\n",)))
+    assert isinstance(found, Wait) and "a/big? again" in found.why and len(found.why) < 400
     told = replace(quiet, controls={"SUBMIT": 1})
     assert verdict(told, Traffic(held="upload interrupted")) == Complete(Signal.SUBMIT)
 
