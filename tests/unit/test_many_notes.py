@@ -1,0 +1,32 @@
+"""Notes of transfers that name as many projects as fit: what a look at an inbox takes of the daemon's time."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, cast
+from unittest.mock import MagicMock
+
+from labd.accounts import Account
+from labd.config import Config
+from labd.hands import Hands
+from labd.inbox_account import AccountInbox
+
+
+def test_notes_about_projects_that_are_not_there_are_dealt_with_in_no_time(tmp_path: Path) -> None:
+    sessions, inbox = tmp_path / "sessions", tmp_path / "inbox"
+    sessions.mkdir()
+    inbox.mkdir()
+    for number in range(500):
+        names = (f'{{"project": "p{number * 100 + more}", "scope": ""}}\n' for more in range(100))
+        (sessions / f"{number:05}").write_text('{"kind": "sftp", "began": 1.0}\n' + "".join(names))
+    account: Any = MagicMock(identity=None, sessions=sessions, inbox=inbox)
+    account.name = "ana"
+    hands = Hands()
+    look = AccountInbox(cast(Account, account), Config().inbox, {}, MagicMock(), hands, MagicMock()).look
+    began = time.process_time()
+    _, findings = look(None, ())
+    assert time.process_time() - began < 1.5
+    assert (findings, os.listdir(sessions)) == ([], [])
+    hands.trim(0)
