@@ -44,6 +44,7 @@ class _Project:
         self.resumed: dict[str, float] = {}  # files of which less was written than their size says → when
         self.whole: dict[str, float] = {}  # files that arrived whole, relative to the project → when
         self.places: dict[str, None] = {}
+        self.is_moved = False  # some of it came from another project, and was not sent in this session
 
     def act(self, folder: str) -> None:
         self.closed = ""
@@ -98,7 +99,8 @@ class _Project:
         if end.code or is_broken:
             return result("cut", self.files, "the connection broke", {}, places=places)
         is_whole = self.is_scp and bool(self.made) and self.files > 0
-        name = "clean" if not self.is_half_finished and end.is_orderly else "unproven"
+        is_clean = end.is_orderly and not self.is_half_finished and not self.is_moved
+        name = "clean" if is_clean else "unproven"
         return result(name, self.files, whole=is_whole, places=places)
 
 
@@ -228,6 +230,9 @@ class SftpLog(LineLog):
         if project is None:
             return
         is_whole = locate(old)[1] in project.whole
+        if other and other is not project and not is_whole:
+            # A record of another session may say that it is broken: under the name that it had.
+            other.is_moved = not project.files
         broken = [old] if old in project.faults else []
         if not is_whole and not broken:
             # It may be a folder.

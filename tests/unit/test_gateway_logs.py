@@ -392,3 +392,16 @@ def test_a_folder_that_is_renamed_takes_what_broke_in_it_along() -> None:
     ]
     found = sftp(lines)["galaxies"]
     assert (found["result"], [*found["broken"]]) == ("cut", ["input/big"])
+
+
+def test_a_project_that_only_gets_another_name_is_not_proven() -> None:
+    rename = 'rename old "/home/ana-silva/inbox/upload" new "/home/ana-silva/inbox/galaxies"'
+    assert sftp([rename])["galaxies"]["result"] == "unproven"
+    assert sftp([rename, "sent status Failure"])["galaxies"]["result"] == "clean"
+    sent = [
+        'open "/home/ana-silva/inbox/upload/code/app.py" flags WRITE,CREATE,TRUNCATE mode 0644',
+        'close "/home/ana-silva/inbox/upload/code/app.py" bytes read 0 written 9',
+    ]
+    assert sftp([*sent, rename])["galaxies"]["result"] == "clean"
+    moved = f'rename old "{HOME}/inbox/galaxies/code/a" new "{HOME}/inbox/galaxies/code/b"'
+    assert sftp([moved])["galaxies"]["result"] == "clean"
