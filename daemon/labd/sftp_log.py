@@ -24,7 +24,6 @@ _MOST_BROKEN = 20
 _CUT = 1000
 _SURE = 900  # of a name in a line that may be cut
 _LETTER = 8  # characters that may be left of a letter
-_ENDS = ('" flags ', '" bytes read ', '" size ', '" mode ', '" modtime ', '" owner ', '": ')
 
 
 class _Project:
@@ -150,7 +149,7 @@ class SftpLog(LineLog):
 
     def _opened(self, line: str) -> None:
         path, rest = _name(line)
-        flags = rest.split(" ", 1)[0]
+        flags = rest.removeprefix("flags ").split(" ", 1)[0]
         # Of a name that is cut in the log nobody knows what it was opened for.
         if "WRITE" in flags or "APPEND" in flags or (len(line) > _CUT and " mode " not in rest):
             project = self._act(path, is_folder=False)
@@ -193,8 +192,8 @@ class SftpLog(LineLog):
         project, path = self._known(path)
         if project is None:
             return
-        if '" size ' in line and path in project.writing:
-            project.writing[path] = _number(rest)
+        if rest.startswith("size ") and path in project.writing:
+            project.writing[path] = _number(rest.removeprefix("size "))
         elif path in project.made:
             project.close_folder(path)
 
@@ -232,7 +231,7 @@ class SftpLog(LineLog):
         is_whole = locate(old)[1] in project.whole
         if other and other is not project and not is_whole:
             # A record of another session may say that it is broken: under the name that it had.
-            other.is_moved = not project.files
+            other.is_moved |= not project.files
         broken = [old] if old in project.faults else []
         if not is_whole and not broken:
             # It may be a folder.
@@ -308,13 +307,9 @@ def _fault(project: _Project, path: str, why: str) -> Callable[[bool], None]:
 
 
 def _name(line: str) -> tuple[str, str]:
-    """The name between quotation marks in `line`, which may hold some itself, and what follows it."""
-    quoted = line.partition('"')[2]
-    for end in _ENDS:
-        name, found, rest = quoted.rpartition(end)
-        if found:
-            return decoded(name), rest
-    return decoded(quoted.removesuffix('"')), ""
+    """The name between quotation marks in `line`, which may hold some itself, and what follows it, which has none."""
+    name, mark, rest = line.partition('"')[2].rpartition('"')
+    return decoded(name if mark else rest), rest.lstrip(" ") if mark else ""
 
 
 def _number(text: str) -> int:
