@@ -156,8 +156,9 @@ def _is_left_unproven(transfer: Transfer, over: Sequence[Transfer], project: str
         if later is not transfer and not _is_cut(later, project) and _end(later) >= _end(transfer)
     ]
     if part.result is Result.UNPROVEN:
+        # One that only removes or renames sends nothing, so it does not go on with anything.
         return not any(
-            later.part(project).result is Result.CLEAN
+            (later.part(project).result is Result.CLEAN and later.part(project).files)
             or (later.part(project).result in _PROVEN and _covers(later.part(project).scope, part.scope))
             for later in after
         )
@@ -172,7 +173,7 @@ def _is_mended_alone(cut: Part, after: Sequence[Transfer], project: str) -> bool
     A client that goes on by itself where its connection was lost sends that more.
     """
     sent = sum(later.part(project).files for later in after if later.part(project).result is Result.CLEAN)
-    return bool(cut.broken) and sent <= len(cut.broken or ())
+    return cut.broken is not None and sent <= len(cut.broken)
 
 
 def _missing(held: Sequence[Transfer], arrived: _Arrivals, project: str) -> tuple[str, ...]:

@@ -151,6 +151,8 @@ def test_a_connection_that_broke_between_two_files_is_made_good_by_another_one()
     assert known(between).held != ""
     assert known(between, session(2, result="clean")).held == ""
     assert known(between, session(0, result="clean")).held != ""
+    assert known(between, session(2, result="clean", files=1)).proof is Result.CLEAN
+    assert known(between, session(2, result="clean", files=0)).proof is Result.UNPROVEN
 
 
 def test_half_of_an_scp_whose_file_is_sent_again_is_not_proven() -> None:
@@ -164,7 +166,9 @@ def test_an_end_without_proof_stays_so_until_one_that_says_that_it_is_done() -> 
     torn = session(1, result="unproven")
     assert known(torn).proof is Result.UNPROVEN
     assert known(torn, session(2, result="unproven")).proof is Result.UNPROVEN
-    assert known(torn, session(2, result="clean")).proof is Result.CLEAN
+    assert known(torn, session(2, result="clean", files=1)).proof is Result.CLEAN
+    # It has only removed or renamed something.
+    assert known(torn, session(2, result="clean", files=0)).proof is Result.UNPROVEN
     assert known(torn, session(2, result="complete")).proof is Result.COMPLETE
     assert known(torn, session(2, scope="input", result="complete")).proof is Result.UNPROVEN
     assert known(session(0, result="clean"), torn).proof is Result.UNPROVEN
