@@ -14,6 +14,7 @@ import json
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -39,11 +40,13 @@ def look(sessions: str, **inbox: Any) -> Json:
     """What is in an inbox (see `survey.scan`), and the transfers that the gateway noted in the folder `sessions`.
 
     The transfers come first: what they say was true before the look, so that a look never misses what they brought.
+    The cost is that of both: a folder with very many notes must not be looked at all the time, either.
     """
+    began = time.process_time()
     if inbox["names"] is None:
         remove_abandoned(sessions)
     transfers = read_sessions(sessions)
-    return {"transfers": transfers, **scan(**inbox)}
+    return {"transfers": transfers, **scan(**inbox), "cost": time.process_time() - began}
 
 
 def rsync(arguments: list[str], seconds: float) -> Json:

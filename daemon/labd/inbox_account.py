@@ -7,7 +7,7 @@ when to look, and never makes a job.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from labd.accounts import Account
@@ -99,21 +99,26 @@ class AccountInbox:
         self._remove_notes(superseded(self._transfers))
         self._there = (self._there - expected) | there
         # A transfer's project may have been removed, or never made: then there is nothing to deal with.
-        for project in {name for transfer in self._transfers for name in transfer.projects} - there:
-            if projects is None or project in projects:
-                self.forget(project)
+        self._forget(lambda name: name not in there and (projects is None or name in projects))
         return scan, findings
 
     def forget(self, project: str) -> bool:
         """The transfers about `project` that are over have been dealt with. Whether there are any."""
-        over = [transfer for transfer in self._transfers if not transfer.alive and project in transfer.projects]
-        for transfer in over:
-            self._dealt.setdefault(transfer.id, set()).add(project)
-        spent = [transfer for transfer in over if self._dealt[transfer.id] >= set(transfer.projects)]
+        return self._forget(lambda name: name == project)
+
+    def _forget(self, is_meant: Callable[[str], bool]) -> bool:
+        spent, is_any = [], False
+        for transfer in self._transfers:
+            names = [] if transfer.alive else list(filter(is_meant, transfer.projects))
+            if names:
+                is_any = True
+                dealt = self._dealt.setdefault(transfer.id, set())
+                dealt.update(names)
+                if dealt >= transfer.projects.keys():
+                    spent.append(transfer)
+                    del self._dealt[transfer.id]
         self._remove_notes(spent)
-        for transfer in spent:
-            del self._dealt[transfer.id]
-        return bool(over)
+        return is_any
 
     def root(self, project: str) -> str:
         """Where in its inbox entry `project` was at the last look: "" or "project". Raises HandsError."""

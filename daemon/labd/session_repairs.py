@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Whole = Mapping[str, Mapping[str, float]]  # project → file → when it arrived
 
-_MOST_UNASKED = 1000
+_MOST_UNASKED = 500
 
 
 def worth_noting(home: str, own: str, whole: Whole) -> dict[str, dict[str, float]]:

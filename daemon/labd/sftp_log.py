@@ -25,7 +25,6 @@ _VERSION = 3  # of the protocol, for which all clients ask but lftp, and WinSCP 
 _CUT = 1000
 _SURE = 900  # of a name in a line that may be cut
 _LETTER = 8  # characters that may be left of a letter
-_ENDS = ('" flags ', '" bytes read ', '" size ', '" mode ', '" modtime ', '" owner ', '": ')
 
 
 class _Project:
@@ -45,6 +44,7 @@ class _Project:
         self.resumed: dict[str, float] = {}  # files of which less was written than their size says → when
         self.whole: dict[str, float] = {}  # files that arrived whole, relative to the project → when
         self.places: dict[str, None] = {}
+        self.is_moved = False  # some of it came from another project, and was not sent in this session
 
     def act(self, folder: str) -> None:
         self.closed = ""
@@ -99,7 +99,8 @@ class _Project:
         if end.code or is_broken:
             return result("cut", self.files, "the connection broke", {}, places=places)
         is_whole = self.is_scp and bool(self.made) and self.files > 0
-        name = "clean" if not self.is_half_finished and end.is_orderly else "unproven"
+        is_clean = end.is_orderly and not self.is_half_finished and not self.is_moved
+        name = "clean" if is_clean else "unproven"
         return result(name, self.files, whole=is_whole, places=places)
 
 
@@ -152,7 +153,7 @@ class SftpLog(LineLog):
 
     def _opened(self, line: str) -> None:
         path, rest = _name(line)
-        flags = rest.split(" ", 1)[0]
+        flags = rest.removeprefix("flags ").split(" ", 1)[0]
         # Of a name that is cut in the log nobody knows what it was opened for.
         if "WRITE" in flags or "APPEND" in flags or (len(line) > _CUT and " mode " not in rest):
             project = self._act(path, is_folder=False)
@@ -195,8 +196,8 @@ class SftpLog(LineLog):
         project, path = self._known(path)
         if project is None:
             return
-        if '" size ' in line and path in project.writing:
-            project.writing[path] = _number(rest)
+        if rest.startswith("size ") and path in project.writing:
+            project.writing[path] = _number(rest.removeprefix("size "))
         elif path in project.made:
             project.close_folder(path)
 
@@ -232,6 +233,9 @@ class SftpLog(LineLog):
         if project is None:
             return
         is_whole = locate(old)[1] in project.whole
+        if other and other is not project and not is_whole:
+            # A record of another session may say that it is broken: under the name that it had.
+            other.is_moved |= not project.files
         broken = [old] if old in project.faults else []
         if not is_whole and not broken:
             # It may be a folder.
@@ -307,13 +311,9 @@ def _fault(project: _Project, path: str, why: str) -> Callable[[bool], None]:
 
 
 def _name(line: str) -> tuple[str, str]:
-    """The name between quotation marks in `line`, which may hold some itself, and what follows it."""
-    quoted = line.partition('"')[2]
-    for end in _ENDS:
-        name, found, rest = quoted.rpartition(end)
-        if found:
-            return decoded(name), rest
-    return decoded(quoted.removesuffix('"')), ""
+    """The name between quotation marks in `line`, which may hold some itself, and what follows it, which has none."""
+    name, mark, rest = line.partition('"')[2].rpartition('"')
+    return decoded(name if mark else rest), rest.lstrip(" ") if mark else ""
 
 
 def _number(text: str) -> int:

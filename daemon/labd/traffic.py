@@ -159,8 +159,9 @@ def _is_left_unproven(transfer: Transfer, over: Sequence[Transfer], project: str
         if later is not transfer and not _is_cut(later, project) and _end(later) >= _end(transfer)
     ]
     if part.result is Result.UNPROVEN:
+        # One that only removes or renames sends nothing, so it does not go on with anything.
         return not any(
-            later.part(project).result is Result.CLEAN
+            (later.part(project).result is Result.CLEAN and later.part(project).files)
             or (later.part(project).result in _PROVEN and _covers(later.part(project).scope, part.scope))
             for later in after
         )

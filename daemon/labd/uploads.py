@@ -21,6 +21,7 @@ from labd.transfers import CLOCKS, Result
 from labd.units import clock, count, human_size, human_time, printable
 
 _SCP = 2.0  # seconds after the end of an scp that was complete by its own signature
+_LONGEST = 200  # characters of a path that is named
 _NO_TRAFFIC = Traffic()
 
 
@@ -147,9 +148,12 @@ def _under_way(look: Look, traffic: Traffic) -> Wait | None:
         return Wait(f"receiving: {_so_far(look)}")
     if not traffic.held:
         return None
-    again = "it" if len(traffic.missing) != 1 else printable(traffic.missing[0])
-    if len(traffic.missing) > 1:
-        again = f"{printable(traffic.missing[0])} and {count(len(traffic.missing) - 1, 'other file')}"
+    again, others = "it", len(traffic.missing) - 1
+    if traffic.missing:
+        first = traffic.missing[0]
+        again = printable(first if len(first) <= _LONGEST else f"…{first[-_LONGEST:]}")
+    if others > 0:
+        again += f" and {count(others, 'other file')}"
     return Wait(f"{traffic.held}; send {again} again to continue, or start it as it is: {_submit(look)}")
 
 

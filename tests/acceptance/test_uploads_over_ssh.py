@@ -132,7 +132,7 @@ NOTHING: dict[str, tuple[str, str | None]] = {
     "rsync-killed-between-files": ("small_files 10000 300; ! cut client kill $slow_rsync", _BY_RSYNC),
     "rsync-of-a-file-that-cannot-be-read": (
         "chmod 000 $x/input/big; ! rsync -a $x/ lab:inbox/$x/",
-        "upload interrupted (rsync code 23) after 6 files; send it again to continue",
+        "upload interrupted (rsync code 23) after 6 files, ",
     ),
     "rsync-of-a-part-after-it-was-killed": (
         "! cut client kill $slow_rsync; rsync -a $x/code/ lab:inbox/$x/code/;"
@@ -250,7 +250,7 @@ def test_what_is_not_complete_starts_nothing_and_status_says_why(case_of: Callab
     else:
         assert words in case.status
     if words and words.startswith("upload interrupted"):
-        assert "; send it again to continue\n" in case.status
+        assert " again to continue, or start it as it is: `ssh lab submit " in case.status
 
 
 COUNT = """import hashlib, os
@@ -350,7 +350,7 @@ def test_a_gateway_that_is_killed_starts_nothing_and_its_transfer_ends(installed
         installed.server.run(f"kill -9 {gateway}")
         assert transfer.wait() != 0
     for client in CLIENTS:
-        ana.wait_text(f"killed-{client}", "upload interrupted; send it again to continue")
+        ana.wait_text(f"killed-{client}", "; send it again to continue, or start it as it is: ")
     jobs = quiet(ana)
     assert not [job for job in jobs if job["project"].startswith("killed-")]
     for client in CLIENTS:

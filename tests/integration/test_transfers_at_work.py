@@ -62,7 +62,9 @@ def test_a_cut_is_made_good_by_a_session_for_its_broken_file_alone(patient: Lab)
     patient.ana.write(patient.ana.inbox("galaxies") / "input" / "big", "12345678")
     note(patient, 2, "clean", began, files=2, closed={"input/big": time.time()})
     status = patient.wait_complete("galaxies")
-    assert (status["state"], status["trigger"], status["notes"]) == ("succeeded", "inferred", [])
+    # What was to follow that file may never have been sent.
+    assert (status["state"], status["trigger"]) == ("succeeded", "unproven")
+    assert [said for said in status["notes"] if "was not proven" in said]
     wait_for("the notes are removed", lambda: not list((patient.ana.home / ".labd" / "sessions").iterdir()))
 
 

@@ -392,3 +392,33 @@ def test_a_folder_that_is_renamed_takes_what_broke_in_it_along() -> None:
     ]
     found = sftp(lines)["galaxies"]
     assert (found["result"], [*found["broken"]]) == ("cut", ["input/big"])
+
+
+def test_a_project_that_only_gets_another_name_is_not_proven() -> None:
+    rename = 'rename old "/home/ana-silva/inbox/upload" new "/home/ana-silva/inbox/galaxies"'
+    assert sftp([rename])["galaxies"]["result"] == "unproven"
+    assert sftp([rename, "sent status Failure"])["galaxies"]["result"] == "clean"
+    sent = [
+        'open "/home/ana-silva/inbox/upload/code/app.py" flags WRITE,CREATE,TRUNCATE mode 0644',
+        'close "/home/ana-silva/inbox/upload/code/app.py" bytes read 0 written 9',
+    ]
+    assert sftp([*sent, rename])["galaxies"]["result"] == "clean"
+    moved = f'rename old "{HOME}/inbox/galaxies/code/a" new "{HOME}/inbox/galaxies/code/b"'
+    assert sftp([moved])["galaxies"]["result"] == "clean"
+
+
+@pytest.mark.parametrize(
+    "name", ['x" flags READ', 'x" bytes read 0', 'x" size 5', 'x" mode 0644', 'x": y', '"', 'x" new "y']
+)
+def test_a_name_that_looks_like_more_of_the_line_is_a_name(name: str) -> None:
+    path = f"{HOME}/inbox/galaxies/input/{name}"
+    lines = [
+        f'open "{path}" flags WRITE,CREATE mode 0644',
+        f'set "{path}" size 9',
+        f'close "{path}" bytes read 0 written 9',
+    ]
+    log = read(SftpLog([HOME]), lines)
+    assert [*log.whole["galaxies"]] == [f"input/{name}"]
+    assert log.results(ended())["galaxies"]["result"] == "clean"
+    found = sftp([*lines[:2], f'forced close "{path}" bytes read 0 written 3'])["galaxies"]
+    assert [*found["broken"]] == [f"input/{name}"]

@@ -160,6 +160,8 @@ def test_a_connection_that_broke_between_two_files_is_made_good_by_another_one()
     assert known(between).held != ""
     assert known(between, session(2, result="clean")).held == ""
     assert known(between, session(0, result="clean")).held != ""
+    assert known(between, session(2, result="clean", files=1)).proof is Result.CLEAN
+    assert known(between, session(2, result="clean", files=0)).proof is Result.UNPROVEN
 
 
 def test_half_of_an_scp_whose_file_is_sent_again_is_not_proven() -> None:
@@ -173,7 +175,9 @@ def test_an_end_without_proof_stays_so_until_one_that_says_that_it_is_done() -> 
     torn = session(1, result="unproven")
     assert known(torn).proof is Result.UNPROVEN
     assert known(torn, session(2, result="unproven")).proof is Result.UNPROVEN
-    assert known(torn, session(2, result="clean")).proof is Result.CLEAN
+    assert known(torn, session(2, result="clean", files=1)).proof is Result.CLEAN
+    # It has only removed or renamed something.
+    assert known(torn, session(2, result="clean", files=0)).proof is Result.UNPROVEN
     assert known(torn, session(2, result="complete")).proof is Result.COMPLETE
     assert known(torn, session(2, scope="input", result="complete")).proof is Result.UNPROVEN
     assert known(session(0, result="clean"), torn).proof is Result.UNPROVEN
@@ -261,6 +265,8 @@ def test_nothing_starts_while_a_transfer_goes_on_or_was_cut_however_quiet_the_tr
     assert found == Wait(f"upload interrupted, at two; send input/big again to continue, {submit}")
     found = verdict(quiet, replace(held, missing=("input/big", "a", "b")))
     assert found == Wait(f"upload interrupted, at two; send input/big and 2 other files again to continue, {submit}")
+    found = verdict(quiet, replace(held, missing=("a" * 4000 + "/big\n",)))
+    assert isinstance(found, Wait) and "a/big? again" in found.why and len(found.why) < 400
     told = replace(quiet, controls={"SUBMIT": 1})
     assert verdict(told, Traffic(held="upload interrupted")) == Complete(Signal.SUBMIT)
 
@@ -341,6 +347,25 @@ def test_a_session_file_is_alive_while_it_is_locked_and_its_last_half_line_is_no
         fcntl.flock(held, fcntl.LOCK_EX)
         assert read_sessions(str(tmp_path)) == [{**expected, "alive": True}]
     assert json.dumps(read_sessions(str(tmp_path / "missing"))) == "[]"
+
+
+def test_long_notes_hide_none_that_is_older(tmp_path: Path) -> None:
+    going_on, cut = session(1, alive=True), session(2, result="cut", broken=BIG)
+    names = {f"input/{'night ' * 20}/{number:05}.fits": 3.2 for number in range(1000)}
+    long = [session(number, result="clean", closed=names) for number in range(3, 13)]
+    for report in (going_on, cut, *long):
+        lines = "".join(json.dumps(line) + "\n" for line in report["lines"])
+        (tmp_path / f"{int(report['id']):02}").write_text(lines)
+    with open(tmp_path / "01") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        found = traffic("galaxies", parse(read_sessions(str(tmp_path))), 4.0)
+    assert (found.live, found.held != "") == ("rsync", True)
+
+
+@pytest.mark.parametrize("depth", [9, 500, 970, 980, 985, 990, 100_000])
+def test_a_line_of_lists_in_lists_is_no_line(tmp_path: Path, depth: int) -> None:
+    (tmp_path / "1").write_text('{"began": 1.0}\n{"deep": ' + "[" * depth + "]" * depth + "}\n")
+    assert read_sessions(str(tmp_path)) == [{"id": "1", "alive": False, "lines": [{"began": 1.0}]}]
 
 
 def test_what_a_killed_gateway_never_finished_is_removed_after_an_hour(tmp_path: Path) -> None:
