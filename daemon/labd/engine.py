@@ -70,6 +70,7 @@ class Condition:
     ended: float | None = None
     exit_code: int | None = None
     interrupted: bool = False  # the machine or the engine stopped under it
+    lost_output: bool = False  # it ended, and the engine may not have kept all that it printed
 
 
 @dataclass(frozen=True)
