@@ -28,7 +28,7 @@ _NO_RECORDS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES)
 
 
 def read_sessions(folder: str) -> list[dict[str, Any]]:
-    """The sessions in `folder`, oldest first: name of the file, whether it is alive, its whole lines.
+    """The sessions in `folder`, oldest first: name of the file, whether it is alive, its whole lines, its time.
 
     The latest 500, and 1 MiB of them, at most. What is no such file is left out. Raises OSError when the disk fails.
     """
@@ -77,13 +77,14 @@ def _names(folder: str) -> list[str]:
 def _read(path: str) -> tuple[dict[str, Any], int]:
     """The session in the file `path`, and how many bytes were read."""
     with open(os.open(path, _OPEN), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError
         # The lock first: what is read after it was free is all there will ever be.
         alive = _is_locked(file.fileno())
         content = file.read(_LARGEST)
     lines = [line for line in map(_decoded, content.split(b"\n")[:-1]) if line]
-    return {"alive": alive, "lines": lines}, len(content)
+    return {"alive": alive, "lines": lines, "changed": status.st_mtime}, len(content)
 
 
 def _is_locked(descriptor: int) -> bool:
