@@ -136,9 +136,9 @@ class DockerEngine:
             numbers = ((entry.get("Labels") or {}).get("labd.job", "") for entry in listed)
             return {int(number) for number in numbers if number.isdecimal()}
 
-    def rest(self) -> None:
+    def rest(self, keep: int = 0) -> None:
         with translated("remove idle holders"):
-            self._holders.rest()
+            self._holders.rest(keep)
 
     # Containers
 

@@ -113,5 +113,5 @@ class Engine(Protocol):
     def jobs(self) -> set[int]:
         """The jobs of which something is left in the engine. Raises EngineError."""
 
-    def rest(self) -> None:
-        """Give back what is held only to start the next program faster."""
+    def rest(self, keep: int = 0) -> None:
+        """Give back what is held only to start the next programs faster, but for what `keep` of them need."""
