@@ -180,6 +180,7 @@ LAYERS = [
     ["daemon"],
     [
         "check",
+        "config_check",
         "template_check",
         "temporary_lab",
         "doctor_accounts",

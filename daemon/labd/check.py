@@ -7,28 +7,27 @@ cannot differ. It needs no daemon and no Docker, and changes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from labd import accounts, choosing, imports, job_file, project_files, reading, snapshot
+from labd import choosing, imports, job_file, project_files, reading, snapshot
 from labd.choosing import open_languages
 from labd.commands import run
 from labd.config import Config
-from labd.errors import ConfigError, NotFoundError, ProjectError
+from labd.errors import NotFoundError, ProjectError
 from labd.granting import grant
 from labd.jobs import Grant, Options
 from labd.languages import Language
 from labd.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.machine import capacity
-from labd.rendering import granted, one_line
+from labd.rendering import few, granted, one_line
 from labd.survey import scan
 from labd.units import count, human_size
 from labd.uploads import Look, Refuse, judge
 from labd.wishes import Wishes
 
-_SHOWN = 8
 _PATIENCE = 600.0
 
 
@@ -61,28 +60,6 @@ def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
     yield from _warnings(root, look)
 
 
-def check_config(config: Config, name: str) -> Iterator[str]:
-    """Lines about `config`, read from the file `name`. Raises ConfigError for what the daemon would stumble over."""
-    config, offered = open_languages(config)
-    for language in config.languages:
-        if language not in offered:
-            raise ConfigError(
-                f"{name}: languages: there is no template for {language} in {config.paths.templates}.",
-                f"There are templates for {', '.join(offered)}.",
-            )
-    for entry in config.accounts:
-        accounts.resolve(entry)
-    known = accounts.configured(config)
-    room = capacity(config.machine)
-    yield f"{name} is right."
-    yield f"Accounts: {_few(list(known)) if known else 'none yet'}"
-    for language, versions in config.languages.items():
-        default = f" (default {versions.default})" if len(versions.versions) > 1 else ""
-        yield f"{offered[language].template.title}: {', '.join(versions.versions)}{default}"
-    gpus = f", {count(len(room.gpus), 'GPU')}" if room.gpus else ""
-    yield f"For all jobs together: {room.cpus:g} CPUs, {human_size(room.memory)} of memory{gpus}"
-
-
 def _look(folder: Path, config: Config, offered: Mapping[str, Language]) -> Look:
     limits, programs = config.inbox, [language.template.program for language in offered.values()]
     for entry in scan(str(folder.parent), [folder.name], programs, limits.max_files, limits.max_depth)["entries"]:
@@ -113,9 +90,9 @@ def _summary(look: Look, language: Language, given: Grant, is_part: bool) -> Ite
 
 def _libraries(code: Path, language: Language, asked: Wishes) -> Iterator[str]:
     if asked.source:
-        yield f"Libraries: {_few(asked.libraries) if asked.libraries else f'none (code/{asked.source} names none)'}"
+        yield f"Libraries: {few(asked.libraries) if asked.libraries else f'none (code/{asked.source} names none)'}"
     if listed := asked.files.get("apt.txt"):
-        yield f"System libraries: {_few(listed.decode().split())}"
+        yield f"System libraries: {few(listed.decode().split())}"
     yield from (f"Note: {note}" for note in (*asked.notes, *asked.log))
     if language.template.reader == "python":
         found = reading.imported(code, language.template.program, None)
@@ -135,7 +112,7 @@ def _left_out(root: Path, config: Config) -> Iterator[str]:
     beside = sorted(name for name in os.listdir(root) if name not in (*PARTS, *CONTROLS) and not is_junk(name))
     if beside:
         shown = [f"{name}/" if (root / name).is_dir() else name for name in beside]
-        yield f"Not part of the job: {_few(shown)} (labd reads {', '.join(PARTS)})"
+        yield f"Not part of the job: {few(shown)} (labd reads {', '.join(PARTS)})"
     with TemporaryDirectory() as empty:
         # rsync itself, as it will be asked for the snapshot, without doing anything.
         lines: list[str] = []
@@ -153,8 +130,3 @@ def _warnings(root: Path, look: Look) -> Iterator[str]:
     for name in look.unfinished[:1]:
         what = f"{one_line(name)} has no date, like a file cut off in a transfer, and may not be the only one"
         yield f"Note: {what}; labd would wait, or for SUBMIT."
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(one_line(name) for name in names[:_SHOWN]) + more

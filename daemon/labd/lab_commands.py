@@ -72,12 +72,12 @@ def check(options: Options) -> int:
 
 def check_config(options: Options) -> int:
     """Say whether a config file is right."""
-    from labd import check
+    from labd import config_check
     from labd.config import SYSTEM_FILE
 
     if options.file is None and not _is_machine_configured():
         raise NotFoundError(f"There is no {SYSTEM_FILE}.", "Name a file: labd check-config FILE")
-    for line in check.check_config(config_of(options.file), options.file or str(SYSTEM_FILE)):
+    for line in config_check.check_config(config_of(options.file), options.file or str(SYSTEM_FILE)):
         print(line)
     return Exit.OK
 

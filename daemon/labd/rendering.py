@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Row = Sequence[object]
 
 _UNPROVEN = ("unproven", "settled")  # triggers of jobs whose upload may not have been whole (`jobs.Signal`)
+_FEW = 8  # names in a line
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 # Colours are harmless (ESC [ … m); all else that begins with ESC, and all other control characters, can do more than
 # show text. A sequence that is cut off at the end of a piece loses its ESC and stays as text.
@@ -203,3 +204,8 @@ def in_a_line(job: Mapping[str, Any]) -> str:
     """What `job`, as `status.told` has it, is doing, why, and what is uncertain about it."""
     text = f"{job['sentence']}: {job['cause']}" if job["cause"] else str(job["sentence"])
     return f"{text} (the end of its upload was not proven)" if job.get("trigger") in _UNPROVEN else text
+
+
+def few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return ", ".join(one_line(name) for name in names[:_FEW]) + more

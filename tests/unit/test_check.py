@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from labd.check import check, check_config
+from labd.check import check
 from labd.config import AccountEntry, Config, Versions
+from labd.config_check import check_config
 from labd.errors import ConfigError, NotFoundError, ProjectError
 
 Make = Callable[..., Path]
