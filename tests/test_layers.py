@@ -127,6 +127,7 @@ LAYERS = [
         "copies",
         "docker_client",
         "kernel_log",
+        "log_losses",
         "image_builder",
         "systemd",
         "setup_files",

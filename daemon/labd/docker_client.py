@@ -15,7 +15,7 @@ from labd.engine import EngineError
 
 CONFLICT = 409
 _TIMEOUT = 90.0  # seconds; Docker needs many on a busy disk
-_CONNECTIONS = 64  # kept open; a job that runs needs two
+_CONNECTIONS = 8  # kept open when they are idle; there are as many as are needed, and a new one takes no time
 
 
 class DockerClient:
@@ -61,6 +61,7 @@ class DockerClient:
 
         try:
             client = docker.APIClient(self._address, timeout=self._timeout, max_pool_size=_CONNECTIONS)
+            share_connections(client)
         except docker.errors.DockerException as error:
             raise EngineError("Docker does not answer.", _remedy(error)) from error
         # A Unix socket needs none of the proxies and passwords that requests would look for each time.
@@ -80,6 +81,19 @@ class DockerClient:
         from docker.errors import APIError
 
         return APIError  # type: ignore[no-any-return]
+
+
+def share_connections(client: Any) -> None:
+    """Have a client of the SDK use the same connections for all that it asks.
+
+    By itself it has a pool of them for each URL, keeps those of the last 25, and closes others while they are in use.
+    """
+    from docker.transport import UnixHTTPAdapter
+
+    for adapter in client.adapters.values():
+        if isinstance(adapter, UnixHTTPAdapter):
+            pool = adapter.get_connection(client.base_url)
+            adapter.get_connection = lambda url, proxies=None, pool=pool: pool
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from labd.engine import Condition, Phase, Run, StartError, Usage
 from labd.holders import Holders
 from labd.kernel_log import saw_oom_kill
 from labd.log import get
+from labd.log_losses import LogLosses
 from labd.pidfd import Process
 from labd.start_errors import is_about_views, start_error
 from labd.state_folder import view_support
@@ -43,6 +44,7 @@ class DockerEngine:
         self._instance = instance
         self._docker = docker or DockerClient()
         self._holders = Holders(instance, self._docker)
+        self._losses = LogLosses()
         self._lock = threading.Lock()  # of the three below
         self._cgroups: dict[int, Cgroup] = {}
         self._usage: dict[int, Usage] = {}
@@ -79,6 +81,7 @@ class DockerEngine:
                 return Condition(Phase.ABSENT)
             found = condition(described)
             if found.phase is Phase.RUNNING and held is None:
+                self._losses.watch(job, self._docker.facts().root, from_its_start=False)
                 self._watch(job)
             if found.phase is not Phase.ENDED:
                 return found
@@ -87,7 +90,8 @@ class DockerEngine:
                 self._note_oom_kill(job, described["HostConfig"]["Memory"])
             network = described["HostConfig"]["NetworkMode"]
             stopped = found.interrupted or self._holders.stopped_with(job, network, ended, code)
-            return replace(found, interrupted=stopped)
+            lost = self._losses.are_possible(job, described["Id"], found.started or 0.0)
+            return replace(found, interrupted=stopped, lost_output=lost)
 
     def wait(self, job: int, timeout: float) -> bool:
         held = self._processes.get(job)
@@ -132,9 +136,9 @@ class DockerEngine:
             numbers = ((entry.get("Labels") or {}).get("labd.job", "") for entry in listed)
             return {int(number) for number in numbers if number.isdecimal()}
 
-    def rest(self) -> None:
+    def rest(self, keep: int = 0) -> None:
         with translated("remove idle holders"):
-            self._holders.rest()
+            self._holders.rest(keep)
 
     # Containers
 
@@ -150,6 +154,7 @@ class DockerEngine:
 
     def _create_and_start(self, run: Run, copied: bool) -> None:
         """Both, unless they were done before. Raises Docker's error, StartError."""
+        self._losses.watch(run.job, self._docker.facts().root, from_its_start=True)
         try:
             self._create(run, copied)
         except self._docker.refusal as error:
@@ -157,6 +162,7 @@ class DockerEngine:
                 raise
             described = self._docker.inspect(self._name(run.job))
             if described and condition(described).phase is not Phase.ABSENT:
+                self._losses.doubt(run.job)
                 return
         self._docker.api.start(self._name(run.job))
 
@@ -246,6 +252,7 @@ class DockerEngine:
         with self._lock:
             for kept in (self._processes, self._cgroups, self._usage):
                 kept.pop(job, None)
+        self._losses.forget(job)
         self._holders.leave(job)
 
     def _name(self, job: int) -> str:

@@ -70,6 +70,7 @@ class Condition:
     ended: float | None = None
     exit_code: int | None = None
     interrupted: bool = False  # the machine or the engine stopped under it
+    lost_output: bool = False  # it ended, and the engine may not have kept all that it printed
 
 
 @dataclass(frozen=True)
@@ -112,5 +113,5 @@ class Engine(Protocol):
     def jobs(self) -> set[int]:
         """The jobs of which something is left in the engine. Raises EngineError."""
 
-    def rest(self) -> None:
-        """Give back what is held only to start the next program faster."""
+    def rest(self, keep: int = 0) -> None:
+        """Give back what is held only to start the next programs faster, but for what `keep` of them need."""

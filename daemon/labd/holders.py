@@ -75,17 +75,20 @@ class Holders:
         with self._lock:
             self._processes.clear()
 
-    def rest(self) -> None:
-        """Remove the holders that no job has joined."""
+    def rest(self, keep: int = 0) -> None:
+        """Remove the holders that no job has joined, but for `keep` of them: those that are joined first."""
         with self._lock:
-            joined = self._known()
+            taken = set(self._known().values())
             label = f"labd.holder={self._instance}"
-            for entry in self._docker.api.containers(all=True, filters={"label": [label]}):
-                name = (entry.get("Names") or [""])[0].lstrip("/")
-                if name not in joined.values():
-                    with contextlib.suppress(self._docker.refusal):
-                        self._docker.api.remove_container(entry["Id"], v=True, force=True)
-                    self._processes.pop(name, None)
+            idle = {
+                name: entry["Id"]
+                for entry in self._docker.api.containers(all=True, filters={"label": [label]})
+                if (name := (entry.get("Names") or [""])[0].lstrip("/")) not in taken
+            }
+            for name in sorted(idle, key=_turn)[keep:]:
+                with contextlib.suppress(self._docker.refusal):
+                    self._docker.api.remove_container(idle[name], v=True, force=True)
+                self._processes.pop(name, None)
 
     def stopped_with(self, job: int, network: str, ended: float, code: int) -> bool:
         """Whether `job`, which ended at `ended` with exit `code`, ended because Docker or the machine stopped.
@@ -153,3 +156,9 @@ class Holders:
             host_config=settings,
         )
         self._docker.api.start(name)
+
+
+def _turn(name: str) -> tuple[bool, int]:
+    """When a holder is joined, as against others: most programs have no network, and take the first that is free."""
+    kind, _, number = name.rpartition("-")
+    return not kind.endswith("-none"), int(number) if number.isdecimal() else _MOST

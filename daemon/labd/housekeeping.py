@@ -23,6 +23,8 @@ from labd.lab import Lab
 from labd.retry import Retry, tell_failure
 
 _PERIOD = 600.0  # seconds
+_IDLE = 30.0  # seconds in which no job may come, twice, until the networks of many programs are given back
+_SPARE = 1  # of them is kept, so that the next program starts as fast
 _SOON = 60.0  # seconds after which accounts that are left out are looked up again
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 6 * 3600.0  # seconds after which a chore that failed is done again
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
@@ -65,6 +67,7 @@ class Housekeeping:
         self._chores = [
             _Chore("accounts", _accounts, _accounts_pause),
             _Chore("containers", _containers, _usual_pause),
+            _Chore("networks", _Networks(), lambda lab: _IDLE),
             _Chore("folders", _folders, _usual_pause),
             _Chore("images", _images, _usual_pause),
             _Chore("helpers", _helpers, _usual_pause),
@@ -127,6 +130,21 @@ def _containers(lab: Lab) -> None:
     each.tell()
     if not lab.store.active():
         lab.engine.rest()
+
+
+class _Networks:
+    """Gives back what was made to start many programs at a time, soon after a lab has nothing to do."""
+
+    def __init__(self) -> None:
+        self._latest, self._is_done = -1, False
+
+    def __call__(self, lab: Lab) -> None:
+        latest = lab.store.last_number()
+        if latest != self._latest or lab.store.active():
+            self._latest, self._is_done = latest, False
+        elif not self._is_done:
+            lab.engine.rest(keep=_SPARE)
+            self._is_done = True
 
 
 def _folders(lab: Lab) -> None:

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from labd.docker_client import share_connections
 from labd.errors import UnavailableError
 from labd.image_builder import DockerAwayError
 
 QUICK, PATIENT = 15, 120  # seconds in which Docker must answer a question, or do something
+_CONNECTIONS = 2  # of each client that are kept open when they are idle
 
 
 class ImageClient:
@@ -55,7 +57,8 @@ class ImageClient:
             import docker  # here: 13 MB that an idle daemon does without
 
             # Not under the lock: making one asks Docker, which may hang.
-            made = docker.APIClient(timeout=timeout, **docker.utils.kwargs_from_env())
+            made = docker.APIClient(timeout=timeout, max_pool_size=_CONNECTIONS, **docker.utils.kwargs_from_env())
+            share_connections(made)
             with self._lock:
                 known = self._clients.setdefault(timeout, made)
             if known is not made:

@@ -183,6 +183,7 @@ def run_program(lab: Lab, job: Job) -> Job:
     if outcome is State.FAILED:
         job = tell_forgotten(lab, job)
     facts: dict[str, Any] = {"exit_code": condition.exit_code, "ended": condition.ended or time.time()}
+    facts["notes"] = (*job.notes, *supervision.lacks)
     if condition.started:
         facts["started"] = condition.started
     if usage:

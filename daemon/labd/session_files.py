@@ -30,7 +30,7 @@ _NO_RECORDS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES)
 
 
 def read_sessions(folder: str) -> list[dict[str, Any]]:
-    """The sessions in `folder`, oldest first: name of the file, whether it is alive, its whole lines.
+    """The sessions in `folder`, oldest first: name of the file, whether it is alive, its whole lines, its time.
 
     The latest 500 at most. When 1 MiB of them has been read, 4 KiB of each other one: of a longer one the end is not
     seen then. What is no such file is left out. Raises OSError when the disk fails.
@@ -79,13 +79,14 @@ def _names(folder: str) -> list[str]:
 def _read(path: str, most: int) -> tuple[dict[str, Any], int]:
     """The session in the file `path`, from its first bytes, `most` at the most, and how many were read."""
     with open(os.open(path, _OPEN), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError
         # The lock first: what is read after it was free is all there will ever be.
         alive = _is_locked(file.fileno())
         content = file.read(most)
     lines = [line for line in map(_decoded, content.split(b"\n")[:-1]) if line]
-    return {"alive": alive, "lines": lines}, len(content)
+    return {"alive": alive, "lines": lines, "changed": status.st_mtime}, len(content)
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -1,12 +1,14 @@
 """The gateway's record of a transfer that receives: a file of JSON lines in ~/.labd/sessions.
 
 This room owns the writing of that file. It is locked (flock(2)) before it has its name, and the transfer's program
-inherits the lock, so that whoever finds it unlocked and without an end knows that the gateway was killed. A record that
-cannot be written is left out: recording never changes a transfer.
+inherits the lock, so that whoever finds it unlocked and without an end knows that the gateway was killed. A disk that
+is full takes no line, but a name: then that says what the transfer is about. A record that cannot be made is left out:
+recording never changes a transfer.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     Closed = Mapping[str, Mapping[str, float]]  # project → file → when
 
 FOLDER = ".labd/sessions"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LARGEST = 1 << 20  # bytes that the daemon reads of a record (`session_files`)
 _LONGEST_WHY = 200
 _LONGER = ("broken", "half", "whole", "places", "closed")
@@ -34,6 +37,7 @@ class Record:
         self._path = f"{home}/{FOLDER}"
         self.name = f"{time.time_ns()}-{os.getpid()}"
         self._shown = False
+        self._is_empty = True
         self._unwritten = bytearray()
         self._noted: set[str] = set()
         self._free = _LARGEST - 4096
@@ -47,8 +51,12 @@ class Record:
         self._folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         self._file = os.open(self._hidden, flags, 0o600, dir_fd=self._folder)
-        if os.write(self._file, first) < len(first):
-            raise OSError
+        self._unwritten += first
+        try:
+            self._write_rest()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
 
     @property
     def _hidden(self) -> str:
@@ -95,6 +103,8 @@ class Record:
             self._free -= needed
             self._noted.add(project)
             self._write({"project": project, "scope": scope})
+            if self._is_empty and self._shown and len(self._noted) == 1:
+                self._name_after(project, scope)
 
     def end(self, code: int, files: int, projects: Results | None, closed: Closed) -> None:
         """Note how the transfer ended, for each of its `projects` (None: nobody knows), and give the lock back.
@@ -117,6 +127,8 @@ class Record:
         is_whole = projects is not None and not self._unwritten
         if not self._shown or (is_good and not is_whole):
             self._forget()
+        elif self._is_empty:
+            self._note_time()
         self._close()
 
     def _as_fits(self, end: Mapping[str, object]) -> dict[str, object]:
@@ -131,6 +143,13 @@ class Record:
                     self._free -= needed
                     told[key] = end[key]
         return told
+
+    def _note_time(self) -> None:
+        """Say by the file's time when the transfer ended."""
+        import contextlib
+
+        with contextlib.suppress(OSError):
+            os.utime(self._file)
 
     def _forget(self) -> None:
         """Remove the record, under the name that it has."""
@@ -156,10 +175,25 @@ class Record:
             return
         self._unwritten += json.dumps(line).encode() + b"\n"
         try:
-            while self._unwritten:
-                del self._unwritten[: os.write(self._file, self._unwritten)]
+            self._write_rest()
         except OSError:
             return
+
+    def _write_rest(self) -> None:
+        while self._unwritten:
+            del self._unwritten[: os.write(self._file, self._unwritten)]
+            self._is_empty = False
+
+    def _name_after(self, project: str, scope: str) -> None:
+        """Say by the file's name what the transfer is about: a disk that is full takes that."""
+        from urllib.parse import quote
+
+        name = ",".join((self.name, *(quote(os.fsencode(text), safe="") for text in (project, scope))))
+        try:
+            os.rename(self.name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except OSError:
+            return
+        self.name = name
 
 
 def _plain(address: str) -> str:

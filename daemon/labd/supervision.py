@@ -34,6 +34,10 @@ _ENGINE_RETRY = 2.0
 _HASH_SHARE = 10
 _FIRST_TICK = 0.5
 _OPENING = 3600.0
+_LOST = (
+    "The server's disk was full while your program ran: lines may be missing in run.log, or be broken. Run it again to "
+    "have all of them."
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Supervision:
         self._has_ended = self._is_over = False
         self._lock = threading.Lock()
         self._end = Delivered()
+        self.lacks: tuple[str, ...] = ()
+        """What there is to say of lines that run.log may not have, once the program has ended."""
         self._hash_due = 0.0
         self._troubled = False
         self._stopping = Retry()
@@ -141,8 +147,8 @@ class Supervision:
                 return None
             if self._looking is not None:
                 self._looking.join()
-            if reason := self._log.finish():
-                self._note(f"run.log is not whole ({reason}).")
+            reason = self._log.finish()
+            self.lacks = (f"run.log is not whole ({reason}).",) if reason else (_LOST,) * condition.lost_output
             return condition
         except EngineError as error:
             get().warning("waiting for Docker", job=self.job.id, reason=error.message)
@@ -221,10 +227,6 @@ class Supervision:
         except LabdError as error:
             get().warning("output cannot be read", job=self.job.id, reason=error.message)
             return None
-
-    def _note(self, note: str) -> None:
-        with self._lock:
-            self._end = replace(self._end, notes=(*self._end.notes, note))
 
     def _open_log(self) -> RunLog:
         identity = self.account.identity

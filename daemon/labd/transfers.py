@@ -6,10 +6,12 @@ pure; what they prove together is for `traffic`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 
 class Result(StrEnum):
@@ -88,6 +90,8 @@ def parse(reports: Iterable[Mapping[str, Any]]) -> list[Transfer]:
 
 
 def _parse(report: Mapping[str, Any]) -> Transfer:
+    if not report["lines"]:
+        return _named(report)
     first, *others = report["lines"]
     last = next((line for line in others if "ended" in line), None)
     scopes = {str(line["project"]): str(line["scope"]) for line in others if "project" in line}
@@ -99,6 +103,20 @@ def _parse(report: Mapping[str, Any]) -> Transfer:
         began=_time(first["began"]),
         ended=_time(last["ended"]) if last else None,
         projects={name: _part(scopes.get(name, ""), results.get(name)) for name in {**scopes, **results}},
+    )
+
+
+def _named(report: Mapping[str, Any]) -> Transfer:
+    """From a file that has nothing but its name and its time, because the disk was full (`session_record`)."""
+    name, *about = str(report["id"]).split(",")
+    project, scope = (os.fsdecode(unquote_to_bytes(text)) for text in about or ("", ""))
+    return Transfer(
+        id=str(report["id"]),
+        kind="transfer",
+        alive=bool(report["alive"]),
+        began=_time(int(name.partition("-")[0]) / 1e9),
+        ended=None if report["alive"] else _time(report["changed"]),
+        projects={project: Part(scope)} if project else {},
     )
 
 

@@ -274,6 +274,37 @@ def descriptors() -> list[str]:
     return [fd for fd in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{fd}")]
 
 
+def test_connections_to_docker_are_few_and_used_again(ground: EngineGround) -> None:
+    def sockets() -> int:
+        return sum(os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") for fd in descriptors())
+
+    before = sockets()
+    for _ in range(12):
+        ground.output("true")
+    # By itself the SDK keeps one for each URL that it asked for.
+    assert sockets() < before + 5
+
+
+def test_of_the_idle_holders_the_one_that_is_joined_first_is_kept(ground: EngineGround) -> None:
+    jobs = []
+    for network in (True, False, False):
+        run = ground.run(network=network)
+        ground.engine.start(run)
+        jobs.append(run.job)
+    assert len(holders(ground)) == 3
+    ground.engine.rest(keep=1)
+    assert len(holders(ground)) == 3, "all are joined"
+    for job in jobs[:2]:
+        ground.engine.remove(job)
+    ground.engine.rest(keep=1)
+    assert len(holders(ground)) == 2
+    assert f"{ground.instance}-holder-none-0" in holders(ground)
+    assert ground.engine.poll(jobs[2]).phase is Phase.RUNNING
+    ground.engine.remove(jobs[2])
+    ground.engine.rest()
+    assert holders(ground) == []
+
+
 def test_a_container_with_strange_labels_is_no_job(ground: EngineGround) -> None:
     name = f"{ground.instance}-strange"
     docker("create", "--name", name, "--label", f"labd.instance={ground.instance}", "--label", "labd.job=x²", IMAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from gateway_door import AS_ROOT, Door
 from labd.session_files import read_sessions
 from labd.session_record import Record
 from labd.traffic import traffic
-from labd.transfers import Result, parse
+from labd.transfers import Part, Result, parse
 
 
 @pytest.fixture
@@ -95,6 +96,44 @@ def test_a_cut_transfer_is_held_although_its_record_did_not_fit(door: Door, smal
     assert not transfer.alive
     assert transfer.part(f"{0:0200}").result is None
     assert traffic(f"{0:0200}", [transfer], time.time()).held
+
+
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), open(disk / "full", "wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+
+
+def test_a_cut_transfer_is_held_although_the_disk_took_no_line_of_it(door: Door, small_disk: Path) -> None:
+    folder = projects(door, 2)
+    fill(small_disk)
+    closed = door.home / "inbox" / "p0" / "code"
+    closed.mkdir(parents=True)
+    closed.chmod(0o555)
+    began = time.time()
+    assert door.rsync("-a", f"{folder}/p0/", "lab:inbox/p0/code/").returncode == 23
+    cut = parse(read_sessions(str(small_disk)))
+    assert [(transfer.alive, dict(transfer.projects)) for transfer in cut] == [(False, {"p0": Part("code")})]
+    assert began < cut[0].began <= (cut[0].ended or 0.0) < time.time()
+    assert traffic("p0", cut, time.time()).held
+    assert not traffic("p1", cut, time.time()).held
+    closed.rmdir()
+    closed.parent.rmdir()
+    (small_disk / "full").unlink()
+    assert door.rsync("-a", f"{folder}/p0", "lab:inbox/").returncode == 0
+    assert not traffic("p0", parse(read_sessions(str(small_disk))), time.time()).held
+
+
+@pytest.mark.parametrize("client", ["rsync", "scp"])
+def test_a_good_transfer_is_not_held_because_the_disk_took_no_line_of_it(
+    door: Door, small_disk: Path, client: str
+) -> None:
+    folder = projects(door, 1)
+    fill(small_disk)
+    send = {"rsync": door.rsync, "scp": door.scp}[client]
+    done = send("-r", f"{folder}/p0", "lab:inbox/")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert os.listdir(small_disk) == ["full"]
 
 
 def test_what_did_not_fit_for_a_while_is_written_later(door: Door, small_disk: Path) -> None:

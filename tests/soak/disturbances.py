@@ -18,6 +18,8 @@ from box_machine import Machine
 _PAUSE = 30.0
 """Seconds between two of them, at most."""
 
+_ABOUT = 10.0
+
 _BACK = 60.0
 """Seconds in which labd has to answer again by itself."""
 
@@ -25,9 +27,12 @@ _BACK = 60.0
 class Disturbances:
     """Breaks things by turns; `stop` ends it, with all of it mended."""
 
-    def __init__(self, server: Machine, seconds: float, guest: Remote, local: Local) -> None:
-        """For a soak of so many seconds; `guest` and `local` are whose accounts go away."""
-        self._server, self._guest, self._local = server, guest, local
+    def __init__(self, server: Machine, seconds: float, guest: Remote, local: Local, fill_often: bool = False) -> None:
+        """For a soak of so many seconds; `guest` and `local` are whose accounts go away.
+
+        With `fill_often` the disk is filled after everything else that is done.
+        """
+        self._server, self._guest, self._local, self._fill_often = server, guest, local, fill_often
         self._pause = min(_PAUSE, seconds / 10)
         # One daemon has to last for the last third, so that what it does not give back is seen.
         self._killing_ends = time.monotonic() + seconds * 2 / 3
@@ -44,15 +49,17 @@ class Disturbances:
         self._over.set()
         self._thread.join()
 
-    def was_full(self, since: float) -> bool:
-        """Whether the disk was full at some time after `since`, or shortly before."""
-        return any(end > since - 10.0 for _, end in self._full)
+    def was_full(self, since: float, until: float = float("inf")) -> bool:
+        """Whether the disk was full at some time between `since` and `until`, or shortly before or after."""
+        return any(end > since - _ABOUT and began < until + _ABOUT for began, end in self._full)
 
     def _run(self) -> None:
         turns: list[Callable[[], None]] = [
             self._kill, self._remove_user, self._kill, self._restart_docker, self._kill, self._fill_disk,
             self._kill, self._remove_account,
         ]  # fmt: skip
+        if self._fill_often:
+            turns = [turn for other in turns if other != self._fill_disk for turn in (other, self._fill_disk)]
         while True:
             for turn in turns:
                 if self._over.wait(self._pause):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from people import Upload
 
@@ -49,6 +50,7 @@ for folder in glob.glob("/home/*/outbox/*"):
 print(json.dumps(found))
 """
 _ACTIVE = ("received", "queued", "building", "running", "delivering")
+_NOT_WHOLE = ("lines may be missing in run.log", "run.log is not whole")
 ROOM = {
     "memory of the daemon (kB)": 15_000,
     "memory of its processes (kB)": 60_000,
@@ -101,8 +103,13 @@ class Outcomes:
     faults: list[str]
 
 
-def outcomes(server: Machine, uploads: Sequence[Upload], excused: set[str]) -> Outcomes:
-    """Whether each upload has exactly one outcome. Those in `excused` may have ended in any way."""
+def outcomes(
+    server: Machine, uploads: Sequence[Upload], excused: set[str], was_full: Callable[[float, float], bool]
+) -> Outcomes:
+    """Whether each upload has exactly one outcome. Those in `excused` may have ended in any way.
+
+    `was_full` says whether the disk was full about a time: then lines may be missing in run.log, and STATUS says so.
+    """
     outboxes = json.loads(server.run("python3 -", stdin=_OUTBOXES).stdout)
     jobs = defaultdict(list)
     for line in server.run("labd jobs --json --limit 10000").stdout.splitlines():
@@ -114,6 +121,7 @@ def outcomes(server: Machine, uploads: Sequence[Upload], excused: set[str]) -> O
         status, complete, log = outboxes.get(f"{upload.user}/{upload.project}", ("", "", ""))
         mine = sorted(jobs[upload.user, upload.project], key=lambda job: job["job"])
         end, wrong = _judge(upload, mine, status, complete, log, upload.project in excused)
+        wrong = wrong or _false_note(mine, status, was_full)
         counted[upload.kind][end] += 1
         if wrong:
             faults.append(f"{upload.user}/{upload.project} ({upload.kind}): {wrong}; STATUS: {status[:150]!r}")
@@ -123,8 +131,16 @@ def outcomes(server: Machine, uploads: Sequence[Upload], excused: set[str]) -> O
     return Outcomes(table, faults)
 
 
+def _false_note(jobs: Sequence[dict[str, Any]], status: str, was_full: Callable[[float, float], bool]) -> str:
+    """What is wrong with a STATUS that says that lines may be missing in run.log."""
+    ran = [job for job in jobs[-1:] if job["started"]]
+    if any(note in status for note in _NOT_WHOLE) and not any(was_full(job["started"], job["since"]) for job in ran):
+        return "its disk was not full while it ran"
+    return ""
+
+
 def _judge(
-    upload: Upload, jobs: list[dict[str, str]], status: str, complete: str, log: str, is_excused: bool
+    upload: Upload, jobs: list[dict[str, Any]], status: str, complete: str, log: str, is_excused: bool
 ) -> tuple[str, str]:
     """How it ended in a word or two, and what is wrong with that."""
     if not jobs:
@@ -138,7 +154,9 @@ def _judge(
     if complete.split(" ")[0] != str(jobs[-1]["job"]):
         return end, f"job {jobs[-1]['job']} is {end}, and COMPLETE says {complete!r}"
     if end == "succeeded" and upload.token and upload.token not in log:
-        return end, "run.log is not that of the last upload"
+        if is_told := any(note in status for note in _NOT_WHOLE):
+            end += ", with lines missing"
+        return end, "" if is_told else "run.log is not that of the last upload"
     if end not in (*upload.ends, "interrupted") and not is_excused:
         return end, f"ended as {end}"
     return end, ""

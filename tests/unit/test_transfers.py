@@ -341,7 +341,8 @@ def test_a_session_file_is_alive_while_it_is_locked_and_its_last_half_line_is_no
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(file)
-    expected = {"id": "1", "alive": False, "lines": [{"kind": "rsync"}]}
+    os.utime(file, (5, 5))
+    expected = {"id": "1", "alive": False, "lines": [{"kind": "rsync"}], "changed": 5.0}
     assert read_sessions(str(tmp_path)) == [expected]
     with open(file) as held:
         fcntl.flock(held, fcntl.LOCK_EX)
