@@ -13,6 +13,7 @@ import json
 import os
 import pwd
 import shutil
+import socket
 import socketserver
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parent.parent / "daemon"
 # As `python -I -X utf8 -m labd.gateway`, for a Python that labd is not installed in.
 _START = f"import sys; sys.path.append({str(PACKAGE)!r}); from labd.gateway import main; sys.exit(main())"
-ADDRESS = "192.0.2.7"
+ADDRESS = "127.0.0.1"
 AS_ROOT = os.getuid() == 0
 DEADLINE = 60.0
 
@@ -68,7 +69,7 @@ class Door:
         self.environment = {
             "HOME": str(self.home),
             "PATH": "/usr/bin:/bin",
-            "SSH_CONNECTION": f"{ADDRESS} 50000 192.0.2.1 22",
+            "SSH_CONNECTION": self._connect(),
             "LABD_SOCKET": str(self.socket),
             "TERM": "xterm",
         }
@@ -86,6 +87,18 @@ class Door:
             )
         )
         self.stub.chmod(0o755)
+
+    def _connect(self) -> str:
+        """Make the TCP connection of ssh and sshd, which nothing is sent through; what sshd says of it."""
+        with socket.create_server((ADDRESS, 0)) as server:
+            self._ssh = socket.create_connection(server.getsockname())
+            self._sshd, _ = server.accept()
+        (_, port), (_, server_port) = self._ssh.getsockname(), self._ssh.getpeername()
+        return f"{ADDRESS} {port} {ADDRESS} {server_port}"
+
+    def disconnect(self) -> None:
+        """Take ssh's end of the connection away, as the end of a client does."""
+        self._ssh.close()
 
     def _listen(self) -> socketserver.ThreadingUnixStreamServer:
         door = self
@@ -186,6 +199,8 @@ class Door:
     def close(self) -> None:
         self._daemon.shutdown()
         self._daemon.server_close()
+        self._ssh.close()
+        self._sshd.close()
         shutil.rmtree(self.folder)
 
 

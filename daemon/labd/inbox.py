@@ -229,5 +229,6 @@ class Inbox:
             else:
                 watched.pace.looked(projects, scan.cost)
             for finding in findings:
+                until = finding.verdict.until if isinstance(finding.verdict, Wait) else 0.0
                 if finding.traffic.live or isinstance(finding.verdict, Wait):
-                    watched.pace.again(finding.look.name, finding.traffic, scan.cost)
+                    watched.pace.again(finding.look.name, finding.traffic, scan.cost, until - time.time())

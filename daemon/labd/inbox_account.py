@@ -19,7 +19,8 @@ from labd.languages import Language
 from labd.layout import is_valid_name
 from labd.log import get
 from labd.store import Store
-from labd.transfers import Traffic, Transfer, parse, traffic
+from labd.traffic import Traffic, superseded, traffic
+from labd.transfers import Transfer, parse
 from labd.uploads import Complete, Gone, Look, Nothing, Verdict, Wait, judge
 from labd.writers import open_for_writing
 
@@ -86,7 +87,7 @@ class AccountInbox:
         for look in looks:
             if look.name in submitted:
                 look = replace(look, controls={**look.controls, "SUBMIT": 0})
-            known = traffic(look.name, self._transfers, look.newest / 1e9)
+            known = traffic(look.name, self._transfers, look.newest / 1e9, look.oldest / 1e9)
             findings.append(Finding(account, look, self._judge(look, known), known))
         if projects is None and not any(isinstance(finding.verdict, Wait) for finding in findings):
             self._remove_notes([transfer for transfer in self._transfers if transfer.is_idle])
@@ -95,6 +96,7 @@ class AccountInbox:
         for name in sorted(expected - there):
             self._first_seen.pop(name, None)
             findings.append(Finding(account, Look(name, folder=False), Gone()))
+        self._remove_notes(superseded(self._transfers))
         self._there = (self._there - expected) | there
         # A transfer's project may have been removed, or never made: then there is nothing to deal with.
         for project in {name for transfer in self._transfers for name in transfer.projects} - there:
@@ -171,7 +173,7 @@ class AccountInbox:
             self._events.watch(self.account.name, look.name, self.account.inbox / look.name)
         accepted = self._store.project(self.account.name, look.name).accepted if can_be_project else ""
         verdict = judge(look, accepted, self._languages, self._limits, now, first_seen, known)
-        if isinstance(verdict, Complete) and verdict.signal in (Signal.INFERRED, Signal.SETTLED):
+        if isinstance(verdict, Complete) and verdict.signal in (Signal.INFERRED, Signal.UNPROVEN, Signal.SETTLED):
             root = self.account.inbox / look.name
             if writer := open_for_writing(root, self.account.identity.uid):
                 verdict = Wait(f"waiting: {writer} is still open for writing")

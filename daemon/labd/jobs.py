@@ -72,8 +72,18 @@ class Signal(StrEnum):
     SUBMIT = "submit"  # the researcher said so
     KNOWN = "known"  # rsync ended well under the gateway's eyes
     INFERRED = "inferred"  # scp or sftp ended cleanly there; more may still come
+    UNPROVEN = "unproven"  # sftp ended there with its connection, and nothing came for long; more may still come
     SETTLED = "settled"  # nothing changed any more; more may still come
     RERUN = "rerun"  # the same snapshot once more
+
+
+UNPROVEN_NOTES = {
+    Signal.UNPROVEN: "The end of its upload was not proven: the transfer program closed the connection without saying "
+    "that it was done. If something is missing, send it again.",
+    Signal.SETTLED: "The end of its upload was not proven: nothing changed any more, so labd took it as complete. If "
+    "something is missing, send it again.",
+}
+"""What is said of a job that started without a proof that all of its upload was there."""
 
 
 LIMITS: Mapping[str, tuple[float, float]] = {

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from labd.config import Inbox as Limits
-from labd.transfers import Traffic
+from labd.traffic import Traffic
 
 # While something is on its way we look often, but never more than a tenth of the time; for the rest, a thousandth.
 _HOT = 0.5
@@ -88,8 +88,11 @@ class Pace:
         self._projects.clear()
         self._whole = due
 
-    def again(self, project: str, known: Traffic, cost: float) -> None:
-        """Look once more at `project`, which is not complete yet; the look before took `cost` CPU seconds."""
+    def again(self, project: str, known: Traffic, cost: float, patience: float) -> None:
+        """Look once more at `project`, which is not complete yet; the look before took `cost` CPU seconds.
+
+        In `patience` seconds it will be, if nothing changes; not above 0 when that is not known.
+        """
         now = time.monotonic()
         if known.live:
             wait = max(_LIVE, _LIVE_SHARE * cost)
@@ -99,5 +102,5 @@ class Pace:
             # Only another transfer, SUBMIT or a removal changes that: all of them wake us.
             return
         else:
-            wait = max(min(_HOT, self._limits.settle / 2), _HOT_SHARE * cost)
+            wait = max(min(_HOT, self._limits.settle / 2), _HOT_SHARE * cost, patience - self._limits.settle)
         self._projects[project] = now + wait

@@ -6,6 +6,7 @@ line, and does the same again without harm when it is repeated: what it makes is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -19,9 +20,9 @@ from labd.building import build
 from labd.delivery import deliver, hash_inputs
 from labd.endings import understand
 from labd.engine import EngineError, Phase, Run, StartError
-from labd.errors import ProjectError, UnavailableError
+from labd.errors import NotFoundError, ProjectError, UnavailableError
 from labd.granting import grant
-from labd.jobs import Job, Signal, State
+from labd.jobs import UNPROVEN_NOTES, Job, Signal, State
 from labd.lab import Lab, abandon, despite_docker, end, fault, move, occupy, request_stop, stop_event, stopped
 from labd.licence import may_try_again
 from labd.log import get
@@ -65,7 +66,9 @@ def receive(lab: Lab, job: Job) -> Job | None:
             _withdraw(lab, job, lab.store.project(job.user, job.project).accepted)
             return None
         fault("snapshot-taken")
-        job = replace(job, notes=taken.notes)
+        job = replace(job, notes=(*job.notes, *taken.notes))
+    if note := _unproven(lab, job):
+        job = replace(job, notes=(note, *job.notes))
     try:
         options, code = advice.options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
         if job.exact:
@@ -83,6 +86,15 @@ def receive(lab: Lab, job: Job) -> Job | None:
     job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
     lab.announce(job)
     return stopped(lab, job) if job.stopping else job
+
+
+def _unproven(lab: Lab, job: Job) -> str:
+    """What is to be said of how its upload ended, also of one that was taken for an earlier job."""
+    signal = job.signal
+    if signal is Signal.RERUN:
+        with contextlib.suppress(NotFoundError):
+            signal = lab.store.job(job.snapshot).signal
+    return UNPROVEN_NOTES.get(signal, "")
 
 
 def _take_snapshot(lab: Lab, job: Job, folder: Path) -> snapshot.Taken:

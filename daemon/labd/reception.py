@@ -7,6 +7,7 @@ upload that is no job (yet). It never runs a job: it hands new ones on.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Collection, Sequence
 
@@ -22,10 +23,12 @@ from labd.layout import is_valid_name
 from labd.log import get
 from labd.notices import Key
 from labd.retry import Retry, tell_failure
+from labd.sending_advice import sent_in_parts
 from labd.submissions import Submissions
 from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 
 _SUPERSEDED = 60.0
+_IN_PARTS = 600.0  # seconds between the first job of a project and the rest of what belongs to it
 _MOST_ACTIVE = 1000  # jobs of one user that have not ended
 _GONE = "its upload is not in the inbox any more; send it again to run it"
 
@@ -154,11 +157,15 @@ class Reception:
         self._note_growth(finding)
         if isinstance(finding.verdict, Complete):
             self._answers.pop(key, None)
+            advice = self._advice(finding)
             job = self._lab.store.create(user, project, finding.verdict.signal, finding.look.fingerprint, time.time())
+            if advice:
+                job = self._lab.store.update(job, notes=(advice,))
             get().info(
                 "upload complete", job=job.id, user=user, state="received", project=project, files=finding.look.files
             )
             self._start(job)
+        self._note_place(finding)
         self._obey(finding)
         self._tell(key, told or self._answers.get(key))
         # Last: a crash before these lines makes labd see them again, and doing them again changes nothing.
@@ -167,6 +174,24 @@ class Reception:
             self._announce(key)
         self._remove_controls(finding)
         return job
+
+    def _note_place(self, finding: Finding) -> None:
+        """Remember that what was sent last went where nothing counts, until something else is sent."""
+        key = finding.account.name, finding.look.name
+        if isinstance(finding.verdict, Nothing) and finding.traffic.ended:
+            self._answers.pop(key, None)
+            if finding.verdict.misplaced:
+                self._answers[key] = finding.verdict.misplaced
+
+    def _advice(self, finding: Finding) -> str:
+        """What to say to somebody who sends a new project's parts one after the other."""
+        user, look = finding.account.name, finding.look
+        before = self._lab.store.jobs(user, look.name, limit=2)
+        if len(before) != 1 or time.time() - before[0].created > _IN_PARTS:
+            return ""
+        if os.path.lexists(self._lab.folder(before[0].snapshot) / "snapshot" / "input"):
+            return ""
+        return sent_in_parts(look.name, look.root, finding.traffic.places, before[0].id)
 
     def _remove_controls(self, finding: Finding) -> None:
         if not finding.look.controls:
@@ -227,7 +252,7 @@ class Reception:
         if isinstance(finding.verdict, (Wait, Complete)):
             for job in self._active(finding.account.name, finding.look.name):
                 if (
-                    job.signal in (Signal.SETTLED, Signal.INFERRED)
+                    job.signal in (Signal.SETTLED, Signal.UNPROVEN, Signal.INFERRED)
                     and finding.look.newest / 1e9 - job.created < _SUPERSEDED
                 ):
                     self._lab.growing.add(job.id)

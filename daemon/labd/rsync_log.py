@@ -6,11 +6,15 @@ This room owns the meaning of these lines (rsync(1), --itemize-changes; rsyncd.c
 
 from __future__ import annotations
 
-from labd.transfer_log import LineLog, decoded, locate, result
+import re
+
+from labd.transfer_log import MOST_PLACES, End, LineLog, decoded, locate, place, result
 
 # As they stand after the process number; a file's name that looks the same only makes a count too high.
 _FILES = (b"] >f", b"] cL", b"] hf", b"] hL")
 _OTHERS = (b"] cd", b"] cD", b"] cS", b"] *deleting")
+# The first two names of a path, which rsync writes from its destination on.
+_FIRST_NAMES = re.compile(rb"\] (?:[>h]f|[ch]L)\S{9} ([^/\n]*(?:/[^/\n]*)?)")
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
@@ -23,6 +27,8 @@ class RsyncLog(LineLog):
         self.files = 0
         self._changes: dict[str, int] = {}
         self._files: dict[str, int] = {}
+        self._places: dict[str, dict[str, None]] = {}
+        self._destination = destination
         self._project, scope = locate(destination)
         self._disk_is_full = False
         if self._project:
@@ -38,6 +44,14 @@ class RsyncLog(LineLog):
         self._files[self._project] += files
         self._changes[self._project] += files + sum(map(block.count, _OTHERS))
         self._disk_is_full |= any(words.encode() in block for words in _FULL)
+        if files and len(self._places[self._project]) < MOST_PLACES:
+            for name in {*_FIRST_NAMES.findall(block)}:
+                self._note_place(self._project, f"{self._destination}/{name.decode(errors='surrogateescape')}")
+
+    def _note_place(self, project: str, path: str) -> None:
+        places = self._places[project]
+        if len(places) < MOST_PLACES and place(path):
+            places[place(path)] = None
 
     def read(self, line: str) -> None:
         """Take one line: date, time, [pid], and what happened."""
@@ -67,18 +81,27 @@ class RsyncLog(LineLog):
             if item[0] != "*" and item[1] != "d":
                 self._files[project] += 1
                 self.files += 1
+                self._note_place(project, path)
 
     def _know(self, project: str, scope: str) -> None:
         if project not in self._changes:
             self._changes[project] = self._files[project] = 0
+            self._places[project] = {}
             self.news.append((project, scope))
 
-    def results(self, code: int) -> dict[str, dict[str, object]]:
-        """Exit code 0 of a server that receives is proof, any other a transfer that was cut (BENCH, Uploads)."""
-        if code:
-            why = f"rsync code {code}" + (", the disk is full" if self._disk_is_full else "")
+    @property
+    def whole(self) -> dict[str, dict[str, float]]:
+        """None by name: rsync proves all of what it was about, or nothing."""
+        return {}
+
+    def results(self, end: End) -> dict[str, dict[str, object]]:
+        """Exit code 0 of a server that receives is proof, any other a transfer that was cut (rsync(1), EXIT VALUES)."""
+        if end.code:
+            why = f"rsync code {end.code}" + (", the disk is full" if self._disk_is_full else "")
             return {project: result("cut", files, why) for project, files in self._files.items()}
         return {
-            project: result("complete" if self._changes[project] else "unchanged", files)
+            project: result(
+                "complete" if self._changes[project] else "unchanged", files, places=list(self._places[project])
+            )
             for project, files in self._files.items()
         }

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Results = Mapping[str, Mapping[str, object]]
+    Closed = Mapping[str, Mapping[str, float]]  # project → file → when
 
 FOLDER = ".labd/sessions"
 _LARGEST = 1 << 20  # bytes that the daemon reads of a record (`session_files`)
 _LONGEST_WHY = 200
-_END = 6 * _LONGEST_WHY + 100  # bytes of the end of a project, at the most, but for its name
+_LONGER = ("broken", "half", "whole", "places", "closed")
+_END = 6 * _LONGEST_WHY + 100  # bytes of the end of a project, at the most, but for its name and its files
 
 
 class Record:
@@ -30,7 +32,7 @@ class Record:
         """Begin a record that nobody sees yet. `kind` is rsync, scp or sftp, `address` the client's."""
         self._folder = self._file = self.lock = -1
         self._path = f"{home}/{FOLDER}"
-        self._name = f"{time.time_ns()}-{os.getpid()}"
+        self.name = f"{time.time_ns()}-{os.getpid()}"
         self._shown = False
         self._unwritten = bytearray()
         self._noted: set[str] = set()
@@ -50,7 +52,7 @@ class Record:
 
     @property
     def _hidden(self) -> str:
-        return f".{self._name}"
+        return f".{self.name}"
 
     def guard(self) -> None:
         """Lock the record. Comes after `read_only`: the program inherits the lock, and must not change its file."""
@@ -67,7 +69,7 @@ class Record:
         """Let the daemon find the record: something is being written."""
         if self._file >= 0 and not self._shown:
             try:
-                os.rename(self._hidden, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                os.rename(self._hidden, self.name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             except OSError:
                 return
             self._shown = True
@@ -86,15 +88,19 @@ class Record:
             self._noted.add(project)
             self._write({"project": project, "scope": scope})
 
-    def end(self, code: int, files: int, projects: Results | None) -> None:
+    def end(self, code: int, files: int, projects: Results | None, closed: Closed) -> None:
         """Note how the transfer ended, for each of its `projects` (None: nobody knows), and give the lock back.
 
-        A record that was never shown is removed. So is one that does not say how all of a good transfer ended: it would
-        hold the upload for ever.
+        `closed` are files that others may have broken and that arrived whole here. A record that was never shown is
+        removed. So is one that does not say how all of a good transfer ended: it would hold the upload for ever.
         """
         if self._shown and projects is not None:
             ends = {
-                project: {**end, "why": str(end["why"])[:_LONGEST_WHY]}
+                project: {
+                    **{key: end[key] for key in ("result", "files")},
+                    "why": str(end["why"])[:_LONGEST_WHY],
+                    **self._as_fits({"closed": closed.get(project), **end}),
+                }
                 for project, end in projects.items()
                 if project in self._noted
             }
@@ -105,13 +111,26 @@ class Record:
             self._forget()
         self._close()
 
+    def _as_fits(self, end: Mapping[str, object]) -> dict[str, object]:
+        """Those of the longer things that there are to say of an `end` for which the record has room."""
+        import json
+
+        told = {}
+        for key in _LONGER:
+            if end.get(key) is not None:
+                needed = len(json.dumps({key: end[key]}))
+                if needed <= self._free:
+                    self._free -= needed
+                    told[key] = end[key]
+        return told
+
     def _forget(self) -> None:
         """Remove the record, under the name that it has."""
         if self._file >= 0:
             import contextlib
 
             with contextlib.suppress(OSError):
-                os.unlink(self._name if self._shown else self._hidden, dir_fd=self._folder)
+                os.unlink(self.name if self._shown else self._hidden, dir_fd=self._folder)
         self._close()
 
     def _close(self) -> None:

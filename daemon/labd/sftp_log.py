@@ -2,18 +2,23 @@
 
 This room owns the meaning of these lines (sftp-server.c; measured with the scp and sftp of OpenSSH 9.2, killed at
 random moments) and the signature of scp, which is the only client that shows when it is done: it opens without
-TRUNCATE, sets the size before it closes, and sets the attributes of the folder that it was given last. It is pure.
+TRUNCATE, sets the size before it closes, and sets the attributes of the folder that it was given last. Of other clients
+it says whether they closed their session. It is pure but for the clock.
 """
 
 from __future__ import annotations
 
-from labd.transfer_log import LineLog, common, decoded, locate, result
+import time
+
+from labd.transfer_log import MOST_PLACES, End, LineLog, common, decoded, locate, place, result
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _CHANGES = ("remove name ", "rmdir name ", "rename old ", "posix-rename old ", "hardlink old ", "symlink old ")
+_MOST_KNOWN = 100_000  # files of one project that are remembered to have arrived whole
+_MOST_BROKEN = 20
 _ENDS = ('" flags ', '" bytes read ', '" size ', '" mode ', '" modtime ', '" owner ', '": ')
 
 
@@ -31,6 +36,8 @@ class _Project:
         self.unclosed: set[str] = set()  # folders in which something is that no closing attributes cover yet
         self.closed = ""  # the folder whose attributes were set last, "" when something was done since
         self.is_scp = True  # nothing was done in another way than scp's
+        self.whole: dict[str, float] = {}  # files that arrived whole or were removed, relative to the project → when
+        self.places: dict[str, None] = {}
 
     def act(self, folder: str) -> None:
         self.closed = ""
@@ -41,6 +48,11 @@ class _Project:
         self.closed = folder
         self.finished.add(folder)
 
+    def settle(self, path: str) -> None:
+        """Note that the file at `path` is as the client wants it: there as it was sent, or gone."""
+        if len(self.whole) < _MOST_KNOWN:
+            self.whole[locate(path)[1]] = time.time()
+
     @property
     def is_half_an_scp(self) -> bool:
         """Whether a folder that scp began is not finished. Newer ones only finish those that they made themselves."""
@@ -48,18 +60,30 @@ class _Project:
         begun = {folder for folder, is_new in self.made.items() if is_new or finishes_all}
         return self.is_scp and self.files > 0 and not begun <= self.finished
 
-    def result(self, code: int, is_broken: bool) -> dict[str, object]:
-        for path, why in self.faults.items():
-            return result("cut", self.files, f"{why} {locate(path)[1]}")
-        for path in self.writing:
-            return result("cut", self.files, f"the connection broke in {locate(path)[1]}")
+    @property
+    def is_half_finished(self) -> bool:
+        """Whether a client that sets the attributes of folders at their end has not done so for all that it made."""
+        return bool(self.finished) and any(is_new and path not in self.finished for path, is_new in self.made.items())
+
+    def result(self, end: End, is_broken: bool) -> dict[str, object]:
+        places = list(self.places)[:MOST_PLACES]
+        faults = {**dict.fromkeys(self.writing, "the connection broke in"), **self.faults}
+        if faults:
+            path, why = next(iter(faults.items()))
+            broken = {locate(path)[1]: end.changed(path) for path in [*faults][:_MOST_BROKEN]}
+            is_known = len(broken) == len(faults)
+            is_half = self.is_scp and bool(self.made)
+            why = f"{why} {locate(path)[1]}"
+            return result("cut", self.files, why, broken if is_known else None, half=is_half, places=places)
         if self.is_scp and self.closed in self.roots and not self.unclosed:
-            return result("complete", self.files)
+            return result("complete", self.files, places=places)
         if self.is_half_an_scp:
-            return result("cut", self.files, "the connection broke between two files")
-        if code or is_broken:
-            return result("cut", self.files, "the connection broke")
-        return result("clean", self.files)
+            return result("cut", self.files, "the connection broke between two files", places=places)
+        if end.code or is_broken:
+            return result("cut", self.files, "the connection broke", {}, places=places)
+        is_whole = self.is_scp and bool(self.made)
+        name = "clean" if not self.is_half_finished and end.is_orderly else "unproven"
+        return result(name, self.files, whole=is_whole, places=places)
 
 
 class SftpLog(LineLog):
@@ -71,18 +95,14 @@ class SftpLog(LineLog):
         self.files = 0
         self._inboxes = [*(f"{home}/inbox/" for home in homes), "inbox/", "./inbox/"]
         self._projects: dict[str, _Project] = {}
-        self._doubtful: tuple[_Project, str, str] | None = None  # what a bad status on the next line would be about
+        # What to do when the next line has shown whether the last request succeeded: only failures have a line.
+        self._pending: Callable[[bool], None] | None = None
         self._is_broken = False
 
     def read(self, line: str) -> None:
         """Take one line."""
-        doubtful, self._doubtful = self._doubtful, None
-        if line.startswith("sent status "):
-            if doubtful:
-                project, path, why = doubtful
-                project.writing.pop(path, None)
-                project.faults[path] = why
-        elif line.startswith('open "'):
+        self._settle(not line.startswith("sent status "))
+        if line.startswith('open "'):
             self._opened(line)
         elif line.startswith(('close "', 'forced close "')):
             self._closed(line)
@@ -99,9 +119,16 @@ class SftpLog(LineLog):
         elif line.startswith(("read: ", "write: ")):
             self._is_broken = True
 
-    def results(self, code: int) -> dict[str, dict[str, object]]:
+    @property
+    def whole(self) -> dict[str, dict[str, float]]:
+        """By project, the files that arrived whole or were removed, and when."""
+        self._settle(is_done=True)
+        return {name: project.whole for name, project in self._projects.items()}
+
+    def results(self, end: End) -> dict[str, dict[str, object]]:
         """The server's exit code says little: it is 0 also when the client was killed."""
-        return {name: project.result(code, self._is_broken) for name, project in self._projects.items()}
+        self._settle(is_done=True)
+        return {name: project.result(end, self._is_broken) for name, project in self._projects.items()}
 
     def _opened(self, line: str) -> None:
         path, rest = _name(line)
@@ -110,10 +137,13 @@ class SftpLog(LineLog):
             project = self._act(path, is_folder=False)
             if project:
                 path = self._inner(path)
+                if len(project.places) < MOST_PLACES and place(path):
+                    project.places[place(path)] = None
                 project.is_scp &= "TRUNCATE" not in flags and "APPEND" not in flags
                 project.faults.pop(path, None)
+                project.whole.pop(locate(path)[1], None)
                 project.writing[path] = None
-                self._doubtful = (project, path, "could not write")
+                self._pending = _fault(project, path, "could not write")
 
     def _closed(self, line: str) -> None:
         path, rest = _name(line)
@@ -129,7 +159,9 @@ class SftpLog(LineLog):
         elif path not in project.faults:
             project.files += 1
             self.files += 1
-        project.is_scp &= size is not None
+            project.settle(path)
+        # Whoever was cut in a file had no time to set its size.
+        project.is_scp &= size is not None or line.startswith("forced")
 
     def _set(self, line: str) -> None:
         path, rest = _name(line)
@@ -145,23 +177,52 @@ class SftpLog(LineLog):
         path, _ = _name(line)
         project = self._act(path, is_folder=True)
         if project:
-            project.made[self._inner(path)] = True
-            project.finished.discard(self._inner(path))
+            path = self._inner(path)
+            project.made[path] = True
+            project.finished.discard(path)
+            self._pending = lambda is_done: project.made.update({path: is_done})
 
     def _looked(self, line: str) -> None:
         # scp takes a folder that cannot be made for one that is there, and looks.
         project, path = self._known(_name(line)[0])
         if project and path in project.made:
             project.made[path] = False
-            self._doubtful = (project, path, "could not make")
+            self._pending = _fault(project, path, "could not make")
 
     def _changed(self, line: str) -> None:
-        names = line.partition('"')[2].removesuffix('"').split('" new "')
-        for path in map(decoded, names):
+        old, *new = [decoded(name) for name in line.partition('"')[2].removesuffix('"').split('" new "')]
+        for path in (old, *new):
             project = self._act(path, is_folder=False)
             if project:
                 project.is_scp = False
-                project.faults.pop(self._inner(path), None)
+        if line.startswith("remove "):
+            self._pending = lambda is_done: self._removed(old) if is_done else None
+        elif "rename " in line.partition('"')[0] and new:
+            self._pending = lambda is_done: self._renamed(old, new[0]) if is_done else None
+
+    def _removed(self, path: str) -> None:
+        project, path = self._known(path)
+        if project:
+            project.faults.pop(path, None)
+            project.settle(path)
+
+    def _renamed(self, old: str, new: str) -> None:
+        project, old = self._known(old)
+        other, new = self._known(new)
+        if project is None:
+            return
+        fault = project.faults.pop(old, None)
+        is_whole = locate(old)[1] in project.whole
+        if other and fault:
+            other.faults[new] = fault
+        elif other and is_whole:
+            other.faults.pop(new, None)
+            other.settle(new)
+
+    def _settle(self, is_done: bool) -> None:
+        pending, self._pending = self._pending, None
+        if pending:
+            pending(is_done)
 
     def _not_written(self, line: str) -> None:
         # A long name is cut there.
@@ -205,6 +266,17 @@ class SftpLog(LineLog):
             if path.startswith(inbox):
                 return "/".join(part for part in path[len(inbox) :].split("/") if part not in ("", "."))
         return ""
+
+
+def _fault(project: _Project, path: str, why: str) -> Callable[[bool], None]:
+    """What to do after a request for `path`: nothing when it succeeded."""
+
+    def note(is_done: bool) -> None:
+        if not is_done:
+            project.writing.pop(path, None)
+            project.faults[path] = why
+
+    return note
 
 
 def _name(line: str) -> tuple[str, str]:

@@ -131,7 +131,7 @@ class _Survey:
 
     def __init__(self, programs: list[str], max_files: int, max_depth: int) -> None:
         self._programs, self._max_files, self._max_depth = programs, max_files, max_depth
-        self._files = self._bytes = self._newest = self._ctimes = 0
+        self._files = self._bytes = self._newest = self._oldest = self._ctimes = 0
         self._code: list[str] = []
         self._temporaries: list[str] = []
         self._unfinished: list[str] = []
@@ -168,6 +168,8 @@ class _Survey:
         if stat.S_ISREG(status.st_mode):
             self._files += 1
             self._bytes += status.st_size
+            if changed < self._oldest or not self._oldest:
+                self._oldest = changed
             if status.st_mtime_ns == 0:
                 _note(self._unfinished, path + name)
             if path == "code/" and name in self._programs:
@@ -196,6 +198,7 @@ class _Survey:
             "files": self._files,
             "bytes": self._bytes,
             "newest": max(self._newest, touched),
+            "oldest": self._oldest,
             "fingerprint": f"{self._files}:{self._bytes}:{self._newest}:{self._ctimes % 2**64}",
             "code": self._code,
             "temporaries": self._temporaries,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Protocol
 
     class Log(Protocol):
@@ -16,11 +17,38 @@ if TYPE_CHECKING:
         news: list[tuple[str, str]]  # projects and scopes that were not known before; who reads them removes them
         files: int
 
+        @property
+        def whole(self) -> Mapping[str, Mapping[str, float]]:
+            """By project, the files that are known to have arrived whole, or were removed, and when."""
+
         def take(self, block: bytes) -> None:
             """Take what the program wrote: whole lines, many at a time."""
 
-        def results(self, code: int) -> dict[str, dict[str, object]]:
-            """How the transfer ended for each project, now that its program ended with `code`."""
+        def results(self, end: End) -> dict[str, dict[str, object]]:
+            """How the transfer ended for each project, now that its program has ended."""
+
+
+MOST_PLACES = 5  # that are noted of what a transfer changed in one project
+
+
+class End:
+    """How a transfer's program ended."""
+
+    def __init__(self, code: int, is_orderly: bool, stat: Callable[[str], tuple[float, int]]) -> None:
+        """`code` is its exit code; `is_orderly`: the connection lived when the client closed its session.
+
+        `stat` says of a path relative to the inbox when that file changed last (seconds since the epoch) and how many
+        bytes it has; 0 and -1 when it is not there.
+        """
+        self.code, self.is_orderly, self._stat = code, is_orderly, stat
+
+    def changed(self, path: str) -> float:
+        """When the file at `path` changed last; 0 when it is not there."""
+        return self._stat(path)[0]
+
+    def size(self, path: str) -> int:
+        """How many bytes the file at `path` has; -1 when it is not there."""
+        return self._stat(path)[1]
 
 
 class LineLog:
@@ -57,9 +85,21 @@ def common(one: str, other: str) -> str:
     return "/".join(parts)
 
 
-def result(name: str, files: int, why: str = "") -> dict[str, object]:
-    """The end of a transfer for one project, as the record has it."""
-    return {"result": name, "why": why, "files": files}
+def result(
+    name: str, files: int, why: str = "", broken: Mapping[str, float] | None = None, **more: object
+) -> dict[str, object]:
+    """The end of a transfer for one project, as the record has it.
+
+    `broken` are the files that it left broken, and when each changed last; None when that is not known.
+    """
+    told = {"result": name, "why": why, "files": files} | {key: value for key, value in more.items() if value}
+    return told if broken is None else {**told, "broken": broken}
+
+
+def place(path: str) -> str:
+    """The name in its project's folder, or in `project` in that, that `path` (relative to the inbox) is below."""
+    parts = [part for part in path.split("/") if part not in ("", ".")][1:]
+    return "/".join(parts[: 1 + (parts[:1] == ["project"])])
 
 
 def decoded(text: str) -> str:

@@ -114,21 +114,47 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
         defect = f"{type(error).__name__}: {error}"
         while os.read(log_end, _PIPE):
             pass  # the program would wait for a reader
+    from labd.ssh_connection import is_connected
+    from labd.transfer_log import End
+
+    # At once: some clients close their session, and their connection right after it.
+    is_orderly = transfer.kind == "rsync" or is_connected(os.environ.get("SSH_CONNECTION", ""))
     code = _exit_code(os.waitpid(child, 0)[1])
-    projects = {}
+    projects, closed = {}, {}
     try:
-        projects = log.results(code)
+        closed = _worth_noting(log, home, record)
+        projects = log.results(End(code, is_orderly, lambda path: _stat(f"{home}/inbox/{path}")))
     except Exception as error:
         defect = f"{type(error).__name__}: {error}"
     if code and not projects and transfer.kind != "rsync":
         # Its standard error is the log, so this would have been for the client to see.
         sys.stderr.writelines(f"{line}\n" for line in last.decode(errors="replace").splitlines()[-1:])
-    record.end(code, log.files, None if defect else projects)
+    record.end(code, log.files, None if defect else projects, closed)
     if projects or defect:
         from labd import gateway_notes
 
         gateway_notes.tell_transfer(transfer.kind, code, log.files, projects, defect)
     return code
+
+
+def _stat(path: str) -> tuple[float, int]:
+    """When the file at `path` changed last, in seconds since the epoch, and its bytes; 0 and -1 when there is none."""
+    import stat
+
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return 0.0, -1
+    return (status.st_ctime, status.st_size) if stat.S_ISREG(status.st_mode) else (0.0, -1)
+
+
+def _worth_noting(log: Log, home: str, record: Record) -> dict[str, dict[str, float]]:
+    whole = log.whole
+    if not any(whole.values()):
+        return {}
+    from labd.session_repairs import worth_noting
+
+    return worth_noting(home, record.name, whole)
 
 
 def _follow(log: Log, log_end: int, record: Record) -> bytes:

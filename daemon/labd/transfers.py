@@ -1,17 +1,15 @@
-"""What transfers over SSH prove about uploads.
+"""The gateway's notes of transfers over SSH, read.
 
-This room owns the meaning of the gateway's notes: which projects are being received, which are held because a transfer
-was cut, and which are known to be complete (docs/architecture.md, The way of a job). It is pure.
+This room owns the form of what the gateway noted: which transfers there were, and what each did to which project. It is
+pure; what they prove together is for `traffic`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-
-from labd.units import count
 
 
 class Result(StrEnum):
@@ -19,7 +17,8 @@ class Result(StrEnum):
 
     COMPLETE = "complete"  # its own protocol proves that all of it is there
     UNCHANGED = "unchanged"  # the same proof, and nothing but times or permissions changed
-    CLEAN = "clean"  # no error, but no proof either: the client may have been cut between two files
+    CLEAN = "clean"  # no error, and the client closed its session while the connection lived: it had no more to send
+    UNPROVEN = "unproven"  # no error, but the session ended with the connection: the client may have been killed
     CUT = "cut"  # interrupted
 
 
@@ -31,9 +30,16 @@ class Part:
     result: Result | None = None  # None while the transfer goes on
     why: str = ""  # of a transfer that was cut
     files: int = 0
+    is_whole: bool = False  # of a CLEAN one: all of its scope was sent
+    places: tuple[str, ...] = ()  # what it changed: names in the project's folder, or in project/ in it
+    # Files that are not there as they were sent → when each changed last (0: it is gone); None: no one knows which.
+    broken: Mapping[str, float] | None = None
+    is_half: bool = False  # and others that were to follow them never came
+    closed: Mapping[str, float] = field(default_factory=dict)  # some of the files that arrived whole → when
 
 
 _UNKNOWN = Part()
+_LATEST = 1e11  # seconds since the epoch; later than any clock says
 CLOCKS = 1.0  # seconds by which the clocks of a file server and of this machine may differ
 
 
@@ -48,15 +54,17 @@ class Transfer:
     ended: float | None = None  # None while it goes on, and for one that was killed with its gateway
     projects: Mapping[str, Part] = field(default_factory=dict)
 
-    def concerns(self, project: str, newest: float) -> bool:
-        """Whether it is, or may be, about `project`, in which something changed last at `newest`.
+    def may_concern(self, newest: float, explained: float) -> bool:
+        """Whether it may be about a project that it has not named, in which something changed last at `newest`.
 
-        One that sends to the inbox itself does not know its project before the first file is whole: while it goes on
-        it may be any, and when it was cut before that, it was the one that changed meanwhile.
+        One that sends to the inbox itself does not know its project before the first file is whole: it may be any that
+        changed meanwhile, if none of those that named the project and ended well by `explained` changed it.
         """
-        if self.projects:
-            return project in self.projects
-        return self.alive or self.began - CLOCKS <= newest <= (self.ended or float("inf")) + CLOCKS
+        if self.projects or newest < self.began - CLOCKS:
+            return False
+        if self.alive:
+            return newest > explained + CLOCKS
+        return explained < newest <= (self.ended or float("inf")) + CLOCKS
 
     @property
     def is_idle(self) -> bool:
@@ -66,17 +74,6 @@ class Transfer:
     def part(self, project: str) -> Part:
         """What it did to `project`."""
         return self.projects.get(project, _UNKNOWN)
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What all transfers together say about one project."""
-
-    live: str = ""  # the kind of a transfer that goes on
-    held: str = ""  # why it must not start, in words for STATUS
-    kind: str = ""  # of the latest transfer that ended well
-    proof: Result | None = None  # and how
-    ended: float = 0.0  # when that was
 
 
 def parse(reports: Iterable[Mapping[str, Any]]) -> list[Transfer]:
@@ -95,57 +92,39 @@ def _parse(report: Mapping[str, Any]) -> Transfer:
     last = next((line for line in others if "ended" in line), None)
     scopes = {str(line["project"]): str(line["scope"]) for line in others if "project" in line}
     results: Mapping[str, Any] = last["projects"] if last else {}
-    parts = {}
-    for name in {**scopes, **results}:
-        told = results.get(name)
-        if told:
-            part = Part(scopes.get(name, ""), Result(told["result"]), str(told.get("why", "")), int(told["files"]))
-        else:
-            part = Part(scopes.get(name, ""))
-        parts[name] = part
     return Transfer(
         id=str(report["id"]),
         kind=str(first["kind"]),
         alive=bool(report["alive"]) and last is None,
-        began=float(first["began"]),
-        ended=float(last["ended"]) if last else None,
-        projects=parts,
+        began=_time(first["began"]),
+        ended=_time(last["ended"]) if last else None,
+        projects={name: _part(scopes.get(name, ""), results.get(name)) for name in {**scopes, **results}},
     )
 
 
-def traffic(project: str, transfers: Sequence[Transfer], newest: float) -> Traffic:
-    """What `transfers` say about `project`, in which something changed last at `newest` (seconds since the epoch)."""
-    about = [transfer for transfer in transfers if transfer.concerns(project, newest)]
-    live = [transfer.kind for transfer in about if transfer.alive]
-    over = [transfer for transfer in about if not transfer.alive]
-    good = [transfer for transfer in over if not _is_cut(transfer, project)]
-    held = [
-        transfer
-        for transfer in over
-        if _is_cut(transfer, project) and not any(_makes_good(later, transfer, project) for later in good)
-    ]
-    latest = max(good, key=lambda transfer: transfer.ended or 0.0, default=None)
-    return Traffic(
-        live=live[0] if live else "",
-        held=_words(held[-1], project) if held else "",
-        kind=latest.kind if latest else "",
-        proof=latest.part(project).result if latest else None,
-        ended=(latest.ended or 0.0) if latest else 0.0,
+def _part(scope: str, told: Mapping[str, Any] | None) -> Part:
+    if not told:
+        return Part(scope)
+    broken = told.get("broken")
+    return Part(
+        scope,
+        Result(told["result"]),
+        str(told.get("why", "")),
+        int(told["files"]),
+        bool(told.get("whole")),
+        tuple(map(str, told.get("places", ()))),
+        None if broken is None else _times(broken),
+        bool(told.get("half")),
+        _times(told.get("closed", {})),
     )
 
 
-def _is_cut(transfer: Transfer, project: str) -> bool:
-    return transfer.part(project).result in (None, Result.CUT)
+def _times(told: Mapping[str, Any]) -> dict[str, float]:
+    return {str(path): _time(when) for path, when in told.items()}
 
 
-def _makes_good(later: Transfer, cut: Transfer, project: str) -> bool:
-    """Whether `later` sent again what `cut` left open: begun after its end, and about at least the same part."""
-    wide, narrow = later.part(project).scope, cut.part(project).scope
-    return later.began >= (cut.ended or cut.began) and (wide in ("", narrow) or narrow.startswith(f"{wide}/"))
-
-
-def _words(cut: Transfer, project: str) -> str:
-    part = cut.part(project)
-    why = f" ({part.why})" if part.why else ""
-    after = f" after {count(part.files, 'file')}" if part.files else ""
-    return f"upload interrupted{why}{after}; send it again to continue"
+def _time(told: float | str) -> float:
+    when = float(told)
+    if not 0 <= when < _LATEST:
+        raise ValueError
+    return when

@@ -81,6 +81,11 @@ def human_time(timestamp: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))
 
 
+def clock(timestamp: float) -> str:
+    """Local time of day of `timestamp` (seconds since the epoch), to the second: "14:05:09"."""
+    return time.strftime("%H:%M:%S", time.localtime(timestamp))
+
+
 def count(number: int, noun: str) -> str:
     """`number` with its noun: "1 file", "1,204 files"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

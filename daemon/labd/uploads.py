@@ -15,8 +15,10 @@ from labd.diagnosis import Diagnosis, no_program
 from labd.jobs import Signal
 from labd.languages import Language
 from labd.layout import NAME_HINT, is_junk, is_temporary, is_valid_name
-from labd.transfers import CLOCKS, Result, Traffic
-from labd.units import count, human_size, printable
+from labd.sending_advice import misplaced
+from labd.traffic import Traffic
+from labd.transfers import CLOCKS, Result
+from labd.units import clock, count, human_size, human_time, printable
 
 _SCP = 2.0  # seconds after the end of an scp that was complete by its own signature
 _NO_TRAFFIC = Traffic()
@@ -34,6 +36,7 @@ class Look:
     files: int = 0
     bytes: int = 0
     newest: int = 0  # newest ctime of a file or folder, in nanoseconds since the epoch
+    oldest: int = 0  # oldest ctime of a file
     fingerprint: str = ""
     code: tuple[str, ...] = ()  # those of the languages' programs that are directly in code/
     temporaries: tuple[str, ...] = ()  # transfers' unfinished files
@@ -57,7 +60,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Nothing(Verdict):
-    """It has been dealt with; nothing changed since."""
+    """It has been dealt with; nothing that counts changed since."""
+
+    misplaced: Diagnosis | None = None  # what was sent last is no part of the project
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Wait(Verdict):
     """It is not complete yet, or nothing proves that it is."""
 
     why: str
+    until: float = 0.0  # when it starts if nothing more comes, in seconds since the epoch; 0 when that is not known
 
 
 @dataclass(frozen=True)
@@ -105,15 +111,17 @@ def judge(
     if is_junk(look.name) or is_temporary(look.name):
         return Nothing()
     if look.folder and look.fingerprint and look.fingerprint == accepted:
-        return Nothing()
+        return Nothing(misplaced(look.name, look.root, traffic.places))
     signal = Signal.SUBMIT if told else _signal(look, traffic)
     if not told and (wait := _under_way(look, traffic)):
         return wait
-    if signal in (Signal.INFERRED, Signal.SETTLED):
-        is_scp = signal is Signal.INFERRED and traffic.proof is Result.COMPLETE
+    is_scp = signal is Signal.INFERRED and traffic.proof is Result.COMPLETE
+    if signal in (Signal.INFERRED, Signal.SETTLED, Signal.UNPROVEN):
         settle = min(_SCP, limits.settle) if is_scp else limits.settle
-        if _quiet(look, traffic, now, first_seen) < settle:
-            return Wait(f"receiving: {_so_far(look)}")
+        if signal is Signal.UNPROVEN:
+            settle = max(limits.settle, limits.unproven)
+        if (left := settle - _quiet(look, traffic, now, first_seen)) > 0:
+            return _settling(look, signal, now + left)
         if not is_scp and (wait := _unfinished(look)):
             return wait
     if refused := _refused(look, languages, limits):
@@ -123,6 +131,8 @@ def judge(
 
 def _signal(look: Look, traffic: Traffic) -> Signal:
     """What the end of the latest transfer says, unless something else has changed the project since."""
+    if traffic.proof is Result.UNPROVEN:
+        return Signal.UNPROVEN
     if traffic.proof is None or look.newest / 1e9 > traffic.ended + CLOCKS:
         return Signal.SETTLED
     return Signal.KNOWN if traffic.kind == "rsync" else Signal.INFERRED
@@ -130,10 +140,31 @@ def _signal(look: Look, traffic: Traffic) -> Signal:
 
 def _under_way(look: Look, traffic: Traffic) -> Wait | None:
     if traffic.live == "sftp":
-        return Wait(f"receiving: {_so_far(look)}; it starts when your transfer program disconnects, or with SUBMIT")
+        return Wait(
+            f"receiving: {_so_far(look)}; it starts when your transfer program disconnects, or with {_submit(look)}"
+        )
     if traffic.live:
         return Wait(f"receiving: {_so_far(look)}")
-    return Wait(traffic.held) if traffic.held else None
+    if not traffic.held:
+        return None
+    again = "it" if len(traffic.missing) != 1 else printable(traffic.missing[0])
+    if len(traffic.missing) > 1:
+        again = f"{printable(traffic.missing[0])} and {count(len(traffic.missing) - 1, 'other file')}"
+    return Wait(f"{traffic.held}; send {again} again to continue, or start it as it is: {_submit(look)}")
+
+
+def _settling(look: Look, signal: Signal, until: float) -> Wait:
+    if signal is not Signal.UNPROVEN:
+        return Wait(f"receiving: {_so_far(look)}", until)
+    return Wait(
+        f"{_so_far(look)}; your transfer program did not say that it was done: starts at {clock(until)} unless more "
+        f"arrives; {_submit(look)} starts it now",
+        until,
+    )
+
+
+def _submit(look: Look) -> str:
+    return f"`ssh lab submit {printable(look.name)}`"
 
 
 def _quiet(look: Look, traffic: Traffic, now: float, first_seen: float) -> float:
@@ -145,11 +176,12 @@ def _quiet(look: Look, traffic: Traffic, now: float, first_seen: float) -> float
 
 def _unfinished(look: Look) -> Wait | None:
     """Why a quiet upload may all the same be incomplete, when nothing proves the contrary."""
-    so_far = _so_far(look)
+    since = f"nothing has changed since {human_time(look.newest / 1e9)}"
+    more = f"{_so_far(look)}, {since}; send it again to continue, or start it as it is: {_submit(look)}"
     if look.temporaries:
-        return Wait(f"waiting for an unfinished transfer ({printable(look.temporaries[0])}): {so_far}")
+        return Wait(f"waiting for an unfinished transfer ({printable(look.temporaries[0])}): {more}")
     if look.unfinished:
-        return Wait(f"a transfer was cut in {printable(look.unfinished[0])}; send it again to continue: {so_far}")
+        return Wait(f"a transfer was cut in {printable(look.unfinished[0])}: {more}")
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import select
@@ -17,6 +18,9 @@ import pytest
 
 from gateway_door import ADDRESS, DEADLINE, Door, tree
 from lab import wait_for
+from labd.session_files import read_sessions
+from labd.traffic import traffic
+from labd.transfers import parse
 
 NASTY = [
     b"a b",
@@ -102,7 +106,9 @@ def test_rsync_sends_a_whole_project_and_it_is_known(door: Door, project: Path, 
     assert (done.returncode, done.stderr) == (0, "")
     assert tree(door.home / "inbox/galaxies/project") == tree(project)
     assert door.scopes() == [("galaxies", "")]
-    assert door.last() == {"galaxies": {"result": "complete", "why": "", "files": 14}}
+    places = door.last()["galaxies"].pop("places")
+    assert set(places) == {"project/code", "project/input"}
+    assert door.last()["galaxies"] == {"result": "complete", "why": "", "files": 14, "places": places}
     (note,) = door.notes("transfer")
     assert (note["address"], note["projects"]) == (ADDRESS, ["galaxies"])
 
@@ -172,6 +178,37 @@ def test_sftp_is_clean_at_best(door: Door, project: Path) -> None:
     door.sftp(f"put -r {project} inbox/", "rename inbox/galaxies/code/app.py inbox/galaxies/code/main.py")
     assert door.last()["galaxies"]["result"] == "clean"
     assert (door.home / "inbox/galaxies/code/main.py").read_text() == "print(1)\n"
+
+
+def test_a_session_that_ends_with_its_connection_is_not_proven(door: Door, project: Path) -> None:
+    (project / "input" / "link").unlink()
+    (project / "input" / "line\nend").unlink()
+    door.disconnect()
+    door.sftp(f"put -r {project} inbox/")
+    assert door.last()["galaxies"]["result"] == "unproven"
+    assert door.scp("-O", "-r", project, "lab:inbox/").returncode == 0
+    assert door.last()["galaxies"]["result"] == "unproven"
+    assert door.scp("-r", project, "lab:inbox/").returncode == 0
+    assert door.last()["galaxies"]["result"] == "complete"
+
+
+def test_a_session_notes_of_what_it_sent_the_files_that_another_one_broke(door: Door, project: Path) -> None:
+    (project / "input" / "link").unlink()
+    (project / "input" / "line\nend").unlink()
+    folder = door.home / ".labd" / "sessions"
+    door.sftp(f"put -r {project} inbox/")
+    assert "closed" not in door.last()["galaxies"]
+    lines = [{"kind": "sftp", "began": 1.0}, {"project": "galaxies", "scope": ""}]
+    end = {"result": "cut", "why": "", "files": 0, "broken": {"input/data.bin": 1.5, "input/other": 0}}
+    lines.append({"ended": 2.0, "code": 0, "files": 0, "projects": {"galaxies": end}})
+    (folder / "1").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "0").write_text('{"projects": 1}\n{"projects": {"galaxies": {"broken": 3}}}\n"x"\n')
+    (folder / "1").chmod(0o644)
+    door.sftp(f"put {project}/input/data.bin inbox/galaxies/input/data.bin")
+    assert [*door.last()["galaxies"]["closed"]] == ["input/data.bin"]
+    transfers = parse(read_sessions(str(folder)))
+    held = traffic("galaxies", transfers, 3.0)
+    assert held.missing == ("input/other",)
 
 
 def test_a_session_that_only_reads_leaves_no_record(door: Door) -> None:

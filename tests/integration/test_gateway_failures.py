@@ -14,6 +14,7 @@ import pytest
 from gateway_door import AS_ROOT, Door
 from labd.session_files import read_sessions
 from labd.session_record import Record
+from labd.traffic import traffic
 from labd.transfers import Result, parse
 
 
@@ -89,11 +90,11 @@ def test_a_cut_transfer_is_held_although_its_record_did_not_fit(door: Door, smal
     record.guard()
     for number in range(60):
         record.touch(f"{number:0200}", "")
-    record.end(12, 0, {f"{number:0200}": {"result": "cut", "why": "", "files": 0} for number in range(60)})
+    record.end(12, 0, {f"{number:0200}": {"result": "cut", "why": "", "files": 0} for number in range(60)}, {})
     (transfer,) = parse(read_sessions(str(small_disk)))
     assert not transfer.alive
     assert transfer.part(f"{0:0200}").result is None
-    assert transfer.concerns(f"{0:0200}", time.time())
+    assert traffic(f"{0:0200}", [transfer], time.time()).held
 
 
 def test_what_did_not_fit_for_a_while_is_written_later(door: Door, small_disk: Path) -> None:
@@ -104,7 +105,7 @@ def test_what_did_not_fit_for_a_while_is_written_later(door: Door, small_disk: P
     for number in range(25):
         record.touch(f"{number:0200}", "")
     full.unlink()
-    record.end(0, 10, {f"{number:0200}": {"result": "complete", "why": "", "files": 1} for number in range(10)})
+    record.end(0, 10, {f"{number:0200}": {"result": "complete", "why": "", "files": 1} for number in range(10)}, {})
     (transfer,) = parse(read_sessions(str(small_disk)))
     assert len(transfer.projects) == 25
     assert transfer.part(f"{9:0200}").result is Result.COMPLETE
@@ -116,7 +117,7 @@ def test_a_record_is_never_longer_than_what_is_read_of_it(door: Door) -> None:
     record.guard()
     for name in names:
         record.touch(name, "")
-    record.end(0, 5000, {name: {"result": "clean", "why": "ü" * 9000, "files": 1} for name in names})
+    record.end(0, 5000, {name: {"result": "clean", "why": "ü" * 9000, "files": 1} for name in names}, {})
     (transfer,) = parse(read_sessions(str(door.records)))
     assert transfer.ended is not None
     assert {part.result for part in transfer.projects.values()} == {Result.CLEAN}

@@ -150,7 +150,7 @@ def test_an_upload_that_is_removed_is_told_of_no_more(lab: Lab) -> None:
         wait_for("both are refused", lambda project=project: "not started" in lab.ana.text(project))
         shutil.rmtree(lab.ana.inbox(project))
         wait_for("both are forgotten", lambda project=project: "not started" not in lab.ana.text(project))
-    assert re.fullmatch(r"done: succeeded .*\nSince: .*\n", lab.ana.text("done"))
+    assert re.fullmatch(r"done: succeeded .*\nSince: .*\nNote: The end of its upload .*\n", lab.ana.text("done"))
     assert lab.ana.text("new") == "new: its upload is not in the inbox any more; send it again to run it\n"
     lab.ana.program("new", HELLO)
     lab.wait_complete("new", 2)

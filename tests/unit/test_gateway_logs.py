@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labd.rsync_log import RsyncLog
 from labd.scp_log import ScpLog
 from labd.sftp_log import SftpLog
-from labd.transfer_log import decoded
+from labd.transfer_log import End, decoded
 
 HOME = "/home/ana-silva"
 
@@ -37,6 +37,17 @@ set "/home/ana-silva/inbox/galaxies" mode 0755
 session closed for local user ana-silva from [192.0.2.7]""".splitlines()
 
 
+ARRIVED = "scp: debug1: fd 0 clearing O_NONBLOCK"
+
+
+def nowhere(path: str) -> tuple[float, int]:
+    return 0.0, -1
+
+
+def ended(code: int = 0, *, is_orderly: bool = True) -> End:
+    return End(code, is_orderly, nowhere)
+
+
 def read(log: Any, lines: Iterable[str]) -> Any:
     for line in lines:
         log.read(line)
@@ -44,16 +55,16 @@ def read(log: Any, lines: Iterable[str]) -> Any:
 
 
 def sftp(lines: Iterable[str], code: int = 0) -> dict[str, Any]:
-    return read(SftpLog([HOME]), lines).results(code)
+    return read(SftpLog([HOME]), lines).results(ended(code))
 
 
 def rsync(lines: Iterable[str], code: int = 0, destination: str = "") -> dict[str, Any]:
     stamped = [f"2026/11/23 22:11:12 [18928] {line}" for line in lines]
-    return read(RsyncLog(destination), stamped).results(code)
+    return read(RsyncLog(destination), stamped).results(ended(code))
 
 
 def test_a_whole_scp_is_complete() -> None:
-    assert sftp(SCP) == {"galaxies": {"result": "complete", "why": "", "files": 2}}
+    assert sftp(SCP) == {"galaxies": {"result": "complete", "why": "", "files": 2, "places": ["code", "input"]}}
 
 
 @pytest.mark.parametrize("lines", range(4, len(SCP) - 2))
@@ -94,19 +105,20 @@ def test_scp_that_leaves_folders_alone_that_are_there_is_clean() -> None:
 def test_scp_into_the_project_folder_of_a_project_is_about_all_of_it() -> None:
     log = read(SftpLog([HOME]), [line.replace("inbox/galaxies", "inbox/galaxies/project") for line in SCP])
     assert log.news == [("galaxies", "")]
-    assert log.results(0)["galaxies"]["result"] == "complete"
+    assert log.results(ended(0))["galaxies"]["result"] == "complete"
 
 
 def test_scp_of_a_part_proves_nothing_about_the_whole() -> None:
     log = read(SftpLog([HOME]), SCP[:3] + SCP[5:10] + SCP[-1:])
     assert log.news == [("galaxies", "code")]
-    assert log.results(0)["galaxies"]["result"] == "clean"
+    assert log.results(ended(0))["galaxies"]["result"] == "clean"
 
 
 def test_a_folder_that_could_not_be_made_is_a_cut() -> None:
     stat = 'stat name "/home/ana-silva/inbox/galaxies/input"'
     lines = [*SCP[:11], "sent status Failure", stat, "sent status No such file", SCP[-2]]
-    assert sftp(lines)["galaxies"] == {"result": "cut", "why": "could not make input", "files": 1}
+    found = sftp(lines)["galaxies"]
+    assert (found["result"], found["why"], found["files"]) == ("cut", "could not make input", 1)
 
 
 def test_a_forced_close_is_a_cut() -> None:
@@ -151,7 +163,9 @@ def test_a_file_under_a_temporary_name_counts_for_its_project() -> None:
     ]
     log = read(SftpLog([HOME]), lines)
     assert log.news == [("galaxies", "input"), ("galaxies", "")]
-    assert log.results(0) == {"galaxies": {"result": "clean", "why": "", "files": 2}}
+    assert log.results(ended(0)) == {
+        "galaxies": {"result": "clean", "why": "", "files": 2, "places": ["input", "code"]}
+    }
 
 
 def test_reading_and_touching_leaves_no_trace() -> None:
@@ -165,7 +179,7 @@ def test_reading_and_touching_leaves_no_trace() -> None:
         "sent status Permission denied",
     ]
     log = read(SftpLog([HOME]), lines)
-    assert (log.news, log.results(0)) == ([], {})
+    assert (log.news, log.results(ended(0))) == ([], {})
 
 
 @given(
@@ -176,7 +190,7 @@ def test_reading_and_touching_leaves_no_trace() -> None:
 @settings(derandomize=True, deadline=None, database=None)
 def test_no_line_breaks_a_reader(lines: list[str]) -> None:
     for log in (SftpLog([HOME]), ScpLog(""), RsyncLog("")):
-        read(log, lines).results(0)
+        read(log, lines).results(ended(0))
 
 
 def test_rsync_that_changed_something_and_ended_well_is_complete() -> None:
@@ -186,7 +200,7 @@ def test_rsync_that_changed_something_and_ended_well_is_complete() -> None:
         ">f+++++++++ galaxies/code/app.py",
         "hf+++++++++ galaxies/b",
     ]
-    assert rsync(lines) == {"galaxies": {"result": "complete", "why": "", "files": 2}}
+    assert rsync(lines) == {"galaxies": {"result": "complete", "why": "", "files": 2, "places": ["code", "b"]}}
 
 
 @pytest.mark.parametrize(
@@ -214,10 +228,28 @@ def test_projects_are_known_from_the_destination_or_from_the_log() -> None:
 
 
 def test_an_old_scp_is_clean_at_best() -> None:
-    lines = ["Sink: D0755 0 galaxies", "Sink: D0755 0 code", "Sink: C0644 9 app.py", "Sink: E", "Sink: E"]
-    assert read(ScpLog(""), lines).results(0) == {"galaxies": {"result": "clean", "why": "", "files": 1}}
-    assert read(ScpLog(""), lines[:-1]).results(0)["galaxies"]["result"] == "cut"
-    assert read(ScpLog("galaxies/"), lines[1:4]).results(1)["galaxies"]["why"] == "scp code 1"
+    lines = ["Sink: D0755 0 galaxies", "Sink: D0755 0 code", "Sink: C0644 9 app.py", ARRIVED, "Sink: E", "Sink: E"]
+    whole = {"result": "clean", "why": "", "files": 1, "places": ["code"]}
+    assert read(ScpLog(""), lines).results(ended(0)) == {"galaxies": whole}
+    assert read(ScpLog(""), lines).results(ended(0, is_orderly=False))["galaxies"]["result"] == "unproven"
+    assert read(ScpLog(""), lines[:-1]).results(ended(0))["galaxies"]["result"] == "cut"
+    assert read(ScpLog("galaxies/"), lines[1:5]).results(ended(1))["galaxies"]["why"] == "scp code 1"
+
+
+def test_an_old_scp_that_is_cut_in_a_file_names_it() -> None:
+    lines = ["Sink: D0755 0 galaxies", "Sink: D0755 0 input", "Sink: C0644 4 a", ARRIVED, "Sink: C0644 9 big"]
+    log = read(ScpLog(""), lines)
+    found = log.results(ended(1))["galaxies"]
+    assert (found["result"], found["why"]) == ("cut", "the connection broke in input/big")
+    assert (found["broken"], found["half"], [*log.whole["galaxies"]]) == ({"input/big": 0.0}, True, ["input/a"])
+
+
+def test_a_client_that_does_not_wait_for_the_answer_of_an_old_scp_has_sent_its_file() -> None:
+    lines = ["Sink: C0644 9 app.py", ARRIVED]
+    for size, result in ((9, "clean"), (5, "cut")):
+        there = {"galaxies/code/app.py": (1.0, size)}
+        end = End(1, True, lambda path, there=there: there.get(path, (0.0, -1)))  # type: ignore[misc]
+        assert read(ScpLog("galaxies/code/app.py"), lines).results(end)["galaxies"]["result"] == result
 
 
 @pytest.mark.parametrize(("text", "name"), [(r"\303\251", "é"), (r"a\\b", "a\\b"), (r"\351", "\udce9"), (r"\9", r"\9")])
@@ -252,4 +284,4 @@ def test_many_files_that_a_full_disk_does_not_take_are_read_in_time() -> None:
     began = time.process_time()
     log = read(SftpLog([HOME]), lines)
     assert time.process_time() - began < 20.0
-    assert log.results(0)["galaxies"]["result"] == "cut"
+    assert log.results(ended(0))["galaxies"]["result"] == "cut"

@@ -8,7 +8,8 @@ import pytest
 
 from labd.config import Inbox as Limits
 from labd.pace import Pace
-from labd.transfers import Traffic
+from labd.traffic import Traffic
+from labd.transfers import Result
 
 LIMITS = Limits(settle=10.0, rescan=600.0)
 UPTIME, NOW = 1000.0, 1_800_000_000.0
@@ -80,12 +81,12 @@ def test_what_is_not_complete_is_looked_at_again_by_what_is_known_of_its_transfe
     pace: Pace, known: Traffic, cost: float, wait: float
 ) -> None:
     pace.looked(["p"], cost)
-    pace.again("p", known, cost)
+    pace.again("p", known, cost, 0.0)
     assert ahead(pace) == wait
 
 
 def test_a_transfer_does_not_wake_looks_at_its_own_project(pace: Pace) -> None:
-    pace.again("p", Traffic(live="rsync"), 0.0)
+    pace.again("p", Traffic(live="rsync"), 0.0, 0.0)
     pace.stirred("p", False)
     assert ahead(pace) == 10.0
 
@@ -94,6 +95,11 @@ def test_an_inbox_that_cannot_be_read_is_looked_at_as_a_whole_when_that_is_due(p
     pace.ask("p")
     pace.failed(UPTIME + 5.0)
     assert (pace.due(), ahead(pace)) == ([], 5.0)
+
+
+def test_an_upload_that_waits_for_a_known_time_is_not_looked_at_all_the_while(pace: Pace) -> None:
+    pace.again("p", Traffic(proof=Result.UNPROVEN), 0.0, 60.0)
+    assert ahead(pace) == 60.0 - LIMITS.settle
 
 
 def test_a_project_that_could_not_be_dealt_with_is_looked_at_again(pace: Pace) -> None:

@@ -14,8 +14,11 @@ import pytest
 from labd.config import Config
 from labd.jobs import Signal
 from labd.languages import load
+from labd.sending_advice import sent_in_parts
 from labd.session_files import read_sessions, remove_abandoned
-from labd.transfers import Result, Traffic, parse, traffic
+from labd.traffic import Traffic, superseded, traffic
+from labd.transfers import Result, parse
+from labd.units import clock, human_time
 from labd.uploads import Complete, Look, Nothing, Verdict, Wait, judge
 
 NOW = 1_000_000.0
@@ -29,13 +32,13 @@ def session(number: int, *, alive: bool = False, scope: str = "", **end: Any) ->
     lines: list[dict[str, Any]] = [{"kind": "rsync", "began": float(number), "address": "192.0.2.7"}]
     lines.append({"project": "galaxies", "scope": scope})
     if end:
-        told = {"result": end["result"], "why": end.get("why", ""), "files": end.get("files", 0)}
+        told = {"why": "", "files": 0, **end}
         lines.append({"ended": number + 0.5, "code": 0, "files": 0, "projects": {"galaxies": told}})
     return {"id": str(number), "alive": alive, "lines": lines}
 
 
-def known(*reports: dict[str, Any]) -> Traffic:
-    return traffic("galaxies", parse(reports), 0.0)
+def known(*reports: dict[str, Any], newest: float = 0.0, oldest: float = 0.0) -> Traffic:
+    return traffic("galaxies", parse(reports), newest, oldest)
 
 
 def verdict(look: Look, known: Traffic, accepted: str = "") -> Verdict:
@@ -44,24 +47,46 @@ def verdict(look: Look, known: Traffic, accepted: str = "") -> Verdict:
 
 def test_a_transfer_that_goes_on_is_live_and_one_that_ended_well_is_proof() -> None:
     assert known(session(1, alive=True)).live == "rsync"
-    assert known(session(1, result="complete")) == Traffic("", "", "rsync", Result.COMPLETE, 1.5)
+    assert known(session(1, result="complete")) == Traffic(kind="rsync", proof=Result.COMPLETE, ended=1.5)
 
 
-def test_a_transfer_that_has_touched_no_project_yet_may_be_about_any() -> None:
+def test_a_transfer_that_has_touched_no_project_yet_may_be_about_any_that_changed_since_it_began() -> None:
     report = session(1, alive=True)
     report["lines"].pop()
-    assert known(report).live == "rsync"
+    assert known(report, newest=1.0).live == "rsync"
+    assert known(report, newest=-5.0) == Traffic()
     over = parse([{**report, "alive": False}])
     assert traffic("galaxies", over, -5.0) == Traffic()
-    assert traffic("galaxies", over, 5.0).held == "upload interrupted; send it again to continue"
+    assert traffic("galaxies", over, 5.0).held.startswith("upload interrupted, ")
     report["lines"].append({"ended": 3.0, "code": 20, "files": 0, "projects": {}})
     assert traffic("galaxies", parse([{**report, "alive": False}]), 2.5).held != ""
     assert traffic("galaxies", parse([{**report, "alive": False}]), 5.0) == Traffic()
 
 
+def test_a_transfer_that_names_no_project_delays_none_that_another_one_explains() -> None:
+    unnamed = session(1, alive=True)
+    unnamed["lines"].pop()
+    whole = session(5, result="complete")
+    assert known(unnamed, whole, newest=5.4).live == ""
+    assert known(unnamed, whole, newest=9.0).live == "rsync"
+    over = {**unnamed, "alive": False, "lines": [*unnamed["lines"], {"ended": 9.0, "code": 12, "projects": {}}]}
+    assert known(over, whole, newest=5.4).held == ""
+    assert known(over, whole, newest=6.0).held != ""
+
+
+def test_a_transfer_of_another_project_is_none_of_this_one() -> None:
+    other = session(1, alive=True)
+    other["lines"][1]["project"] = "nebulae"
+    assert known(other, newest=2.0) == Traffic()
+    other = session(1, result="cut")
+    other["lines"][1]["project"] = "nebulae"
+    other["lines"][2]["projects"] = {"nebulae": other["lines"][2]["projects"]["galaxies"]}
+    assert known(other, newest=1.2) == Traffic()
+
+
 def test_a_cut_transfer_holds_until_a_later_one_about_as_much_ends_well() -> None:
     cut = session(1, result="cut", why="rsync code 20", files=212)
-    words = "upload interrupted (rsync code 20) after 212 files; send it again to continue"
+    words = f"upload interrupted (rsync code 20) after 212 files, {human_time(1.5)}"
     assert known(cut).held == words
     assert known(cut, session(2, result="complete")).held == ""
     assert known(cut, session(2, result="unchanged")).held == ""
@@ -71,18 +96,103 @@ def test_a_cut_transfer_holds_until_a_later_one_about_as_much_ends_well() -> Non
     assert known(narrow, session(2, scope="inp", result="complete")).held != ""
 
 
+@pytest.mark.parametrize("result", ["clean", "unproven"])
+def test_one_small_file_at_the_top_does_not_mend_a_cut_of_unknown_files(result: str) -> None:
+    cut = session(1, result="cut")
+    assert known(cut, session(2, result=result)).held != ""
+    assert known(cut, session(2, result=result, whole=True)).held == ""
+    # Every file of the project is younger than the session's begin: all of it was sent again.
+    assert known(cut, session(2, result=result), oldest=2.1).held == ""
+
+
+BIG = {"input/big": 1.4}
+
+
+def test_a_cut_is_made_good_when_each_file_that_it_broke_in_has_arrived_later() -> None:
+    cut = session(1, result="cut", why="the connection broke in input/big", broken={**BIG, "input/b": 0.0})
+    one = session(2, result="clean", closed={"input/big": 2.2})
+    both = session(3, result="clean", closed={"input/b": 3.2})
+    assert known(cut).missing == ("input/big", "input/b")
+    assert (known(cut, one).held != "", known(cut, one).missing) == (True, ("input/b",))
+    assert (known(cut, one, both).held, known(cut, one, both).proof) == ("", Result.CLEAN)
+    # One that breaks in another file mends what it has brought whole.
+    again = session(3, result="cut", broken={"input/c": 3.4}, closed={"input/b": 3.2})
+    assert known(cut, one, again).missing == ("input/c",)
+
+
+def test_a_file_that_arrived_before_the_cut_does_not_mend_it() -> None:
+    before = session(1, result="clean", closed={"input/big": 1.2})
+    assert known(before, session(2, result="cut", broken={"input/big": 2.4})).held != ""
+
+
+def test_a_dead_connection_that_the_server_sees_late_does_not_undo_the_repair() -> None:
+    late = session(1, result="cut", broken={"input/big": 30.1})
+    late["lines"][-1]["ended"] = 90.0
+    mended = session(20, result="clean", closed={"input/big": 30.0})
+    assert known(late, mended).held == ""
+    # But it wrote to the file itself, after that.
+    late["lines"][-1]["projects"]["galaxies"]["broken"]["input/big"] = 89.0
+    assert known(late, mended).held != ""
+
+
+def test_a_connection_that_broke_between_two_files_is_made_good_by_another_one() -> None:
+    between = session(1, result="cut", why="the connection broke", broken={})
+    assert known(between).held != ""
+    assert known(between, session(2, result="clean")).held == ""
+    assert known(between, session(0, result="clean")).held != ""
+
+
+def test_half_of_an_scp_whose_file_is_sent_again_is_not_proven() -> None:
+    half = session(1, result="cut", broken=BIG, half=True)
+    mended = session(2, result="clean", closed={"input/big": 2.2})
+    assert (known(half, mended).held, known(half, mended).proof) == ("", Result.UNPROVEN)
+    assert known(half, mended, session(3, result="complete")).proof is Result.COMPLETE
+
+
+def test_an_end_without_proof_stays_so_until_one_that_says_that_it_is_done() -> None:
+    torn = session(1, result="unproven")
+    assert known(torn).proof is Result.UNPROVEN
+    assert known(torn, session(2, result="unproven")).proof is Result.UNPROVEN
+    assert known(torn, session(2, result="clean")).proof is Result.CLEAN
+    assert known(torn, session(2, result="complete")).proof is Result.COMPLETE
+    assert known(torn, session(2, scope="input", result="complete")).proof is Result.UNPROVEN
+    assert known(session(0, result="clean"), torn).proof is Result.UNPROVEN
+
+
+def test_a_client_that_tries_and_tries_leaves_one_note() -> None:
+    tries = [session(number, result="cut") for number in range(50)]
+    assert [transfer.id for transfer in superseded(parse(tries))] == [str(number) for number in range(49)]
+    files = [session(number, result="cut", broken={f"input/{number % 3}": 0.1}) for number in range(30)]
+    assert len(superseded(parse(files))) == 27
+    kept = [session(1, scope="code", result="cut"), session(2, scope="input", result="cut")]
+    assert superseded(parse(kept)) == []
+    assert superseded(parse([session(1, result="cut", closed={"a": 1.2}), session(2, result="cut")])) == []
+    assert superseded(parse([session(1, alive=True), session(2, result="cut")])) == []
+
+
 def test_a_parallel_transfer_that_ends_well_does_not_mend_a_cut_one() -> None:
     cut = session(5, result="cut")
-    beside = session(4, result="clean")
+    beside = session(4, result="clean", whole=True)
     beside["lines"][-1]["ended"] = 9.0
     assert known(cut, beside).held != ""
 
 
 def test_a_gateway_that_was_killed_leaves_a_cut_transfer() -> None:
-    assert known(session(1)).held == "upload interrupted; send it again to continue"
+    assert known(session(1)).held == f"upload interrupted, {human_time(1.0)}"
 
 
-@pytest.mark.parametrize("lines", [[], [{}], [{"kind": 1}], [{"began": "x", "kind": "rsync"}], ["x"]])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        *([], [{}], [{"kind": 1}], [{"began": "x", "kind": "rsync"}], ["x"]),
+        *([{"kind": "sftp", "began": float(began)}] for began in ("nan", "inf", "-1", "1e300")),
+        [
+            {"kind": "sftp", "began": 1.0},
+            {"ended": 2.0, "projects": {"g": {"result": "cut", "files": 0, "broken": [1]}}},
+        ],
+        [{"kind": "sftp", "began": 1.0}, {"ended": 2.0, "projects": {"g": {"result": "fine", "files": 0}}}],
+    ],
+)
 def test_notes_that_make_no_sense_are_left_out(lines: list[Any]) -> None:
     assert parse([{"id": "1", "alive": False, "lines": lines}]) == []
 
@@ -98,7 +208,13 @@ def test_nothing_starts_while_a_transfer_goes_on_or_was_cut_however_quiet_the_tr
     assert verdict(quiet, Traffic(live="rsync")) == Wait("receiving: 3 files, 300 bytes so far")
     found = verdict(quiet, replace(RSYNC, live="sftp"))
     assert isinstance(found, Wait) and "disconnects" in found.why
-    assert verdict(quiet, Traffic(held="upload interrupted")) == Wait("upload interrupted")
+    held = Traffic(held="upload interrupted, at two")
+    submit = "or start it as it is: `ssh lab submit galaxies`"
+    assert verdict(quiet, held) == Wait(f"upload interrupted, at two; send it again to continue, {submit}")
+    found = verdict(quiet, replace(held, missing=("input/big",)))
+    assert found == Wait(f"upload interrupted, at two; send input/big again to continue, {submit}")
+    found = verdict(quiet, replace(held, missing=("input/big", "a", "b")))
+    assert found == Wait(f"upload interrupted, at two; send input/big and 2 other files again to continue, {submit}")
     told = replace(quiet, controls={"SUBMIT": 1})
     assert verdict(told, Traffic(held="upload interrupted")) == Complete(Signal.SUBMIT)
 
@@ -116,6 +232,50 @@ def test_an_scp_that_is_proven_may_bring_files_without_a_date() -> None:
     scp = Traffic(kind="sftp", proof=Result.COMPLETE, ended=NOW - 3)
     assert verdict(look, scp) == Complete(Signal.INFERRED)
     assert isinstance(verdict(replace(look, newest=int((NOW - 9) * 1e9)), replace(scp, proof=Result.CLEAN)), Wait)
+
+
+def test_an_end_without_proof_starts_after_a_minute_and_says_so() -> None:
+    torn = Traffic(kind="sftp", proof=Result.UNPROVEN, ended=NOW - 50)
+    look = replace(JUST_NOW, newest=int((NOW - 50) * 1e9))
+    found = verdict(look, torn)
+    assert isinstance(found, Wait) and found.until == NOW + 10
+    assert f"starts at {clock(NOW + 10)} unless more arrives; `ssh lab submit galaxies` starts it now" in found.why
+    look = replace(JUST_NOW, newest=int((NOW - 61) * 1e9))
+    assert verdict(look, replace(torn, ended=NOW - 61)) == Complete(Signal.UNPROVEN)
+    # Also when more came by other means.
+    assert isinstance(verdict(JUST_NOW, replace(torn, ended=NOW - 61)), Wait)
+    assert verdict(replace(look, controls={"SUBMIT": 1}), torn) == Complete(Signal.SUBMIT)
+
+
+@pytest.mark.parametrize(
+    ("root", "places", "is_told"),
+    [
+        ("", ("galaxies",), True),
+        ("", ("project",), True),
+        ("", ("project/code",), True),
+        ("project", ("project/code",), False),
+        ("project", ("project/galaxies",), True),
+        ("", ("data", "README.md"), True),
+        ("", ("data", "input"), False),
+        ("", ("SUBMIT",), False),
+        ("", (".app.py.Xa81bC",), False),
+        ("", (), False),
+    ],
+)
+def test_what_is_sent_to_a_wrong_place_is_told(root: str, places: tuple[str, ...], is_told: bool) -> None:
+    found = verdict(replace(JUST_NOW, root=root), replace(RSYNC, places=places), accepted="f")
+    assert isinstance(found, Nothing)
+    assert (found.misplaced is not None) == is_told
+    if found.misplaced:
+        assert f"inbox/galaxies/{places[0]}" in found.misplaced.cause
+        assert "scp -r galaxies lab:inbox/" in found.misplaced.hint
+
+
+def test_data_that_comes_after_the_code_is_told_and_no_more_than_that() -> None:
+    told = sent_in_parts("galaxies", "", ["input"], 41)
+    assert "job 41 ran without input/" in told and "rsync -a galaxies/ lab:inbox/galaxies/" in told
+    assert sent_in_parts("galaxies", "project", ["project/input"], 41) == told
+    assert sent_in_parts("galaxies", "", ["input", "code"], 41) == sent_in_parts("galaxies", "", [], 41) == ""
 
 
 def test_what_changes_after_the_transfer_by_other_means_has_to_settle() -> None:

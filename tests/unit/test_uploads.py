@@ -33,7 +33,7 @@ def test_what_was_dealt_with_is_nothing_even_when_it_is_submitted_again() -> Non
     [
         ({"newest": int((NOW - 1) * 1e9)}, "receiving: 3 files, 300 bytes so far"),
         ({"temporaries": ("input/.x.AbC123",)}, "unfinished transfer (input/.x.AbC123)"),
-        ({"unfinished": ("input/x",)}, "cut in input/x; send it again"),
+        ({"unfinished": ("input/x",)}, "cut in input/x: 3 files, 300 bytes so far, nothing has changed since"),
         ({"newest": int((NOW + 3600) * 1e9)}, "receiving"),
     ],
 )

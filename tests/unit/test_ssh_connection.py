@@ -1,0 +1,63 @@
+"""Whether the client of an SSH connection is still there."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from labd.ssh_connection import is_connected
+
+
+@pytest.fixture(params=["127.0.0.1", "::1", "mapped"])
+def ends(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, str]]:
+    """A client that is connected, and what sshd says of its connection; `mapped`: IPv4 on a socket of IPv6."""
+    family = socket.AF_INET if request.param == "127.0.0.1" else socket.AF_INET6
+    address = "127.0.0.1" if request.param == "mapped" else request.param
+    with (
+        socket.create_server(("", 0), family=family, dualstack_ipv6=family == socket.AF_INET6) as server,
+        socket.create_connection((address, server.getsockname()[1])) as client,
+        server.accept()[0],
+    ):
+        yield client, f"{address} {client.getsockname()[1]} {address} {server.getsockname()[1]}"
+
+
+def test_a_client_is_there_until_it_closes_its_connection(ends: tuple[socket.socket, str]) -> None:
+    client, connection = ends
+    assert is_connected(connection)
+    client.close()
+    assert not is_connected(connection)
+
+
+def test_a_client_that_resets_its_connection_is_gone(ends: tuple[socket.socket, str]) -> None:
+    client, connection = ends
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    client.close()
+    assert not is_connected(connection)
+
+
+def test_a_connection_that_never_was_is_not_there() -> None:
+    assert not is_connected("192.0.2.7 50000 192.0.2.1 22")
+
+
+@pytest.mark.parametrize("told", ["", "UNKNOWN 65535 UNKNOWN 65535", "192.0.2.7 x 192.0.2.1 22"])
+def test_without_a_connection_it_counts_whether_somebody_reads_the_output(told: str) -> None:
+    program = (
+        "import sys; from labd.ssh_connection import is_connected; sys.stdin.read();"
+        f"sys.stderr.write(str(is_connected({told!r})))"
+    )
+    for is_read in (True, False):
+        read, write = os.pipe()
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE, text=True
+        )
+        os.close(write)
+        if not is_read:
+            os.close(read)
+        assert process.communicate(timeout=60)[1] == str(is_read)
+        if is_read:
+            os.close(read)
