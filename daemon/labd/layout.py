@@ -19,8 +19,10 @@ PARTS = ("code", "input", "job.toml")
 
 _JUNK = re.compile(r"\.DS_Store|Thumbs\.db|desktop\.ini|\._.*|\.stfolder|\.Trash.*", re.IGNORECASE)
 # rsync: .name.XXXXXX (one in 200 has no capital or digit; .config.backup is no transfer) and .~tmp~/; WinSCP:
-# .filepart; browsers and FileZilla: .part.
-_TEMPORARY = re.compile(r"\..+\.(?=[^.]*[A-Z0-9])[A-Za-z0-9]{6}|.+\.filepart|.+\.part|\.~tmp~", re.DOTALL)
+# .filepart; browsers and FileZilla: .part; rclone: .XXXXXXXX.partial.
+_TEMPORARY = re.compile(
+    r"\.(.+)\.(?=[^.]*[A-Z0-9])[A-Za-z0-9]{6}|(.+)\.filepart|(.+)\.part|(.+)\.[0-9a-f]{8}\.partial|\.~tmp~", re.DOTALL
+)
 
 
 def is_valid_name(name: str) -> bool:
@@ -36,6 +38,13 @@ def is_junk(name: str) -> bool:
 def is_temporary(name: str) -> bool:
     """Whether a file or folder of this `name` is a transfer's unfinished work."""
     return _TEMPORARY.fullmatch(name) is not None
+
+
+def final_path(path: str) -> str:
+    """`path`, or where the file will be when the transfer that works on it under a temporary name is done."""
+    folder, slash, name = path.rpartition("/")
+    match = _TEMPORARY.fullmatch(name)
+    return f"{folder}{slash}{next(filter(None, match.groups()), name)}" if match else path
 
 
 def project_root(names: Collection[str], nested_is_folder: bool) -> str:

@@ -94,7 +94,7 @@ class Pace:
         In `patience` seconds it will be, if nothing changes; not above 0 when that is not known.
         """
         now = time.monotonic()
-        if known.live:
+        if known.live and not known.is_guess:
             wait = max(_LIVE, _LIVE_SHARE * cost)
             # What the transfer itself stirs up says nothing new.
             self._quiet[project] = now + wait

@@ -44,8 +44,16 @@ def read_sessions(folder: str) -> list[dict[str, Any]]:
 
 
 def remove_abandoned(folder: str) -> None:
-    """Remove what gateways left that were killed before their file had its name: hidden, unlocked and an hour old."""
-    for name in _names(folder)[:_MOST_LOOKED_AT]:
+    """Remove what is of no use: the oldest of too many that are over, and hidden ones, unlocked and an hour old.
+
+    Hidden are those of gateways that were killed before their file had its name.
+    """
+    names = _names(folder)[:_MOST_LOOKED_AT]
+    for name in sorted(name for name in names if not name.startswith("."))[:-_MOST]:
+        with contextlib.suppress(OSError):
+            if not _read(os.path.join(folder, name))[0]["alive"]:
+                os.unlink(os.path.join(folder, name))
+    for name in names:
         path = os.path.join(folder, name)
         with contextlib.suppress(OSError):
             is_old = name.startswith(".") and time.time() - os.lstat(path).st_mtime > _ABANDONED

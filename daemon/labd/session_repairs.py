@@ -6,6 +6,7 @@ gateway at the end of a session, as the researcher. What it does not find holds 
 
 from __future__ import annotations
 
+from labd.layout import final_path
 from labd.session_files import read_sessions
 from labd.session_record import FOLDER
 
@@ -31,9 +32,8 @@ def worth_noting(home: str, own: str, whole: Whole) -> dict[str, dict[str, float
         asked: dict[str, float] = {}
         if any(session["alive"] and _is_about(session, project) for session in others):
             asked = dict(list(files.items())[:_MOST_UNASKED])
-        for path in {path for session in others for path in _broken(session, project)}:
-            if path in files:
-                asked[path] = files[path]
+        for broken in {path for session in others for path in _broken(session, project)}:
+            asked |= {path: files[path] for path in (broken, final_path(broken)) if path in files}
         if asked:
             noted[project] = asked
     return noted

@@ -36,7 +36,8 @@ class _Project:
         self.unclosed: set[str] = set()  # folders in which something is that no closing attributes cover yet
         self.closed = ""  # the folder whose attributes were set last, "" when something was done since
         self.is_scp = True  # nothing was done in another way than scp's
-        self.whole: dict[str, float] = {}  # files that arrived whole or were removed, relative to the project → when
+        self.resumed: dict[str, float] = {}  # files of which less was written than their size says → when
+        self.whole: dict[str, float] = {}  # files that arrived whole, relative to the project → when
         self.places: dict[str, None] = {}
 
     def act(self, folder: str) -> None:
@@ -48,10 +49,10 @@ class _Project:
         self.closed = folder
         self.finished.add(folder)
 
-    def settle(self, path: str) -> None:
-        """Note that the file at `path` is as the client wants it: there as it was sent, or gone."""
+    def settle(self, path: str, when: float = 0.0) -> None:
+        """Note that the file at `path` is there as it was sent."""
         if len(self.whole) < _MOST_KNOWN:
-            self.whole[locate(path)[1]] = time.time()
+            self.whole[locate(path)[1]] = when or time.time()
 
     @property
     def is_half_an_scp(self) -> bool:
@@ -65,12 +66,22 @@ class _Project:
         """Whether a client that sets the attributes of folders at their end has not done so for all that it made."""
         return bool(self.finished) and any(is_new and path not in self.finished for path, is_new in self.made.items())
 
+    def _judge_resumed(self, end: End) -> None:
+        """A client may go on where another session was cut: then the rest of the file is there already."""
+        for path, when in self.resumed.items():
+            if end.is_filled(path):
+                self.settle(path, when)
+            else:
+                self.faults.setdefault(path, "not all arrived of")
+        self.resumed.clear()
+
     def result(self, end: End, is_broken: bool) -> dict[str, object]:
+        self._judge_resumed(end)
         places = list(self.places)[:MOST_PLACES]
         faults = {**dict.fromkeys(self.writing, "the connection broke in"), **self.faults}
         if faults:
             path, why = next(iter(faults.items()))
-            broken = {locate(path)[1]: end.changed(path) for path in [*faults][:_MOST_BROKEN]}
+            broken = {locate(path)[1]: end.written(path) for path in [*faults][:_MOST_BROKEN]}
             is_known = len(broken) == len(faults)
             is_half = self.is_scp and bool(self.made)
             why = f"{why} {locate(path)[1]}"
@@ -81,7 +92,7 @@ class _Project:
             return result("cut", self.files, "the connection broke between two files", places=places)
         if end.code or is_broken:
             return result("cut", self.files, "the connection broke", {}, places=places)
-        is_whole = self.is_scp and bool(self.made)
+        is_whole = self.is_scp and bool(self.made) and self.files > 0
         name = "clean" if not self.is_half_finished and end.is_orderly else "unproven"
         return result(name, self.files, whole=is_whole, places=places)
 
@@ -121,7 +132,7 @@ class SftpLog(LineLog):
 
     @property
     def whole(self) -> dict[str, dict[str, float]]:
-        """By project, the files that arrived whole or were removed, and when."""
+        """By project, the files that arrived whole, and when."""
         self._settle(is_done=True)
         return {name: project.whole for name, project in self._projects.items()}
 
@@ -142,6 +153,7 @@ class SftpLog(LineLog):
                 project.is_scp &= "TRUNCATE" not in flags and "APPEND" not in flags
                 project.faults.pop(path, None)
                 project.whole.pop(locate(path)[1], None)
+                project.resumed.pop(path, None)
                 project.writing[path] = None
                 self._pending = _fault(project, path, "could not write")
 
@@ -155,7 +167,8 @@ class SftpLog(LineLog):
         if line.startswith("forced"):
             project.faults[path] = "the connection broke in"
         elif size is not None and written < size:
-            project.faults.setdefault(path, "not all arrived of")
+            project.resumed[path] = time.time()
+            project.is_scp = False
         elif path not in project.faults:
             project.files += 1
             self.files += 1
@@ -195,16 +208,8 @@ class SftpLog(LineLog):
             project = self._act(path, is_folder=False)
             if project:
                 project.is_scp = False
-        if line.startswith("remove "):
-            self._pending = lambda is_done: self._removed(old) if is_done else None
-        elif "rename " in line.partition('"')[0] and new:
+        if "rename " in line.partition('"')[0] and new:
             self._pending = lambda is_done: self._renamed(old, new[0]) if is_done else None
-
-    def _removed(self, path: str) -> None:
-        project, path = self._known(path)
-        if project:
-            project.faults.pop(path, None)
-            project.settle(path)
 
     def _renamed(self, old: str, new: str) -> None:
         project, old = self._known(old)

@@ -27,7 +27,7 @@ _NAMES = ("sample", "temporaries", "unfinished", "unreadable")
 _SAMPLE = 100
 _SAMPLE_DEPTH = 4
 _TRIES = 3
-_SHOWN = 1
+_SHOWN = 10
 
 
 def scan(inbox: str, names: list[str] | None, programs: list[str], max_files: int, max_depth: int) -> Json:

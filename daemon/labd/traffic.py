@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from labd.layout import final_path
 from labd.transfers import CLOCKS, Part, Result, Transfer
 from labd.units import count, human_time
 
@@ -20,8 +21,10 @@ class Traffic:
     """What all transfers together say about one project."""
 
     live: str = ""  # the kind of a transfer that goes on
+    is_guess: bool = False  # and it has not named its project yet: it may be about another one
     held: str = ""  # why it must not start, and since when, in words for STATUS
     missing: tuple[str, ...] = ()  # the files that must be sent again before it starts; () when that is not known
+    mended: frozenset[str] = frozenset()  # files that a transfer broke in, and that arrived whole later
     kind: str = ""  # of the latest transfer that ended well
     proof: Result | None = None  # and how
     ended: float = 0.0  # when that was
@@ -50,8 +53,12 @@ def traffic(project: str, transfers: Sequence[Transfer], newest: float, oldest: 
         proof = Result.UNPROVEN
     return Traffic(
         live=live[0] if live else "",
+        is_guess=bool(live) and not any(transfer.alive for transfer in named),
         held=_words(held[-1], project) if held else "",
         missing=_missing(held, over, project),
+        mended=frozenset(
+            path for cut in over for path in cut.part(project).broken or () if _is_repaired(path, cut, over, project)
+        ),
         kind=latest.kind if latest else "",
         proof=proof,
         ended=_end(latest) if latest else 0.0,
@@ -115,14 +122,17 @@ def _sent_all(later: Transfer, cut: Transfer, project: str, oldest: float) -> bo
 
 
 def _is_repaired(path: str, cut: Transfer, over: Sequence[Transfer], project: str) -> bool:
-    """Whether the file `path`, in which `cut` broke, arrived whole later.
+    """Whether the file `path`, in which `cut` broke, arrived whole later, if only under its final name.
 
     Also when the server saw the end of `cut` only after the client had connected anew and sent the file: if nothing has
     been written to it since, `cut` wrote nothing to it, either.
     """
     changed = (cut.part(project).broken or {}).get(path, 0.0)
     whole = [
-        other.part(project).closed[path] for other in over if other is not cut and path in other.part(project).closed
+        other.part(project).closed[name]
+        for other in over
+        for name in {path, final_path(path)}
+        if other is not cut and name in other.part(project).closed
     ]
     return any(when >= _end(cut) or (when >= cut.began and when >= changed - CLOCKS) for when in whole)
 
@@ -151,7 +161,7 @@ def _missing(held: Sequence[Transfer], over: Sequence[Transfer], project: str) -
         broken = cut.part(project).broken
         if not broken:
             return ()
-        missing |= dict.fromkeys(path for path in broken if not _is_repaired(path, cut, over, project))
+        missing |= dict.fromkeys(final_path(path) for path in broken if not _is_repaired(path, cut, over, project))
     return tuple(missing)
 
 

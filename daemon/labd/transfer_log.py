@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
     from typing import Protocol
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
         @property
         def whole(self) -> Mapping[str, Mapping[str, float]]:
-            """By project, the files that are known to have arrived whole, or were removed, and when."""
+            """By project, the files that are known to have arrived whole, and when."""
 
         def take(self, block: bytes) -> None:
             """Take what the program wrote: whole lines, many at a time."""
@@ -34,21 +35,30 @@ MOST_PLACES = 5  # that are noted of what a transfer changed in one project
 class End:
     """How a transfer's program ended."""
 
-    def __init__(self, code: int, is_orderly: bool, stat: Callable[[str], tuple[float, int]]) -> None:
+    def __init__(self, code: int, is_orderly: bool, stat: Callable[[str], os.stat_result | None]) -> None:
         """`code` is its exit code; `is_orderly`: the connection lived when the client closed its session.
 
-        `stat` says of a path relative to the inbox when that file changed last (seconds since the epoch) and how many
-        bytes it has; 0 and -1 when it is not there.
+        `stat` says what there is of a file at a path relative to the inbox; None when there is none.
         """
         self.code, self.is_orderly, self._stat = code, is_orderly, stat
 
-    def changed(self, path: str) -> float:
-        """When the file at `path` changed last; 0 when it is not there."""
-        return self._stat(path)[0]
+    def written(self, path: str) -> float:
+        """When the file at `path` was written to last, in seconds since the epoch; 0 when it is not there.
+
+        Not its ctime: clients set the modes of all files when all have arrived.
+        """
+        status = self._stat(path)
+        return status.st_mtime if status else 0.0
 
     def size(self, path: str) -> int:
         """How many bytes the file at `path` has; -1 when it is not there."""
-        return self._stat(path)[1]
+        status = self._stat(path)
+        return status.st_size if status else -1
+
+    def is_filled(self, path: str) -> bool:
+        """Whether the file at `path` has no hole, as one has in which the writing went on where nothing was before."""
+        status = self._stat(path)
+        return status is not None and status.st_blocks * 512 >= status.st_size
 
 
 class LineLog:
@@ -90,7 +100,7 @@ def result(
 ) -> dict[str, object]:
     """The end of a transfer for one project, as the record has it.
 
-    `broken` are the files that it left broken, and when each changed last; None when that is not known.
+    `broken` are the files that it left broken, and when each was written to last; None when that is not known.
     """
     told = {"result": name, "why": why, "files": files} | {key: value for key, value in more.items() if value}
     return told if broken is None else {**told, "broken": broken}

@@ -122,8 +122,8 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
     code = _exit_code(os.waitpid(child, 0)[1])
     projects, closed = {}, {}
     try:
-        closed = _worth_noting(log, home, record)
         projects = log.results(End(code, is_orderly, lambda path: _stat(f"{home}/inbox/{path}")))
+        closed = _worth_noting(log, home, record)
     except Exception as error:
         defect = f"{type(error).__name__}: {error}"
     if code and not projects and transfer.kind != "rsync":
@@ -137,15 +137,15 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
     return code
 
 
-def _stat(path: str) -> tuple[float, int]:
-    """When the file at `path` changed last, in seconds since the epoch, and its bytes; 0 and -1 when there is none."""
+def _stat(path: str) -> os.stat_result | None:
+    """What there is to say of the file at `path`; None when there is none."""
     import stat
 
     try:
         status = os.lstat(path)
     except OSError:
-        return 0.0, -1
-    return (status.st_ctime, status.st_size) if stat.S_ISREG(status.st_mode) else (0.0, -1)
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _worth_noting(log: Log, home: str, record: Record) -> dict[str, dict[str, float]]:

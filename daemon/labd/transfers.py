@@ -32,7 +32,7 @@ class Part:
     files: int = 0
     is_whole: bool = False  # of a CLEAN one: all of its scope was sent
     places: tuple[str, ...] = ()  # what it changed: names in the project's folder, or in project/ in it
-    # Files that are not there as they were sent → when each changed last (0: it is gone); None: no one knows which.
+    # Files that are not there as they were sent → when each was written to last (0: it is gone); None: no one knows.
     broken: Mapping[str, float] | None = None
     is_half: bool = False  # and others that were to follow them never came
     closed: Mapping[str, float] = field(default_factory=dict)  # some of the files that arrived whole → when

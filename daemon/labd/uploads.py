@@ -122,7 +122,7 @@ def judge(
             settle = max(limits.settle, limits.unproven)
         if (left := settle - _quiet(look, traffic, now, first_seen)) > 0:
             return _settling(look, signal, now + left)
-        if not is_scp and (wait := _unfinished(look)):
+        if not is_scp and (wait := _unfinished(look, traffic)):
             return wait
     if refused := _refused(look, languages, limits):
         return Refuse(refused)
@@ -174,12 +174,14 @@ def _quiet(look: Look, traffic: Traffic, now: float, first_seen: float) -> float
     return now - (changed if changed <= now else first_seen)
 
 
-def _unfinished(look: Look) -> Wait | None:
+def _unfinished(look: Look, traffic: Traffic) -> Wait | None:
     """Why a quiet upload may all the same be incomplete, when nothing proves the contrary."""
+    # What a client leaves that has begun anew under another temporary name.
+    temporaries = [path for path in look.temporaries if path not in traffic.mended]
     since = f"nothing has changed since {human_time(look.newest / 1e9)}"
     more = f"{_so_far(look)}, {since}; send it again to continue, or start it as it is: {_submit(look)}"
-    if look.temporaries:
-        return Wait(f"waiting for an unfinished transfer ({printable(look.temporaries[0])}): {more}")
+    if temporaries:
+        return Wait(f"waiting for an unfinished transfer ({printable(temporaries[0])}): {more}")
     if look.unfinished:
         return Wait(f"a transfer was cut in {printable(look.unfinished[0])}: {more}")
     return None

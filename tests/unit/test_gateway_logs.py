@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -40,8 +43,13 @@ session closed for local user ana-silva from [192.0.2.7]""".splitlines()
 ARRIVED = "scp: debug1: fd 0 clearing O_NONBLOCK"
 
 
-def nowhere(path: str) -> tuple[float, int]:
-    return 0.0, -1
+def nowhere(path: str) -> None:
+    return None
+
+
+def file(size: int, blocks: int = 8, written: float = 1.0) -> os.stat_result:
+    values = {"st_size": size, "st_blocks": blocks, "st_mtime": written}
+    return cast("os.stat_result", SimpleNamespace(**values))
 
 
 def ended(code: int = 0, *, is_orderly: bool = True) -> End:
@@ -132,6 +140,21 @@ def test_a_forced_close_is_a_cut() -> None:
 def test_less_than_was_announced_is_a_cut() -> None:
     lines = [line.replace("written 300000", "written 299999") for line in SCP]
     assert sftp(lines)["galaxies"]["result"] == "cut"
+
+
+def test_a_client_that_goes_on_in_a_file_writes_less_than_its_size(tmp_path: Path) -> None:
+    name = "/home/ana-silva/inbox/galaxies/input/big"
+    lines = [f'open "{name}" flags WRITE,CREATE mode 0666', f'set "{name}" size 300000']
+    lines.append(f'close "{name}" bytes read 0 written 200000')
+    (tmp_path / "whole").write_bytes(b"x" * 300_000)
+    with open(tmp_path / "hole", "wb") as hole:
+        hole.write(b"x" * 50_000)
+        hole.truncate(300_000)
+    for there, result in (("whole", "clean"), ("hole", "cut"), ("missing", "cut")):
+        log = read(SftpLog([HOME]), lines)
+        known = {"galaxies/input/big": os.stat(tmp_path / there)} if there != "missing" else {}
+        assert log.results(End(0, True, known.get))["galaxies"]["result"] == result
+        assert [*log.whole["galaxies"]] == (["input/big"] if result == "clean" else [])
 
 
 def test_a_full_disk_is_a_cut_that_says_so() -> None:
@@ -247,8 +270,7 @@ def test_an_old_scp_that_is_cut_in_a_file_names_it() -> None:
 def test_a_client_that_does_not_wait_for_the_answer_of_an_old_scp_has_sent_its_file() -> None:
     lines = ["Sink: C0644 9 app.py", ARRIVED]
     for size, result in ((9, "clean"), (5, "cut")):
-        there = {"galaxies/code/app.py": (1.0, size)}
-        end = End(1, True, lambda path, there=there: there.get(path, (0.0, -1)))  # type: ignore[misc]
+        end = End(1, True, {"galaxies/code/app.py": file(size)}.get)
         assert read(ScpLog("galaxies/code/app.py"), lines).results(end)["galaxies"]["result"] == result
 
 

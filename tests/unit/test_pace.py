@@ -97,6 +97,11 @@ def test_an_inbox_that_cannot_be_read_is_looked_at_as_a_whole_when_that_is_due(p
     assert (pace.due(), ahead(pace)) == ([], 5.0)
 
 
+def test_a_transfer_that_may_be_of_another_project_delays_a_look_no_longer_than_none(pace: Pace) -> None:
+    pace.again("p", Traffic(live="rsync", is_guess=True), 0.0, 0.0)
+    assert ahead(pace) == 0.5
+
+
 def test_an_upload_that_waits_for_a_known_time_is_not_looked_at_all_the_while(pace: Pace) -> None:
     pace.again("p", Traffic(proof=Result.UNPROVEN), 0.0, 60.0)
     assert ahead(pace) == 60.0 - LIMITS.settle

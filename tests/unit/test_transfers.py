@@ -307,3 +307,13 @@ def test_what_a_killed_gateway_never_finished_is_removed_after_an_hour(tmp_path:
         remove_abandoned(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == [".held", ".new", "1"]
     remove_abandoned(str(tmp_path / "missing"))
+
+
+def test_no_more_than_five_hundred_notes_stay(tmp_path: Path) -> None:
+    for number in range(510):
+        (tmp_path / f"{number:04}").write_text("{}\n")
+    with open(tmp_path / "0000") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        remove_abandoned(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == ["0000", *(f"{number:04}" for number in range(10, 510))]
+    assert len(read_sessions(str(tmp_path))) == 500
