@@ -1,9 +1,10 @@
 """Whether the client of an SSH connection is still there.
 
-This room owns the look into the kernel's table of TCP connections (proc(5), /proc/net/tcp). A client that is killed
-closes its connection first, and sshd its session because of that; one that is done closes its session (RFC 4254, 5.3,
-SSH_MSG_CHANNEL_EOF) and waits for the answer. Measured with OpenSSH 9.2: the table tells them apart at the moment at
-which the session's program ends, while sshd takes up to 50 ms to close all that it has opened.
+This room owns the look at the connection, and at sshd's process for it (proc(5), /proc/net/tcp and /proc/PID/stat). A
+client that is done closes its session (RFC 4254, 5.3, SSH_MSG_CHANNEL_EOF) and waits for the answer. One that is killed
+closes its connection first, and sshd its session because of that. One that is silent for long (ClientAliveInterval)
+leaves a connection that looks well, but sshd's process ends, and closes the session by that. Both show at the moment at
+which the session's program ends (measured with OpenSSH 9.2); sshd takes up to 50 ms to close all that it has opened.
 """
 
 from __future__ import annotations
@@ -15,19 +16,46 @@ import sys
 
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 _ESTABLISHED = b"01"
+_EXITING = 4  # PF_EXITING of linux/sched.h, set before the files of a process are closed
+_PARENT, _FLAGS = 1, 6  # after the name, in /proc/PID/stat
 
 
-def is_connected(connection: str) -> bool:
-    """Whether the client of `connection` (ssh(1), SSH_CONNECTION) can be reached.
+def find_sshd() -> int:
+    """The process of sshd that started this session; 0 when it cannot be found. It makes the session (setsid(2))."""
+    try:
+        return int(_stat(os.getsid(0))[_PARENT])
+    except OSError:
+        return 0
+
+
+def is_connected(connection: str, sshd: int) -> bool:
+    """Whether the client of `connection` (ssh(1), SSH_CONNECTION) can be reached by sshd's process `sshd`.
 
     Where that names no TCP connection, whether somebody still reads our standard output.
     """
+    if sshd and _is_ending(sshd):
+        return False
     try:
         client, client_port, server, server_port = connection.split()
         ends = _written(server, server_port), _written(client, client_port)
         return any(_is_established(table, *ends) for table in _TABLES)
     except (OSError, ValueError):
         return _is_read()
+
+
+def _is_ending(process: int) -> bool:
+    try:
+        stat = _stat(process)
+    except OSError:
+        return True
+    return stat[0] in (b"Z", b"X") or bool(int(stat[_FLAGS]) & _EXITING)
+
+
+def _stat(process: int) -> list[bytes]:
+    """What the kernel says of `process`, from its state on. Raises OSError."""
+    with open(f"/proc/{process}/stat", "rb") as file:
+        # Its name comes first, in brackets, and may hold anything.
+        return file.read().rpartition(b") ")[2].split()
 
 
 def _written(address: str, port: str) -> tuple[bytes, bytes]:

@@ -108,17 +108,18 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
     """Note what the program does until it ends; its exit code. Nothing that fails here changes or ends the transfer."""
     _forward_signals(child)
     log, last, defect = _log(transfer, home), b"", ""
+    from labd.ssh_connection import find_sshd, is_connected
+    from labd.transfer_log import End
+
+    sshd = find_sshd()
     try:
         last = _follow(log, log_end, record)
     except Exception as error:
         defect = f"{type(error).__name__}: {error}"
         while os.read(log_end, _PIPE):
             pass  # the program would wait for a reader
-    from labd.ssh_connection import is_connected
-    from labd.transfer_log import End
-
     # At once: some clients close their session, and their connection right after it.
-    is_orderly = transfer.kind == "rsync" or is_connected(os.environ.get("SSH_CONNECTION", ""))
+    is_orderly = transfer.kind == "rsync" or is_connected(os.environ.get("SSH_CONNECTION", ""), sshd)
     code = _exit_code(os.waitpid(child, 0)[1])
     projects, closed = {}, {}
     try:
