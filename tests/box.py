@@ -120,6 +120,7 @@ class Box:
             )
             pc = Machine(name, user, f"/home/{user}")
             Machine(name).run(f"useradd --create-home --shell /bin/bash {user}")
+            Machine(name).run("[ ! -e /dev/fuse ] || chmod 666 /dev/fuse")
             pc.run("mkdir -m 700 .ssh && ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519")
             self.pcs[user] = pc
         return self.pcs[user]

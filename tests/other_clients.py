@@ -25,10 +25,12 @@ client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
 client.connect("127.0.0.1", int(port), os.environ["user"], key_filename=os.path.expanduser("~/.ssh/id_ed25519"))
 sftp = client.open_sftp()
 def make(folder):
-    try:
-        sftp.mkdir(folder)
-    except OSError:
-        pass
+    for end in range(len(folder) + 1):
+        if folder[end : end + 1] in ("", "/"):
+            try:
+                sftp.mkdir(folder[:end])
+            except OSError:
+                pass
 if os.path.isfile(source):
     sftp.put(source, target)
 else:
@@ -93,7 +95,7 @@ class Client:
     part: str  # the folder $part of it
     big: str  # the file input/big
     rest: str = ""  # the same, from where it was cut; "" when the client cannot
-    says_done: bool = True  # it closes its session and waits for the answer
+    says_done: bool = True  # it closes its session and always waits for the answer
     repairs: bool = False  # it connects anew by itself and goes on
 
 
@@ -140,6 +142,7 @@ CLIENTS = {
         all="in_paramiko $x inbox/$x",
         part="in_paramiko $x/$part inbox/$x/$part",
         big="in_paramiko $x/input/big inbox/$x/input/big",
+        says_done=False,
     ),
     "curl": Client(
         all="in_curl $x",
@@ -174,9 +177,11 @@ class Wires:
 
     def send(self, project: str, line: str, how: str = "none", moment: int = 0, seconds: float = 0.0) -> Sent:
         """Run `line` at a wire that is cut as `slow_wire` says."""
-        words = f"x={project} user={self.person.name}; {_WORDS}\n"
+        words = f"x={project}; export user={self.person.name}; {_WORDS}\n"
         wired = f"python3 ../slow_wire.py {RATE} {how} {moment} {seconds:.3f} {shlex.quote(words + line)}"
-        said = self.person.run(f"cd uploads; {wired} 2>{project}.said").stdout.split()
+        # A mount whose sshfs was killed stays.
+        unmount = f"for mount in {project}.*.mount; do fusermount -uz $mount 2>/dev/null; done; :"
+        said = self.person.run(f"cd uploads; {wired} 2>{project}.said; {unmount}").stdout.split()
         return Sent(said[-2] == "cut", int(said[-1]))
 
     def sums(self, project: str) -> str:

@@ -39,7 +39,7 @@ NAMES = [
 WORDS = "The end of its upload was not proven"
 # A PC that is gone is noticed after a minute in a lab; the tests do not wait that long.
 _SSHD = "Match User lea-costa\nClientAliveInterval 1\nClientAliveCountMax 2\nMatch all\n"
-_RANDOM_CUTS = 9  # for each client
+_RANDOM_CUTS = 6  # for each client
 
 
 @dataclass
@@ -75,19 +75,22 @@ class Case:
 
     def told(self) -> str:
         """All that is known, for a test that fails."""
-        return f"{self.steps}\ncodes {self.codes}, cuts {self.cuts}, jobs {self.jobs}\n{self.status}"
+        steps = "\n".join(f"{step.how} at {step.moment}: {step.line}" for step in self.steps)
+        jobs = [(job["job"], job["trigger"]) for job in self.jobs]
+        return f"{steps}\ncodes {self.codes}, cut {self.cuts}, jobs {jobs}\n{self.status}"
 
 
 def _cases(dice: random.Random) -> Iterator[tuple[str, Case]]:
     for name, client in CLIENTS.items():
         again = Step(client.all, change="echo >>$x/input/big; echo 7 >>$x/input/more/1", awaits_job=True)
         yield f"fresh-{name}", Case([Step(client.all), again])
-        yield f"parts-{name}", Case([Step(f"part=code; {client.part}; part=input; {client.part}")])
-        both = f"(part=input; {client.part}) & until [ -e $x.on ]; do sleep 0.1; done; (part=code; {client.part}); wait"
-        yield f"beside-{name}", Case([Step(f"(sleep 0.5; >$x.on) & {both}")])
-        repairs = {"file": f"{client.big}; part=input/more; {client.part}", "all": client.all}
+        yield f"parts-{name}", Case([Step(f"part=input; {client.part}; part=code; {client.part}")])
+        both = f"(part=input; {client.part}) & sleep 0.5; (part=code; {client.part}) && wait $!"
+        yield f"beside-{name}", Case([Step(both)])
+        others = f"part=input/more; {client.part} && part=code && {client.part}"
+        repairs = {"file": f"{client.big} && {others}", "all": client.all}
         if client.rest:
-            repairs["rest"] = f"{client.rest}; part=input/more; {client.part}"
+            repairs["rest"] = f"{client.rest} && {others}"
         for way, line in repairs.items():
             how = dice.choice(("kill", "vanish", "reset" if not client.repairs else "kill"))
             cut = Step(client.all, how, dice.randrange(60_000, 220_000), dice.uniform(0, 0.1))
