@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labd import ssh_keys, unix_accounts
+from labd.accounts import PUSH_HOSTS, PUSH_KEY
 from labd.commands import must, run
 from labd.hands import Hands
-from labd.pushing import HOSTS, KEY
 
 _PATIENCE = 5  # seconds in which the computer has to answer; it may be off
 
 
 def prepare(name: str, home: Path, push: Mapping[str, str]) -> str:
     """Make the key, pin the host key if that computer answers; what to tell the administrator. Raises CommandError."""
-    key, hosts = home / KEY, home / HOSTS
+    key, hosts = home / PUSH_KEY, home / PUSH_HOSTS
     unix_accounts.as_owner(name, "mkdir", "-p", "-m", "0700", "--", str(key.parent))
     if not key.exists():
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"labd-{name}", "-f", str(key)]

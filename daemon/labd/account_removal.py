@@ -19,6 +19,7 @@ from labd.commands import hand_over
 from labd.errors import Exit, LabdError
 
 _WHOLE = "The account is disabled, and all of it is there."
+_SHOWN = 5
 
 
 def deluser(options: Options) -> int:
@@ -66,7 +67,8 @@ def _ask(name: str, home: Path, options: Options) -> None:
 def _require_no_programs(name: str) -> None:
     running = list(unix_accounts.processes(pwd.getpwnam(name).pw_uid))
     if running:
-        programs = ", ".join(f"{program} ({pid})" for pid, program in running[:5])
+        programs = ", ".join(f"{program} ({pid})" for pid, program in running[:_SHOWN])
+        programs += f" and {len(running) - _SHOWN} more" if len(running) > _SHOWN else ""
         raise AccountError(
             f"Programs of {name} run: {programs}.",
             f"End them (pkill -u {name}) and try again. Until then the account is disabled.",

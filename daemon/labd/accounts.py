@@ -24,6 +24,7 @@ from labd.hands import Identity
 from labd.layout import is_valid_name
 from labd.log import get
 
+PUSH_KEY, PUSH_HOSTS = ".ssh/labd_push", ".ssh/labd_push_hosts"  # in the home: for results that travel on
 _LOOKING_UP = 10.0  # seconds for all names together
 _MOST = 2**32 - 2  # of uids and gids; one more means "none" (chown(2))
 

@@ -7,40 +7,42 @@ cannot differ. It needs no daemon and no Docker, and changes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from labd import accounts, choosing, imports, job_file, project_files, reading, snapshot
+from labd import choosing, imports, job_file, project_files, reading, snapshot
 from labd.choosing import open_languages
 from labd.commands import run
 from labd.config import Config
-from labd.errors import ConfigError, NotFoundError, ProjectError
+from labd.errors import NotFoundError, ProjectError
 from labd.granting import grant
 from labd.jobs import Grant, Options
 from labd.languages import Language
 from labd.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.machine import capacity
-from labd.rendering import granted, one_line
+from labd.rendering import few, granted, one_line
 from labd.survey import scan
 from labd.units import count, human_size
 from labd.uploads import Look, Refuse, judge
 from labd.wishes import Wishes
 
-_SHOWN = 8
 _PATIENCE = 600.0
 
 
-def check(project: Path, config: Config) -> Iterator[str]:
+def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
     """Lines about the folder `project` as it would be received under its own name.
 
-    Raises ProjectError with what the outbox would say if it cannot be run, NotFoundError when there is no such folder.
+    `missing`: why not all of it has arrived, so that more is to come. Raises ProjectError with what the outbox would
+    say if it cannot be run, NotFoundError when there is no such folder.
     """
     # Not `resolve`: the name is that of the folder that was given, also when it is a link.
     folder = Path(os.path.abspath(project))
     config, offered = open_languages(config)
     look = _look(folder, config, offered)
+    if missing:
+        yield f"{look.name}: not all of it has arrived, as far as labd knows: {one_line(missing)}"
     _refuse_unfit(look, offered, config)
     root = folder / look.root
     options = _options(root, offered)
@@ -51,33 +53,11 @@ def check(project: Path, config: Config) -> Iterator[str]:
     files = project_files.read(root / "code", language.template.environment)
     asked = reading.wished(language, version, files, config.build, None)
     given = grant(options, language, version, config, capacity(config.machine))
-    yield from _summary(look, language, given)
+    yield from _summary(look, language, given, bool(missing))
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
     yield from _libraries(root / "code", language, asked)
     yield from _left_out(root, config)
     yield from _warnings(root, look)
-
-
-def check_config(config: Config, name: str) -> Iterator[str]:
-    """Lines about `config`, read from the file `name`. Raises ConfigError for what the daemon would stumble over."""
-    config, offered = open_languages(config)
-    for language in config.languages:
-        if language not in offered:
-            raise ConfigError(
-                f"{name}: languages: there is no template for {language} in {config.paths.templates}.",
-                f"There are templates for {', '.join(offered)}.",
-            )
-    for entry in config.accounts:
-        accounts.resolve(entry)
-    known = accounts.configured(config)
-    room = capacity(config.machine)
-    yield f"{name} is right."
-    yield f"Accounts: {_few(list(known)) if known else 'none yet'}"
-    for language, versions in config.languages.items():
-        default = f" (default {versions.default})" if len(versions.versions) > 1 else ""
-        yield f"{offered[language].template.title}: {', '.join(versions.versions)}{default}"
-    gpus = f", {count(len(room.gpus), 'GPU')}" if room.gpus else ""
-    yield f"For all jobs together: {room.cpus:g} CPUs, {human_size(room.memory)} of memory{gpus}"
 
 
 def _look(folder: Path, config: Config, offered: Mapping[str, Language]) -> Look:
@@ -102,18 +82,17 @@ def _options(root: Path, offered: Mapping[str, Language]) -> Options:
     return reading.options(found[job_file.NAME], choosing.keys(offered), None) if found else Options()
 
 
-def _summary(look: Look, language: Language, given: Grant) -> Iterator[str]:
+def _summary(look: Look, language: Language, given: Grant, is_part: bool) -> Iterator[str]:
     title = f"{language.template.title} {given.version}"
-    yield (
-        f"{look.name}: ready. {title}, {count(look.files, 'file')}, {human_size(look.bytes)}; {granted(asdict(given))}"
-    )
+    start = "What is there so far could be run:" if is_part else f"{look.name}: ready."
+    yield f"{start} {title}, {count(look.files, 'file')}, {human_size(look.bytes)}; {granted(asdict(given))}"
 
 
 def _libraries(code: Path, language: Language, asked: Wishes) -> Iterator[str]:
     if asked.source:
-        yield f"Libraries: {_few(asked.libraries) if asked.libraries else f'none (code/{asked.source} names none)'}"
+        yield f"Libraries: {few(asked.libraries) if asked.libraries else f'none (code/{asked.source} names none)'}"
     if listed := asked.files.get("apt.txt"):
-        yield f"System libraries: {_few(listed.decode().split())}"
+        yield f"System libraries: {few(listed.decode().split())}"
     yield from (f"Note: {note}" for note in (*asked.notes, *asked.log))
     if language.template.reader == "python":
         found = reading.imported(code, language.template.program, None)
@@ -133,7 +112,7 @@ def _left_out(root: Path, config: Config) -> Iterator[str]:
     beside = sorted(name for name in os.listdir(root) if name not in (*PARTS, *CONTROLS) and not is_junk(name))
     if beside:
         shown = [f"{name}/" if (root / name).is_dir() else name for name in beside]
-        yield f"Not part of the job: {_few(shown)} (labd reads {', '.join(PARTS)})"
+        yield f"Not part of the job: {few(shown)} (labd reads {', '.join(PARTS)})"
     with TemporaryDirectory() as empty:
         # rsync itself, as it will be asked for the snapshot, without doing anything.
         lines: list[str] = []
@@ -144,12 +123,10 @@ def _left_out(root: Path, config: Config) -> Iterator[str]:
 
 
 def _warnings(root: Path, look: Look) -> Iterator[str]:
+    # A look keeps the first of each kind.
     for name in look.temporaries[:1]:
-        yield f"Note: {one_line(name)} looks like an unfinished transfer; labd would wait for its end, or for SUBMIT."
+        what = f"{one_line(name)} looks like an unfinished transfer, and may not be the only one"
+        yield f"Note: {what}; labd would wait for its end, or for SUBMIT."
     for name in look.unfinished[:1]:
-        yield f"Note: {one_line(name)} has no date, like a file cut off in a transfer; labd would wait, or for SUBMIT."
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(one_line(name) for name in names[:_SHOWN]) + more
+        what = f"{one_line(name)} has no date, like a file cut off in a transfer, and may not be the only one"
+        yield f"Note: {what}; labd would wait, or for SUBMIT."

@@ -94,10 +94,11 @@ _JOBS = {
     "status": Command(
         questions.status,
         "What runs, what waits, and what ended lately",
-        ["job?", "socket"],
+        ["job?", "json", "socket"],
         "labd status galaxies",
-        "With JOB: all about one job, and if it failed, why and what to do.",
-        bare=Options(job=None, socket=None),
+        "With JOB: all about one job, and if it failed, why and what to do. A project's\n"
+        "name also tells of an upload of it that has not started.",
+        bare=Options(job=None, json=False, socket=None),
     ),
     "queue": Command(
         questions.queue,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labd import setup_plan, systemd
-from labd.check import check_config
 from labd.client import ask
 from labd.commands import run
+from labd.config_check import check_config
 from labd.doctor_ground import Ground, daemon_process
 from labd.finding import Check, Finding, fail, ok, warn
 from labd.installation import CURRENT, UNIT

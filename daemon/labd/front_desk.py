@@ -6,7 +6,6 @@ daemon and look as those of the `labd` command on the machine itself. It never s
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -26,6 +25,11 @@ if TYPE_CHECKING:
 _JOB, _MAYBE_JOB, _PROJECT = "JOB", "[JOB]", "NAME"
 _FOLLOW, _JSON, _LIMIT, _EXACT = "[-f]", "[--json]", "[-n N]", "[--exact]"
 _LAB = "lab"  # as the welcome of `labd adduser` has it for ~/.ssh/config
+_COMMAND = f"ssh {_LAB}"
+_NO_SHELL = f"""\
+labd: What comes on standard input is not run: there is no shell here.
+      Ask one question at a time, as `{_COMMAND} status`; in WinSCP choose the protocol SFTP."""
+_LISTENING = 0.1  # seconds
 _COUNTING = 0.3
 _DISK_AGE = 30.0
 _PATIENCE = 5.0
@@ -40,8 +44,11 @@ class UsageError(LabdError):
 def answer(verb: str, arguments: Sequence[str], home: str) -> int:
     """Answer `verb` ("" for the status screen); the exit code. Raises LabdError."""
     function, takes = _VERBS[verb]
+    if {"-h", "--help"} & {*arguments} or (verb == "help" and set(arguments) <= {*_VERBS}):
+        print(help_text(_LAB))
+        return Exit.OK
     options = parse(verb, takes, arguments)
-    options.home = home
+    options.home, options.command = home, _COMMAND
     try:
         return function(options)
     except NotRunningError:
@@ -52,6 +59,9 @@ def answer(verb: str, arguments: Sequence[str], home: str) -> int:
     except UnavailableError as error:
         # How to look after the server is no advice for a researcher.
         raise UnavailableError(error.message, "Ask again in a minute; if it recurs, tell the administrator.") from None
+    except LabdError as error:
+        error.message, error.hint = (questions.as_typed(text, _COMMAND) for text in (error.message, error.hint))
+        raise
 
 
 def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
@@ -70,34 +80,45 @@ def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
         elif argument in ("-n", "--limit") and _LIMIT in takes and rest and rest[0].isdecimal():
             options.limit = min(int(rest.pop(0)[:6]), 10_000)
         elif argument.startswith("-") or options.job is not None or not takes_name:
-            raise _usage(verb, takes)
+            raise _usage(verb, takes, arguments)
         else:
             options.project = _name(argument)
             # What can only be a project stays so: a name may look like a number.
             options.job = options.project if argument == options.project else f"{options.project}/"
     if options.job is None and takes_name - {_MAYBE_JOB}:
-        raise _usage(verb, takes)
+        raise _usage(verb, takes, arguments)
     return options
 
 
 def _name(argument: str) -> str:
     name = argument.removeprefix("inbox/").removeprefix("outbox/").rstrip("/")
     if not is_valid_name(name):
-        raise UsageError("That is neither the number of a job nor the name of a project.", "`ssh HOST jobs` has both.")
+        raise UsageError(
+            "That is neither the number of a job nor the name of a project.",
+            f"`{_COMMAND} status` lists your jobs and uploads with their names.",
+        )
     return name
 
 
-def _usage(verb: str, takes: Sequence[str]) -> UsageError:
-    words = " ".join(word for word in (verb, *takes) if word)
-    return UsageError(f"That is not how {f'`{verb}`' if verb else 'the status'} is asked.", f"It is: ssh HOST {words}")
-
-
-def _status(options: Options) -> int:
-    if not options.json:
-        return questions.status(options)
-    for told in ask(find_socket(), "status", job=options.job):
-        print(json.dumps(told))
-    return Exit.OK
+def _usage(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> UsageError:
+    """What is said of a `verb` with `arguments` that it does not take, with a question that can be asked."""
+    form = " ".join(word for word in (_COMMAND, verb, *takes) if word)
+    before = ["", *arguments]
+    # A number after an option is the option's.
+    names = [
+        word
+        for at, word in enumerate(arguments)
+        if is_valid_name(word) and not (word.isdecimal() and before[at].startswith("-"))
+    ]
+    takes_name = {_JOB, _MAYBE_JOB, _PROJECT} & {*takes}
+    terminal = "-t " if verb == "top" else ""
+    asked = [f"`ssh {terminal}{_LAB} {verb} {name}`" for name in names] if takes_name else []
+    if not takes_name or (not asked and _MAYBE_JOB in takes):
+        asked = [f"`ssh {terminal}{_LAB} {verb}`".replace(" `", "`")]
+    hint = f"It is: {form}, for example {asked[0] if asked else f'`{_COMMAND} {verb} galaxies`'}"
+    if len(asked) > 1:
+        hint = f"One at a time: {', then '.join(asked)}"
+    return UsageError(f"That is not how {f'`{verb}`' if verb else 'the status'} is asked.", hint)
 
 
 def _logs(options: Options) -> int:
@@ -124,9 +145,21 @@ def _end_with_the_client() -> None:
 
 
 def _screen(options: Options) -> int:
+    if _is_typed_for_a_shell():
+        print(_NO_SHELL, file=sys.stderr)
     lines = _lines(options.home, _disk(options.home), 80, 23, is_terminal(sys.stdout))
     print("\n".join(lines))
     return Exit.OK
+
+
+def _is_typed_for_a_shell() -> bool:
+    """Whether somebody sends commands, as a script behind `<`, or WinSCP's protocol SCP."""
+    import select
+
+    try:
+        return not sys.stdin.isatty() and bool(select.select([0], [], [], _LISTENING)[0] and os.read(0, 4096).strip())
+    except (OSError, ValueError, AttributeError):
+        return False  # there is no standard input
 
 
 def _top(options: Options) -> int:
@@ -198,7 +231,7 @@ status, jobs, queue take --json."""
 
 _VERBS: dict[str, tuple[Callable[[Options], int], tuple[str, ...]]] = {
     "": (_screen, ()),
-    "status": (_status, (_MAYBE_JOB, _JSON)),
+    "status": (questions.status, (_MAYBE_JOB, _JSON)),
     "jobs": (questions.jobs, (_LIMIT, _JSON)),
     "logs": (_logs, (_FOLLOW, _JOB)),
     "cancel": (questions.cancel, (_JOB,)),

@@ -12,9 +12,12 @@ from labd.errors import ConfigError, Exit, NotFoundError
 
 TYPE_CHECKING = False  # that of typing, which takes as long to import as all of this file
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import SimpleNamespace as Options
 
     from labd.config import Config
+
+_PROMPTLY = 2.0  # seconds
 
 
 def daemon(options: Options) -> int:
@@ -61,19 +64,20 @@ def check(options: Options) -> int:
     from labd import check
 
     config = _settings_of_daemon() if options.config is None and os.getuid() != 0 else None
-    for line in check.check(Path(options.project), config or config_of(options.config)):
+    project = Path(options.project)
+    for line in check.check(project, config or config_of(options.config), _missing_of(project)):
         print(line)
     return Exit.OK
 
 
 def check_config(options: Options) -> int:
     """Say whether a config file is right."""
-    from labd import check
+    from labd import config_check
     from labd.config import SYSTEM_FILE
 
     if options.file is None and not _is_machine_configured():
         raise NotFoundError(f"There is no {SYSTEM_FILE}.", "Name a file: labd check-config FILE")
-    for line in check.check_config(config_of(options.file), options.file or str(SYSTEM_FILE)):
+    for line in config_check.check_config(config_of(options.file), options.file or str(SYSTEM_FILE)):
         print(line)
     return Exit.OK
 
@@ -125,6 +129,24 @@ def _settings_of_daemon() -> Config | None:
         for answer in ask(find_socket(), "settings"):
             return read_table(Config, answer["config"], "the settings of the daemon")
     return None
+
+
+def _missing_of(project: Path) -> str:
+    """Why not all of `project`, a folder of an inbox, has arrived, as far as the daemon knows; else ""."""
+    from contextlib import suppress
+    from pathlib import Path
+
+    from labd.client import ask, find_socket
+    from labd.errors import LabdError
+
+    folder = Path(os.path.abspath(project))
+    # The name may be a number, and that of a job is not meant. Without a daemon nobody knows.
+    with suppress(LabdError, OSError):
+        for told in ask(find_socket(), "status", _PROMPTLY, job=f"{folder.name}/"):
+            upload = told.get("upload")
+            if upload and upload["arriving"] and os.path.samefile(folder, upload["folder"]):
+                return str(upload["text"])
+    return ""
 
 
 def _is_machine_configured() -> bool:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from labd.accounts import Account
+from labd.accounts import PUSH_HOSTS, PUSH_KEY, Account
 from labd.commands import Result, run
 from labd.config import Push as Target
 from labd.errors import LabdError, NotFoundError, RecordError
@@ -25,7 +25,6 @@ from labd.log import get
 from labd.records import Push
 from labd.rendering import one_line
 
-KEY, HOSTS = ".ssh/labd_push", ".ssh/labd_push_hosts"
 _FIRST_WAIT, _LONGEST_WAIT = 60.0, 3600.0
 _GIVE_UP = 86400.0
 _TIMEOUT = 6 * 3600.0
@@ -174,8 +173,8 @@ class Pushing:
 
 def _rsync(account: Account, target: Target, project: str, closing: threading.Event, *options: str) -> Result:
     ssh = [
-        *("ssh", "-F", "none", "-p", str(target.port), "-i", str(account.home / KEY)),
-        *("-o", f"UserKnownHostsFile={account.home / HOSTS}", "-o", "StrictHostKeyChecking=accept-new"),
+        *("ssh", "-F", "none", "-p", str(target.port), "-i", str(account.home / PUSH_KEY)),
+        *("-o", f"UserKnownHostsFile={account.home / PUSH_HOSTS}", "-o", "StrictHostKeyChecking=accept-new"),
         *("-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"),
     ]
     host = f"[{target.host}]" if ":" in target.host else target.host

@@ -11,7 +11,9 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 
+from labd import arrivals
 from labd.accounts import Account
+from labd.arrivals import GONE, UNCHANGED, Upload
 from labd.diagnosis import Diagnosis
 from labd.errors import DefectError, LabdError, NotFoundError, ProjectError, UnavailableError
 from labd.hands import HandsError
@@ -30,7 +32,6 @@ from labd.uploads import Complete, Gone, Nothing, Refuse, Wait
 _SUPERSEDED = 60.0
 _IN_PARTS = 600.0  # seconds between the first job of a project and the rest of what belongs to it
 _MOST_ACTIVE = 1000  # jobs of one user that have not ended
-_GONE = "its upload is not in the inbox any more; send it again to run it"
 
 
 class Reception:
@@ -40,7 +41,7 @@ class Reception:
         """`start` takes new jobs; `announce` is told whose STATUS has to change."""
         self._lab, self._inbox, self._start, self._announce = lab, inbox, start, announce
         self._submissions = Submissions()
-        self._uploads: dict[Key, str | Diagnosis | None] = {}
+        self._uploads: dict[Key, Upload | None] = {}
         self._refused: dict[Key, str] = {}  # fingerprint of the upload that was refused last
         self._cancelled: dict[Key, int] = {}  # mark of the CANCEL file that was obeyed last
         self._troubles: dict[Key, Retry] = {}  # uploads that could not be dealt with
@@ -97,18 +98,22 @@ class Reception:
         """
         return self._submissions.wait((user, project), lambda: self._inbox.submit(user, project), still_asked)
 
-    def uploads(self, user: str) -> dict[str, str]:
-        """What there is to say of `user`'s uploads that are no jobs (yet), by project."""
+    def uploads(self, user: str | None, project: str | None = None) -> list[Upload]:
+        """The uploads of `user` (None: of everybody) that are no jobs (yet), by user and project.
+
+        With `project` only that of this name. One that is gone is among them only then.
+        """
         # A copy, because other threads note what they see meanwhile.
-        return {
-            project: f"not started. {told.cause} {told.hint}" if isinstance(told, Diagnosis) else told
-            for (owner, project), told in sorted(self._uploads.copy().items(), key=lambda entry: entry[0])
-            if owner == user and told and told != _GONE
-        }
+        return [
+            upload
+            for (owner, name), upload in sorted(self._uploads.copy().items(), key=lambda entry: entry[0])
+            if upload and user in (None, owner) and (name == project or (project is None and upload.told != GONE))
+        ]
 
     def upload(self, key: Key) -> str | Diagnosis | None:
         """What there is to say of a project's upload that is no job (yet)."""
-        return self._uploads.get(key)
+        upload = self._uploads.get(key)
+        return upload.told if upload else None
 
     def cancel(self, user: str, project: str, reason: str) -> list[Job]:
         """Stop the project's active jobs; those that were. Raises NotFoundError when there are none."""
@@ -151,7 +156,7 @@ class Reception:
             try:
                 self._check_number(user)
             except UnavailableError as error:
-                self._tell(key, f"waiting: {error.message}")
+                self._tell(key, f"waiting: {error.message}", finding)
                 raise
         told = self._words(finding)
         self._note_growth(finding)
@@ -167,7 +172,7 @@ class Reception:
             self._start(job)
         self._note_place(finding)
         self._obey(finding)
-        self._tell(key, told or self._answers.get(key))
+        self._tell(key, told or self._answers.get(key), finding)
         # Last: a crash before these lines makes labd see them again, and doing them again changes nothing.
         if not isinstance(finding.verdict, Wait) and self._inbox.forget(finding.account, project):
             # The daemon before this one may have told that they go on.
@@ -215,7 +220,7 @@ class Reception:
             told.pop(key, None)
         if self._uploads.pop(key, None):
             if is_valid_name(project) and not self._lab.store.jobs(user, project, limit=1):
-                self._uploads[key] = _GONE
+                self._uploads[key] = arrivals.upload(None, key, GONE, time.time())
             self._announce(key)
 
     def _obey(self, finding: Finding) -> None:
@@ -223,7 +228,7 @@ class Reception:
         if not is_valid_name(project):
             return
         if "SUBMIT" in finding.look.controls and isinstance(finding.verdict, Nothing):
-            self._answers[key] = "nothing has changed since the last job; create the file RERUN to run it again"
+            self._answers[key] = UNCHANGED
         mark = finding.look.controls.get("CANCEL")
         # One that cannot be removed does not cancel what comes after it.
         if mark and mark != self._cancelled.get(key):
@@ -241,11 +246,11 @@ class Reception:
         user, project, verdict = finding.account.name, finding.look.name, finding.verdict
         if isinstance(verdict, Refuse):
             self._refused[user, project] = finding.look.fingerprint
-            if self._uploads.get((user, project)) != verdict.diagnosis:
+            if self.upload((user, project)) != verdict.diagnosis:
                 get().info("upload refused", user=user, project=project, cause=verdict.diagnosis.cause)
             return verdict.diagnosis
         if isinstance(verdict, Wait) and finding.look.fingerprint == self._refused.get((user, project)):
-            return self._uploads.get((user, project))
+            return self.upload((user, project))
         return verdict.why if isinstance(verdict, Wait) else None
 
     def _note_growth(self, finding: Finding) -> None:
@@ -258,10 +263,15 @@ class Reception:
                 ):
                     self._lab.growing.add(job.id)
 
-    def _tell(self, key: Key, told: str | Diagnosis | None) -> None:
+    def _tell(self, key: Key, told: str | Diagnosis | None, finding: Finding) -> None:
         """Have STATUS say what there is to say of an upload."""
-        if self._uploads.get(key) != told:
-            self._uploads[key] = told
+        before, upload = self._uploads.get(key), None
+        if told:
+            wait = finding.verdict if isinstance(finding.verdict, Wait) else None
+            changed, until = finding.look.newest / 1e9, wait.until if wait else 0.0
+            upload = arrivals.upload(before, key, told, time.time(), changed, bool(wait), until)
+        self._uploads[key] = upload
+        if (before.told if before else None) != told:
             self._announce(key)
 
     def _check_number(self, user: str) -> None:

@@ -93,6 +93,16 @@ class Records(Database):
         with self._lock:
             return dict(self._db.execute("SELECT user, count(*) FROM jobs GROUP BY user").fetchall())
 
+    def job_count(self, user: str | None) -> int:
+        """How many jobs there are of `user`, or of all."""
+        with self._lock:
+            # Two statements, because only the second one has an index.
+            if user is None:
+                row = self._db.execute("SELECT count(*) FROM jobs").fetchone()
+            else:
+                row = self._db.execute("SELECT count(*) FROM jobs WHERE user = ?", (user,)).fetchone()
+        return int(row[0])
+
     # Environments
 
     def use_environment(self, tag: str, language: str, version: str, now: float) -> None:

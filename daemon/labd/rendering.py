@@ -14,11 +14,13 @@ from labd.units import count, human_duration, human_size, human_time, printable
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TextIO
 
     Row = Sequence[object]
 
+_UNPROVEN = ("unproven", "settled")  # triggers of jobs whose upload may not have been whole (`jobs.Signal`)
+_FEW = 8  # names in a line
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 # Colours are harmless (ESC [ … m); all else that begins with ESC, and all other control characters, can do more than
 # show text. A sequence that is cut off at the end of a piece loses its ESC and stays as text.
@@ -107,9 +109,10 @@ def granted(grant: Mapping[str, Any], gpu_ids: Sequence[str] = ()) -> str:
     return f"{cpus}, {memory} of memory{gpus}{network}, up to {timeout}"
 
 
-def show_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
-    """Jobs as they are now, one a line: what `labd status` prints."""
-    rows = [(job["job"], job["project"], job["user"], human_time(job["since"]), _told(job)) for job in jobs]
+def show_jobs(jobs: Sequence[Mapping[str, Any]], uploads: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Jobs as they are now, one a line, after `uploads` that are no jobs (yet): what `labd status` prints."""
+    rows: list[Row] = [("-", *_origin(upload), upload["sentence"]) for upload in uploads]
+    rows += [(job["job"], *_origin(job), in_a_line(job)) for job in jobs]
     show_table(("JOB", "PROJECT", "USER", "SINCE", "STATE"), rows, right=[0])
 
 
@@ -125,9 +128,20 @@ def show_history(jobs: Sequence[Mapping[str, Any]], now: float) -> None:
     show_table(("JOB", "PROJECT", "USER", "STATE", "EXIT", "SUBMITTED", "MEMORY", "RAN FOR"), rows, right=[0, 4, 6])
 
 
-def show_job(job: Mapping[str, Any]) -> None:
-    """All about one job, a line for each thing that is known: what `labd status JOB` prints."""
-    facts: list[tuple[str, object]] = [("Job", f"{job['job']}, {job['project']} of {job['user']}")]
+def show_job(job: Mapping[str, Any], words: Callable[[str], str] = str) -> None:
+    """All about one job and its project's upload, a line for each thing that is known: what `labd status JOB` prints.
+
+    `words` gets each fact that is text, and gives it as it is to be shown.
+    """
+    upload = job.get("upload")
+    if job["job"] is None:
+        whose = ("Project", f"{job['project']} of {job['user']}")
+        _show_facts([whose, ("State", job["sentence"]), *_upload_facts({**job, **job["upload"]})], words)
+        return
+    facts: list[tuple[str, object]] = []
+    if upload:
+        facts += [("New upload", upload["sentence"]), *_upload_facts(upload, "To start it")]
+    facts += [("Job", f"{job['job']}, {job['project']} of {job['user']}")]
     facts += [("State", job["sentence"]), ("Cause", job["cause"]), ("What to do", job["hint"])]
     facts += [("Note", note) for note in job["notes"]]
     moments = (("Submitted", "created"), ("Started", "started"), ("Ended", "ended"))
@@ -139,7 +153,17 @@ def show_job(job: Mapping[str, Any]) -> None:
         facts.append(("Used", used + (f", {human_size(job['peak_memory'])} of memory" if job["peak_memory"] else "")))
     if job["exit_code"] is not None:
         facts.append(("Exit code", job["exit_code"]))
-    shown = [(name, one_line(fact)) for name, fact in facts if fact != ""]
+    _show_facts(facts, words)
+
+
+def _upload_facts(upload: Mapping[str, Any], remedy: str = "What to do") -> list[tuple[str, object]]:
+    # A daemon from before an update may not tell.
+    starts = f"{human_time(upload['until'])}, unless more arrives" if upload.get("until") else ""
+    return [("Since", human_time(upload["since"])), ("Starts", starts), (remedy, upload["hint"])]
+
+
+def _show_facts(facts: Sequence[tuple[str, object]], words: Callable[[str], str]) -> None:
+    shown = [(name, words(one_line(fact))) for name, fact in facts if fact != ""]
     # Not as a table: a cause is worth all of its words.
     form = "{:<11} {}" if is_terminal(sys.stdout) else "{}\t{}"
     sys.stdout.writelines(wrapped(form.format(name, fact), sys.stdout, 12) + "\n" for name, fact in shown)
@@ -172,5 +196,16 @@ def show_images(images: Sequence[Mapping[str, Any]]) -> None:
     show_table(("ENVIRONMENT", "LANGUAGE", "SIZE", "MADE", "LAST USED"), rows, right=[2])
 
 
-def _told(job: Mapping[str, Any]) -> str:
-    return f"{job['sentence']}: {job['cause']}" if job["cause"] else str(job["sentence"])
+def _origin(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    return entry["project"], entry["user"], human_time(entry["since"])
+
+
+def in_a_line(job: Mapping[str, Any]) -> str:
+    """What `job`, as `status.told` has it, is doing, why, and what is uncertain about it."""
+    text = f"{job['sentence']}: {job['cause']}" if job["cause"] else str(job["sentence"])
+    return f"{text} (the end of its upload was not proven)" if job.get("trigger") in _UNPROVEN else text
+
+
+def few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return ", ".join(one_line(name) for name in names[:_FEW]) + more

@@ -6,7 +6,7 @@ the daemon and the sizes are handed in, and it returns lines that fit. It never 
 
 from __future__ import annotations
 
-from labd.rendering import BOLD, DIM, PLAIN, one_line, shortened
+from labd.rendering import BOLD, DIM, PLAIN, in_a_line, one_line, shortened
 from labd.units import human_duration, human_size, human_time, printable
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
@@ -43,14 +43,23 @@ def screen(
     hints = _hints(place)
     # A blank line before each part, and one before the hints.
     room = rows - len(top) - len(hints) - 1
-    parts = [part for part in (_uploads(overview), _queue(overview, now, rows // _QUEUE_SHARE)) if part]
+    queue = _queue(overview, now, max(rows // _QUEUE_SHARE, 1), place)
+    parts = [part for part in (_uploads(overview, place), queue) if part]
     room -= sum(len(part) + 1 for part in parts)
-    parts.insert(0, _jobs(overview, max(room - 2, 1)))
+    parts.insert(0, _jobs(overview, max(room - 2, 1), place))
     lines = top
     for part in parts:
         lines = [*lines, ("", ""), *part]
-    lines = [*lines[: rows - len(hints) - 1], ("", ""), *((hint, DIM) for hint in hints)]
+    lines = [*_cut(lines, rows - len(hints) - 1, place), ("", ""), *((hint, DIM) for hint in hints)]
     return [_painted(text, style, columns, colours) for text, style in lines[:rows]]
+
+
+def _cut(lines: list[Line], room: int, place: str) -> list[Line]:
+    """As many of the `lines` as there is `room` for, and how many more there are."""
+    if len(lines) <= max(room, 1):
+        return lines
+    shown = lines[: max(room - 1, 0)]
+    return [*shown, (f"  and {len(lines) - len(shown)} lines that have no room here: ssh {place} status", DIM)]
 
 
 def _painted(text: str, style: str, columns: int, colours: bool) -> str:
@@ -72,47 +81,56 @@ def _disk(disk: Disk) -> str:
     return f"Disk     {taken}   free {human_size(disk.free)}"
 
 
-def _jobs(overview: Json, room: int) -> list[Line]:
+def _jobs(overview: Json, room: int, place: str) -> list[Line]:
     jobs = [*overview["active"], *overview["recent"]]
     if not jobs:
         return [("Your jobs", BOLD), ("  You have no jobs yet: send a folder, and it starts.", "")]
-    shown = jobs[:room] if len(jobs) <= room else jobs[: max(room - 1, 1)]
+    older = overview.get("older", 0)
+    shown = jobs[:room] if len(jobs) + bool(older) <= room else jobs[: max(room - 1, 1)]
     widest = min(max(len(job["project"]) for job in shown), 24)
     lines: list[Line] = [("Your jobs", BOLD)]
     for job in shown:
-        what = f"{job['sentence']}: {job['cause']}" if job["cause"] else job["sentence"]
         name = shortened(one_line(job["project"]), widest).ljust(widest)
-        lines.append((f"  {job['job']:>5}  {name}  {one_line(what)}", _style(job["state"])))
-    if len(shown) < len(jobs):
-        lines.append((f"         and {len(jobs) - len(shown)} more: ssh HOST jobs", DIM))
+        lines.append((f"  {job['job']:>5}  {name}  {one_line(in_a_line(job))}", _style(job["state"])))
+    if more := len(jobs) - len(shown) + older:
+        lines.append(_more(more, f"ssh {place} jobs"))
     return lines
+
+
+def _more(number: int, command: str) -> Line:
+    return f"         and {number:,} more: {command}", DIM
 
 
 def _style(state: str) -> str:
     return "" if state in _WAITING else _STYLES.get(state, _RED)
 
 
-def _uploads(overview: Json) -> list[Line]:
+def _uploads(overview: Json, place: str) -> list[Line]:
     uploads: Sequence[Json] = overview["uploads"]
     lines: list[Line] = [("Uploads", BOLD)] if uploads else []
-    for upload in uploads[:_MOST_UPLOADS]:
-        lines.append((f"  {one_line(upload['project'])}: {one_line(upload['text'])}", ""))
+    most = _MOST_UPLOADS if len(uploads) <= _MOST_UPLOADS else _MOST_UPLOADS - 1
+    for upload in uploads[:most]:
+        is_refused = upload.get("state") == "refused"
+        told = f"{upload['sentence']} {upload['hint']}" if is_refused else upload["text"]
+        lines.append((f"  {one_line(upload['project'])}: {one_line(told)}", ""))
+    if most < len(uploads):
+        lines.append(_more(len(uploads) - most, f"ssh {place} status"))
     return lines
 
 
-def _queue(overview: Json, now: float, room: int) -> list[Line]:
+def _queue(overview: Json, now: float, room: int, place: str) -> list[Line]:
     queue: Sequence[Json] = overview["queue"]
     lines: list[Line] = [(f"Everybody: {overview['running']} running, {overview['queued']} waiting", BOLD)]
     most = room if len(queue) <= room else room - 1
     for job in queue[:most]:
-        place = f"{job['place']:>3}." if job["place"] else " now"
+        turn = f"{job['place']:>3}." if job["place"] else " now"
         whose = f"{one_line(job['project'])} ({job['job']})" if job["mine"] else "someone else's"
         verb = "waiting" if job["place"] else job["state"]
-        since = human_duration(max(now - job["since"], 0.0))
-        text = f"  {place} {shortened(whose, 20):<20} {_takes(job):<18} {verb} for {since}"
+        since = human_duration(now - job["since"])
+        text = f"  {turn} {shortened(whose, 20):<20} {_takes(job):<18} {verb} for {since}"
         lines.append((text, "" if job["mine"] else DIM))
     if most < len(queue):
-        lines.append((f"         and {len(queue) - most} more: ssh HOST queue", DIM))
+        lines.append(_more(len(queue) - most, f"ssh {place} queue"))
     return lines
 
 

@@ -7,7 +7,7 @@ returns is safe to start without a shell, because every program, option and path
 from __future__ import annotations
 
 from labd.rsync_options import Options
-from labd.ssh_words import Word, inside, literal, refusal, shown, split
+from labd.ssh_words import Word, inside, literal, refusal, split
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -24,29 +24,8 @@ _SFTP = ("internal-sftp", *(f"{folder}sftp-server" for folder in _SFTP_FOLDERS))
 _RSYNC = ("rsync", "/usr/bin/rsync", "/usr/local/bin/rsync", "/bin/rsync")
 _SCP = ("scp", "/usr/bin/scp", "/bin/scp")
 _SCP_LETTERS = frozenset("rpdvqtf")
-
-_ALLOWED = (
-    "You can send with rsync, scp or sftp to inbox/, fetch from inbox/ and outbox/, and ask: "
-    f"{', '.join(QUESTIONS)}. `ssh HOST help` has examples."
-)
-_HINTS = {
-    ("bash", "sh", "zsh", "fish", "tmux", "screen", "su", "sudo"): (
-        "There is no shell here: labd runs programs for you.",
-        "Send a folder with your program to inbox/my-project/ and labd runs it; `ssh HOST help` shows how.",
-    ),
-    ("python", "python3", "matlab", "Rscript", "R", "julia", "octave", "pip", "conda", "docker", "make"): (
-        "Programs are not started over SSH: labd runs what you send.",
-        "Put the program into a folder as code/app.py and send that to inbox/my-project/; `ssh HOST help` shows how.",
-    ),
-    ("sbatch", "srun", "squeue", "scancel", "qsub", "qstat"): (
-        "This is not a Slurm login: labd queues what you send.",
-        "To submit, send a folder to inbox/my-project/; `ssh HOST queue` shows the queue, `ssh HOST cancel JOB` stops.",
-    ),
-    ("ls", "cat", "cd", "mkdir", "rm", "mv", "cp", "find", "du", "head", "tail", "less", "nano", "vi", "vim"): (
-        "Files are not looked at over this way.",
-        "Use `sftp HOST` (or WinSCP, FileZilla) to look around, make and remove; `ssh HOST logs NAME` shows a log.",
-    ),
-}
+_HELP = ("--help", "-h", "-?")
+_SHELLS_OWN = frozenset(";|&<>()$`\n")
 
 
 class Transfer:
@@ -95,34 +74,43 @@ def understand(command: str, home: str) -> Request:
     program = words[0].text if words else ""
     if not words:
         return Question("", [])
-    if program in QUESTIONS:
+    if program in QUESTIONS and _SHELLS_OWN.isdisjoint(command.strip()):
         return Question(program, [word.text for word in words[1:]])
+    if program in _HELP:
+        return Question("help", [])
     if program in _SFTP:
         return Transfer("sftp", receives=True)
-    if program in _RSYNC:
+    if program in _RSYNC and len(words) > 1 and words[1].text == "--server" and words[-2].text != "--daemon":
         return _rsync(words[1:], home)
-    if program in _SCP:
-        return _scp(words[1:], home)
-    raise _unknown(program)
+    if program in _SCP and (transfer := _scp(words[1:], home)):
+        return transfer
+    # Not at the top: good commands never need it.
+    from labd.ssh_hints import explain
+
+    raise explain(command, home, QUESTIONS)
 
 
 def _rsync(words: Sequence[Word], home: str) -> Transfer | Secluded:
-    if not words or words[0].text != "--server":
-        raise refusal("rsync runs on your computer, not over ssh.", "For example: rsync -a my-project HOST:inbox/")
     options = Options()
     taken = options.read([word.text for word in words[1:]])
     rest = words[1 + taken :]
     if not options.secluded:
         return _rsync_transfer(options, words[1 + taken :], home)
     if rest:
-        raise refusal("This call of rsync is not one that rsync makes.", "Use the rsync program on your computer.")
+        raise refusal(
+            "This call of rsync is not one that rsync makes.",
+            "For example: `rsync -a my-project/ lab:inbox/my-project/`",
+        )
     return Secluded(options, home)
 
 
 def _rsync_transfer(options: Options, words: Sequence[Word], home: str) -> Transfer:
     rest = words[options.read([word.text for word in words]) :]
     if len(rest) < 2 or rest[0].text != "." or (len(rest) > 2 and not options.sends):
-        raise refusal("This call of rsync is not one that rsync makes.", "Use the rsync program on your computer.")
+        raise refusal(
+            "This call of rsync is not one that rsync makes.",
+            "For example: `rsync -a my-project/ lab:inbox/my-project/`",
+        )
     if options.sends:
         sources = [_path(word, home, ("inbox", "outbox")) for word in rest[1:]]
         return Transfer("rsync", ["--server", "--sender", *options.finish(home), "."], sources)
@@ -131,7 +119,8 @@ def _rsync_transfer(options: Options, words: Sequence[Word], home: str) -> Trans
     return Transfer("rsync", passed, [destination], receives=not options.dry)
 
 
-def _scp(words: Sequence[Word], home: str) -> Transfer:
+def _scp(words: Sequence[Word], home: str) -> Transfer | None:
+    """The server's side of an scp; None when `words` are not those of one."""
     letters = ""
     rest = list(words)
     while rest and rest[0].text.startswith("-") and (option := rest.pop(0).text) != "--":
@@ -139,7 +128,7 @@ def _scp(words: Sequence[Word], home: str) -> Transfer:
     receives = "t" in letters
     is_complete = len(rest) == 1 if receives else bool(rest)
     if not _SCP_LETTERS.issuperset(letters) or receives == ("f" in letters) or not is_complete:
-        raise refusal("scp runs on your computer, not over ssh.", "For example: scp -r my-project HOST:inbox/")
+        return None
     if receives:
         rest = [Word(rest[0].text)]
     paths = [_path(word, home, ("inbox",) if receives else ("inbox", "outbox")) for word in rest]
@@ -172,11 +161,3 @@ def _unescaped(argument: str) -> str:
     for wildcard in "*?[]":
         text = text.replace(f"\\{wildcard}", wildcard)
     return text
-
-
-def _unknown(program: str) -> Exception:
-    name = program.rpartition("/")[2]
-    for names, (message, hint) in _HINTS.items():
-        if name in names:
-            return refusal(message, hint)
-    return refusal(f"{shown(program)} is not something that you can do here.", _ALLOWED)

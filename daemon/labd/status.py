@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from labd.arrivals import Upload, state
 from labd.diagnosis import Diagnosis
 from labd.jobs import Job, State
 from labd.units import count, human_duration, human_time
@@ -33,6 +34,26 @@ _WORDS = {
     State.CANCELLED: "cancelled",
     State.INTERRUPTED: "interrupted",
 }
+
+JOB_FIELDS = (
+    *("job", "user", "project", "state", "since", "created", "started", "ended", "place", "running", "waiting"),
+    *("exit_code", "cause", "hint", "notes", "grant", "gpu_ids", "peak_memory", "cpu_seconds", "stopping", "trigger"),
+)
+"""What `told` has of a job."""
+
+
+def told_alone(upload: Upload) -> dict[str, Any]:
+    """An `upload` in place of a job that there is not: what `told` has, with nothing about a job."""
+    return {
+        **dict.fromkeys(JOB_FIELDS),
+        "user": upload.user,
+        "project": upload.project,
+        "since": upload.since,
+        "cause": upload.told.cause if isinstance(upload.told, Diagnosis) else None,
+        "hint": upload.hint,
+        "notes": [],
+        "gpu_ids": [],
+    }
 
 
 def told(job: Job, place: int = 0, ahead: int = 0, waiting: str = "") -> dict[str, Any]:
@@ -121,9 +142,9 @@ def page(
         data |= {**told(job, place, ahead, waiting), "sending": sending or None}
     if isinstance(upload, Diagnosis):
         lines += [f"{'New upload' if job else project}: not started. {upload.cause}", f"What to do: {upload.hint}"]
-        data["upload"] = {"state": "refused", "cause": upload.cause, "hint": upload.hint}
+        data["upload"] = {"state": state(upload), "cause": upload.cause, "hint": upload.hint}
     elif upload:
         lines.append(f"{'New upload' if job else project}: {upload}")
-        data["upload"] = {"state": "receiving" if upload.startswith("receiving") else "waiting", "text": upload}
+        data["upload"] = {"state": state(upload), "text": upload}
     text = "".join(line + "\n" for line in lines)
     return {"STATUS": text, "status.json": json.dumps(data, indent=1) + "\n"}

@@ -55,6 +55,7 @@ def parse_duration(text: str | float) -> float:
 
 def human_size(count: float) -> str:
     """`count` bytes in at most one decimal: "950 bytes", "3.1 GB"."""
+    count = max(count, 0)
     if count < 1024:
         return f"{int(count)} byte{'' if int(count) == 1 else 's'}"
     power = 1
@@ -64,7 +65,14 @@ def human_size(count: float) -> str:
 
 
 def human_duration(seconds: float) -> str:
-    """`seconds` in its two largest units: "0.4 seconds", "1 minute 30 seconds", "12 hours"."""
+    """`seconds` in its two largest units: "0.4 seconds", "1 minute 30 seconds", "12 hours".
+
+    A clock that was set back makes none of less than 0.
+    """
+    # Written so that nan and -0.0 count as 0, too.
+    seconds = seconds if seconds > 0 else 0.0
+    if seconds > LONGEST_DURATION:
+        return f"more than {LONGEST_DURATION / 86400:.0f} days"
     if seconds < 10:
         text = f"{seconds:.1g}" if 0.01 <= seconds < 1 else f"{seconds:.1f}".removesuffix(".0")
         return f"{text} second{'' if text == '1' else 's'}"
@@ -78,12 +86,19 @@ def human_duration(seconds: float) -> str:
 
 def human_time(timestamp: float) -> str:
     """Local date and time of `timestamp` (seconds since the epoch), to the second: "2025-03-01 14:05:09"."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))
+    return _local(timestamp, "%Y-%m-%d %H:%M:%S")
 
 
 def clock(timestamp: float) -> str:
     """Local time of day of `timestamp` (seconds since the epoch), to the second: "14:05:09"."""
-    return time.strftime("%H:%M:%S", time.localtime(timestamp))
+    return _local(timestamp, "%H:%M:%S")
+
+
+def _local(timestamp: float, form: str) -> str:
+    try:
+        return time.strftime(form, time.localtime(timestamp))
+    except (ValueError, OverflowError, OSError):
+        return "an unknown time"  # beyond what a calendar holds, or no number
 
 
 def count(number: int, noun: str) -> str:

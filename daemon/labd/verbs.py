@@ -13,17 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from labd import request_arguments, views
+from labd import arrivals, request_arguments, views
+from labd.arrivals import Upload
 from labd.connection import Connection
 from labd.errors import NotAllowedError, NotFoundError
 from labd.inbox import Inbox
-from labd.job_lookup import find
+from labd.job_lookup import FoundJob, find, find_job
 from labd.jobs import Job, State
 from labd.lab import Lab, is_held_up, request_stop
 from labd.log import get
 from labd.reception import Reception
 from labd.rendering import one_line
-from labd.status import sentence, told
+from labd.status import sentence, told, told_alone
 
 Json = dict[str, Any]
 Verb = Callable[[Json, str | None, Connection], Iterator[Json]]
@@ -31,6 +32,7 @@ Verb = Callable[[Json, str | None, Connection], Iterator[Json]]
 _FOLLOW = 0.25
 _CHUNK = 65536
 _SEEN = 60.0
+_LATEST = 10  # jobs that are told with those that are active
 _NOTE, _ADDRESS = 200, 64
 
 
@@ -81,17 +83,27 @@ class Verbs:
         return self._verbs[verb](arguments, user, connection)
 
     def _status(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
-        if asked["job"] is not None:
-            found = find(self._lab.store, asked["job"], user)
-            yield {**self._told(found.job), "also": found.also}
-        else:
+        if asked["job"] is None:
             yield self._all_of(user)
+            return
+        job, upload, also = find(self._lab.store, asked["job"], user, self._reception.uploads)
+        if job:
+            about = self._told(job)
+        else:
+            assert upload is not None
+            about = {**told_alone(upload), "sentence": upload.sentence}
+        yield {**about, "also": also, "upload": self._upload(upload) if upload else None}
 
     def _all_of(self, user: str | None) -> Json:
         active = [job for job in self._lab.store.active() if user in (None, job.user)]
+        latest = self._lab.store.jobs(user, limit=_LATEST)
+        recent = [job for job in latest if job.state.is_outcome]
+        there = self._lab.store.job_count(user) if len(latest) == _LATEST else len(latest)
         return {
             "active": [self._told(job) for job in active],
-            "recent": [self._told(job) for job in self._lab.store.jobs(user, limit=10) if job.state.is_outcome],
+            "recent": [self._told(job) for job in recent],
+            "older": max(there - len(active) - len(recent), 0),
+            "uploads": [self._upload(upload) for upload in self._reception.uploads(user)],
             **views.counts(self._lab.store.active()),
         }
 
@@ -101,9 +113,6 @@ class Verbs:
         yield {
             **self._all_of(user),
             "user": user,
-            "uploads": [
-                {"project": project, "text": text} for project, text in self._reception.uploads(user or "").items()
-            ],
             "queue": views.queue_lines(active, self._queued(), user),
             "machine": views.machine(self._lab.machine, active),
         }
@@ -117,7 +126,7 @@ class Verbs:
 
     def _logs(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
         """run.log in pieces, and until the job ends with `follow`; build.log when no program ran."""
-        job, also = find(self._lab.store, asked["job"], user)
+        job, also = self._job(asked, user)
         if also:
             yield {"text": "", "also": also}
         sent = 0
@@ -135,7 +144,7 @@ class Verbs:
             connection.pause(_FOLLOW)
 
     def _cancel(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
-        job, also = find(self._lab.store, asked["job"], user)
+        job, also = self._job(asked, user, is_to_end=True)
         is_over = job.state is State.DELIVERING and not is_held_up(self._lab, job)
         if job.state.is_outcome or is_over:
             raise NotFoundError(f"Job {job.id} has ended already ({job.state.value}).", also)
@@ -145,7 +154,7 @@ class Verbs:
         yield {**self._told(stopping), "also": also}
 
     def _rerun(self, asked: Json, user: str | None, connection: Connection) -> Iterator[Json]:
-        job, also = find(self._lab.store, asked["job"], user)
+        job, also = self._job(asked, user)
         again = self._reception.rerun(job.user, job.project, job.id, exact=asked["exact"])
         assert again is not None
         yield {**self._told(again), "also": also}
@@ -221,6 +230,13 @@ class Verbs:
         with connection.waiting():
             found = self._lab.images.list()
         yield from found
+
+    def _job(self, asked: Json, user: str | None, is_to_end: bool = False) -> FoundJob:
+        return find_job(self._lab.store, asked["job"], user, self._reception.uploads, is_to_end)
+
+    def _upload(self, upload: Upload) -> Json:
+        account = self._lab.accounts.get(upload.user)
+        return arrivals.as_json(upload, str(account.inbox / upload.project) if account else "")
 
     def _told(self, job: Job) -> Json:
         where = self._place(job)

@@ -6,7 +6,10 @@ import contextlib
 import json
 import os
 import pty
+import re
 import select
+import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -444,6 +447,46 @@ def test_secluded_arguments_are_held_to_the_same_rules(door: Door) -> None:
     assert tree(door.home) == {b"inbox": None, b"outbox": None}
 
 
+def test_what_is_said_of_rm_removes_that_project_and_no_other(door: Door) -> None:
+    for name in ("old", "older", "old-2"):
+        door.give(f"inbox/{name}/code/app.py", "print(1)\n")
+    done = door.ask("rm -rf inbox/old")
+    (command,) = re.findall("`(rsync [^`]+)`", done.stderr)
+    empty = door.folder / "empty"
+    empty.mkdir()
+    words = [f"{empty}/" if word == "empty/" else word for word in shlex.split(command)[1:]]
+    assert (sent := door.rsync(*words)).returncode == 0, sent.stderr
+    assert sorted(os.listdir(door.home / "inbox")) == ["old-2", "older"]
+    assert (door.home / "inbox/older/code/app.py").exists()
+
+
+def test_ssh_copy_id_hears_who_adds_keys(door: Door, tmp_path: Path) -> None:
+    # The script itself, with a client that passes its commands on to the gateway.
+    script = shutil.which("ssh-copy-id")
+    if script is None:
+        pytest.skip("there is no ssh-copy-id here")
+    for name in ("bin", ".ssh"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".ssh" / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAA ana\n")
+    (tmp_path / ".ssh" / "key").write_text("the client reads it, and there is none")
+    client = tmp_path / "bin" / "ssh"
+    client.write_text(f'#!/bin/sh\nfor last; do :; done\nexec {door.stub} lab "$last"\n')
+    client.chmod(0o755)
+    environment = {**os.environ, "HOME": str(tmp_path), "PATH": f"{client.parent}:{os.environ['PATH']}"}
+    for options in ((), ("-f",)):
+        done = subprocess.run(
+            [script, *options, "-i", tmp_path / ".ssh" / "key", "lab"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert "administrator" in done.stdout + done.stderr
+
+
 # Questions
 
 
@@ -494,6 +537,15 @@ def test_the_screen_fits_a_small_terminal(door: Door, jobs: int, command: str) -
     for part in ("ana-silva", "CPUs 2 of 8", "inbox ", "Your jobs", "nile: receiving", "rsync -a", "help"):
         assert part in done.stdout
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("typed", ["cd inbox\nls\n", 'echo "WinSCP: this is end-of-file:0"\n'])
+def test_commands_that_come_on_standard_input_are_told_that_there_is_no_shell(door: Door, typed: str) -> None:
+    door.answers["overview"] = [overview()]
+    done = door.ask("", stdin=None, input=typed)
+    assert "Your jobs" in done.stdout
+    assert "not run: there is no shell here" in done.stderr and "SFTP" in done.stderr
+    assert door.ask("", stdin=None, input="").stderr == ""
 
 
 def test_help_fits_a_small_terminal_and_calls_the_server_lab(door: Door) -> None:

@@ -432,3 +432,98 @@ def test_with_a_database_that_takes_nothing_people_still_get_answers(make_lab: M
         database.execute("ROLLBACK")
     assert answer["active"] == []
     assert "it was not noted who asked" in lab.log.read_text()
+
+
+# Uploads that are no jobs (yet)
+
+HELD = "waiting for an unfinished transfer (input/data.filepart)"
+
+
+@pytest.fixture(scope="module")
+def sent(lab: Lab) -> Lab:
+    """The lab, with an upload that is held, one that is refused, and one that is held after a job."""
+    lab.ana.write(lab.ana.inbox("held") / "input" / "data.filepart")
+    lab.ana.program("held", "print(1)\n")
+    lab.ana.write(lab.ana.inbox("wrong") / "data.csv", "1\n")
+    lab.run("again", "print('of before')\n")
+    lab.ana.write(lab.ana.inbox("again") / "input" / "data.filepart")
+    for name, words in (("held", HELD), ("wrong", "not started"), ("again", HELD)):
+        wait_for(f"{name} to be told", lambda name=name, words=words: words in lab.ana.text(name))  # type: ignore[misc]
+    return lab
+
+
+def test_an_upload_that_is_held_is_told_with_why_since_when_and_the_ways_out(sent: Lab) -> None:
+    facts = dict(line.split("\t") for line in labd(sent, "status", "held").stdout.splitlines())
+    assert facts["Project"].startswith("held of ")
+    assert facts["State"].startswith(f"not started: {HELD}")
+    assert "send it again" in facts["What to do"] and "`labd submit held`" in facts["What to do"]
+    since = time.mktime(time.strptime(facts["Since"], "%Y-%m-%d %H:%M:%S"))
+    assert abs(since - os.stat(sent.ana.inbox("held") / "input" / "data.filepart").st_ctime) < 60
+    told = json.loads(labd(sent, "status", "held", "--json").stdout)
+    assert (told["job"], told["state"], told["project"]) == (None, None, "held")
+    assert (told["upload"]["state"], told["upload"]["arriving"]) == ("waiting", True)
+    assert told["upload"]["folder"] == str(sent.ana.inbox("held"))
+
+
+def test_an_upload_that_is_refused_is_told_with_its_cause(sent: Lab) -> None:
+    told = json.loads(labd(sent, "status", "wrong", "--json").stdout)
+    assert told["upload"]["state"] == "refused" and told["job"] is None
+    assert told["cause"] and told["cause"] in told["sentence"]
+    assert told["hint"] in labd(sent, "status", "wrong").stdout
+
+
+def test_an_upload_is_told_beside_the_job_before_it(sent: Lab) -> None:
+    said = labd(sent, "status", "again").stdout
+    assert said.startswith(f"New upload\tnot started: {HELD}")
+    assert "State\tsucceeded" in said
+    done = labd(sent, "logs", "again")
+    assert done.stdout == "of before\n"
+    assert f"again has a newer upload, which is no job yet: {HELD}" in done.stderr
+    done = labd(sent, "cancel", "again")
+    assert "has ended already" in done.stderr and "newer upload" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["logs", "cancel", "rerun"])
+@pytest.mark.parametrize("name", ["held", "wrong"])
+def test_where_a_job_is_needed_the_upload_says_why_there_is_none(sent: Lab, verb: str, name: str) -> None:
+    done = labd(sent, verb, name)
+    assert (done.returncode, done.stdout) == (Exit.NOT_FOUND, "")
+    message, hint = done.stderr.splitlines()
+    assert message.startswith(f"labd: {name} has no job yet: ")
+    assert ("remove the folder" in hint) is (verb == "cancel")
+
+
+def test_uploads_are_among_all_that_is_told(sent: Lab) -> None:
+    said = [line.split("\t") for line in labd(sent, "status").stdout.splitlines()]
+    assert {line[1] for line in said if line[0] == "-"} >= {"held", "wrong", "again"}
+
+
+@needs_root
+def test_a_check_says_first_what_has_not_arrived(sent: Lab) -> None:
+    def check(name: str) -> list[str]:
+        command = [sys.executable, "-m", "labd", "check", str(sent.ana.inbox(name))]
+        environment = {**os.environ, "LABD_SOCKET": str(sent.socket)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return (done.stdout + done.stderr).splitlines()
+
+    first, second, *_ = check("held")
+    assert first.startswith(f"held: not all of it has arrived, as far as labd knows: {HELD}")
+    assert second.startswith("What is there so far could be run: ")
+    assert "not all of it has arrived" not in "".join(check("wrong"))
+    assert check("quiet")[0].startswith("quiet: ready.")
+
+
+@needs_root
+def test_others_hear_nothing_of_an_upload(sent: Lab) -> None:
+    [answer] = ask_as(sent, sent.users["ben-okoro"].uid, b'{"verb": "status", "job": "held"}\n')
+    assert answer["error"] == "There is no project `held` that had a job."
+    [answer] = ask_as(sent, sent.users["ben-okoro"].uid, b'{"verb": "overview"}\n')
+    assert answer["uploads"] == []
+
+
+def test_an_upload_that_was_removed_says_so(sent: Lab) -> None:
+    sent.ana.write(sent.ana.inbox("gone") / "data.csv", "1\n")
+    wait_for("gone to be told", lambda: "not started" in sent.ana.text("gone"))
+    sent.ana.do("rm", "-r", sent.ana.inbox("gone"))
+    wait_for("it to be missed", lambda: "not in the inbox any more" in labd(sent, "status", "gone").stdout)
+    assert "gone" not in labd(sent, "status").stdout

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from labd.check import check, check_config
+from labd.check import check
 from labd.config import AccountEntry, Config, Versions
+from labd.config_check import check_config
 from labd.errors import ConfigError, NotFoundError, ProjectError
 
 Make = Callable[..., Path]
@@ -141,6 +142,18 @@ def test_unfinished_transfers_are_told(make: Make) -> None:
     text = said(project)
     assert "input/big.fits.filepart looks like an unfinished transfer" in text
     assert "input/data has no date" in text
+
+
+def test_what_has_not_all_arrived_is_told_so_first_and_is_not_called_ready(make: Make) -> None:
+    first, second, *_ = check(make(), Config(), "upload interrupted\nafter 2 files")
+    assert first == "galaxies: not all of it has arrived, as far as labd knows: upload interrupted after 2 files"
+    assert second.startswith("What is there so far could be run: Python")
+    empty = make("empty")
+    (empty / "code" / "app.py").unlink()
+    told = check(empty, Config(), "receiving: 0 files")
+    assert next(told).startswith("empty: not all of it has arrived")
+    with pytest.raises(ProjectError, match="empty"):
+        next(told)
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:

@@ -302,6 +302,57 @@ def test_status_of_a_job_has_cause_and_hint_each_in_a_line(
     assert facts["Exit code"] == "1"
 
 
+def test_an_upload_that_is_no_job_is_told_before_the_job_before_it(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload = {"since": NOW, "sentence": "not started: cut", "hint": "Send it again, or `labd submit galaxies`."}
+    path = serve(lambda request: iter([{**JOB, "upload": upload}]))
+    assert labd(monkeypatch, "status", "galaxies", "--socket", path) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "New upload\tnot started: cut"
+    facts = dict(line.split("\t", 1) for line in rest)
+    assert facts["To start it"] == upload["hint"]
+    assert facts["State"] == JOB["sentence"] and facts["What to do"] == JOB["hint"]
+
+
+def test_an_upload_without_a_job_is_told_alone(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = {"job": None, "project": "galaxies", "user": "ana-silva", "since": NOW, "sentence": "not started: cut"}
+    told = {**alone, "hint": "Send it again.", "upload": {"until": NOW + 60}}
+    path = serve(lambda request: iter([told]))
+    assert labd(monkeypatch, "status", "galaxies", "--socket", path) == 0
+    facts = dict(line.split("\t", 1) for line in capsys.readouterr().out.splitlines())
+    assert list(facts) == ["Project", "State", "Since", "Starts", "What to do"]
+    assert facts["Starts"].endswith(", unless more arrives")
+    assert labd(monkeypatch, "status", "galaxies", "--json", "--socket", path) == 0
+    assert json.loads(capsys.readouterr().out)["job"] is None
+
+
+def test_a_list_of_jobs_that_is_cut_says_so_and_how_to_see_more(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = serve(lambda request: iter([{**JOB, "job": number} for number in range(min(request["limit"], 4))]))
+    for limit, numbers, is_cut in (("3", "123", True), ("4", "0123", False), ("9", "0123", False)):
+        assert labd(monkeypatch, "jobs", "-n", limit, "--socket", path) == 0
+        told = capsys.readouterr()
+        assert "".join(line.split("\t")[0] for line in told.out.splitlines()) == numbers
+        assert ("There are older jobs: `labd jobs -n 1000`" in told.err) is is_cut
+
+
+def test_status_lists_uploads_and_counts_what_is_older(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload = {"project": "nile", "user": "ana-silva", "since": NOW, "sentence": "not started: cut"}
+    everything = {"active": [], "recent": [JOB], "uploads": [upload], "running": 0, "queued": 0, "older": 7}
+    path = serve(lambda request: iter([everything]))
+    assert labd(monkeypatch, "status", "--socket", path) == 0
+    told = capsys.readouterr()
+    first, second = (line.split("\t") for line in told.out.splitlines())
+    assert (first[:2], first[4], second[0]) == (["-", "nile"], "not started: cut", "7")
+    assert "7 older jobs: `labd jobs` lists them." in told.err
+
+
 def test_jobs_that_have_not_started_have_dashes_for_what_is_not_known(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

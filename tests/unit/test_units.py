@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.units import count, human_duration, human_size, parse_duration, parse_size
+from labd.units import clock, count, human_duration, human_size, human_time, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,34 @@ def test_strange_or_long_texts_are_refused_at_once(parse: Callable[[str], float]
     with pytest.raises(ValueError, match="such as"):
         parse(text)
     assert time.thread_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-0.0, "0 seconds"),
+        (-1e-9, "0 seconds"),
+        (-3600.0, "0 seconds"),
+        (math.nan, "0 seconds"),
+        (math.inf, "more than 36500 days"),
+        (1e300, "more than 36500 days"),
+    ],
+)
+def test_no_duration_is_told_that_cannot_be(seconds: float, text: str) -> None:
+    assert human_duration(seconds) == text
+
+
+@given(st.floats())
+def test_every_duration_and_time_has_a_short_text_without_a_sign(seconds: float) -> None:
+    assert not human_duration(seconds).startswith("-")
+    assert len(human_duration(seconds)) <= 30
+    assert len(human_time(seconds)) <= 30
+
+
+@pytest.mark.parametrize("timestamp", [math.nan, math.inf, -math.inf, 1e20, -1e20])
+def test_a_time_that_no_calendar_has_is_told_as_unknown(timestamp: float) -> None:
+    assert human_time(timestamp) == clock(timestamp) == "an unknown time"
+
+
+def test_no_size_is_told_with_a_sign() -> None:
+    assert human_size(-5) == human_size(-0.0) == "0 bytes"
