@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _CHANGES = ("remove name ", "rmdir name ", "rename old ", "posix-rename old ", "hardlink old ", "symlink old ")
 _MOST_KNOWN = 100_000  # files of one project that are remembered to have arrived whole
 _MOST_BROKEN = 20
+_VERSION = 3  # of the protocol, for which all clients ask but lftp, and WinSCP at times
 _ENDS = ('" flags ', '" bytes read ', '" size ', '" mode ', '" modtime ', '" owner ', '": ')
 
 
@@ -109,6 +110,7 @@ class SftpLog(LineLog):
         # What to do when the next line has shown whether the last request succeeded: only failures have a line.
         self._pending: Callable[[bool], None] | None = None
         self._is_broken = False
+        self.is_hasty = False
 
     def read(self, line: str) -> None:
         """Take one line."""
@@ -129,6 +131,8 @@ class SftpLog(LineLog):
             self._not_written(line)
         elif line.startswith(("read: ", "write: ")):
             self._is_broken = True
+        elif line.startswith("received client version "):
+            self.is_hasty = not line.endswith(f" {_VERSION}")
 
     @property
     def whole(self) -> dict[str, dict[str, float]]:

@@ -28,11 +28,14 @@ def find_sshd() -> int:
         return 0
 
 
-def is_connected(connection: str, sshd: int) -> bool:
+def is_connected(connection: str, sshd: int, wait: float = 0.0) -> bool:
     """Whether the client of `connection` (ssh(1), SSH_CONNECTION) can be reached by sshd's process `sshd`.
 
-    Where that names no TCP connection, whether somebody still reads our standard output.
+    Looks after `wait` seconds, or as soon as nobody reads our standard output any more. Where `connection` names no TCP
+    connection, whether somebody still reads that.
     """
+    if wait and not _is_read(wait):
+        return False
     if sshd and _is_ending(sshd):
         return False
     try:
@@ -83,7 +86,7 @@ def _is(end: bytes, wanted: tuple[bytes, bytes]) -> bool:
     return port == wanted[1] and address.endswith(wanted[0])
 
 
-def _is_read() -> bool:
+def _is_read(wait: float = 0.0) -> bool:
     output = select.poll()
     output.register(1, 0)  # an error or a hang-up is always told (poll(2))
-    return not output.poll(0)
+    return not output.poll(wait * 1000)

@@ -138,7 +138,10 @@ def _is_repaired(path: str, cut: Transfer, over: Sequence[Transfer], project: st
 
 
 def _is_left_unproven(transfer: Transfer, over: Sequence[Transfer], project: str, oldest: float) -> bool:
-    """Whether nothing says that no more comes after `transfer`, whose end is not proven or was half made good."""
+    """Whether nothing says that no more comes after `transfer`, whose end is not proven or that was cut.
+
+    Of what was to follow the files that it broke in, a repair of these files alone says nothing.
+    """
     part = transfer.part(project)
     after = [
         later
@@ -151,7 +154,15 @@ def _is_left_unproven(transfer: Transfer, over: Sequence[Transfer], project: str
             or (later.part(project).result in _PROVEN and _covers(later.part(project).scope, part.scope))
             for later in after
         )
-    return part.is_half and not any(_sent_all(later, transfer, project, oldest) for later in after)
+    if part.result is not Result.CUT or any(_sent_all(later, transfer, project, oldest) for later in after):
+        return False
+    return part.is_half or not any(_sent_more(later.part(project), part) for later in after)
+
+
+def _sent_more(later: Part, cut: Part) -> bool:
+    """Whether `later` sent other files, too, than those that `cut` broke in: then it went on with the whole."""
+    broken = {name for path in cut.broken or () for name in (path, final_path(path))}
+    return later.files > len(broken & later.closed.keys())
 
 
 def _missing(held: Sequence[Transfer], over: Sequence[Transfer], project: str) -> tuple[str, ...]:

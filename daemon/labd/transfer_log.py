@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
         news: list[tuple[str, str]]  # projects and scopes that were not known before; who reads them removes them
         files: int
+        is_hasty: bool  # the client may be one whose ssh closes the session first when it is killed (lftp)
 
         @property
         def whole(self) -> Mapping[str, Mapping[str, float]]:
@@ -63,6 +64,8 @@ class End:
 
 class LineLog:
     """A reader that looks at each line."""
+
+    is_hasty = False
 
     def take(self, block: bytes) -> None:
         """Take whole lines."""

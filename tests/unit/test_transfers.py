@@ -111,13 +111,22 @@ BIG = {"input/big": 1.4}
 def test_a_cut_is_made_good_when_each_file_that_it_broke_in_has_arrived_later() -> None:
     cut = session(1, result="cut", why="the connection broke in input/big", broken={**BIG, "input/b": 0.0})
     one = session(2, result="clean", closed={"input/big": 2.2})
-    both = session(3, result="clean", closed={"input/b": 3.2})
+    both = session(3, result="clean", files=2, closed={"input/b": 3.2})
     assert known(cut).missing == ("input/big", "input/b")
     assert (known(cut, one).held != "", known(cut, one).missing) == (True, ("input/b",))
     assert (known(cut, one, both).held, known(cut, one, both).proof) == ("", Result.CLEAN)
     # One that breaks in another file mends what it has brought whole.
     again = session(3, result="cut", broken={"input/c": 3.4}, closed={"input/b": 3.2})
     assert known(cut, one, again).missing == ("input/c",)
+
+
+def test_a_repair_of_the_broken_files_alone_says_nothing_of_what_was_to_follow() -> None:
+    cut = session(1, result="cut", broken=BIG)
+    alone = session(2, result="clean", files=1, closed={"input/big": 2.2})
+    assert (known(cut, alone).held, known(cut, alone).proof) == ("", Result.UNPROVEN)
+    on = session(2, result="clean", files=2, closed={"input/big": 2.2})
+    assert known(cut, on).proof is Result.CLEAN
+    assert known(cut, alone, session(3, result="complete")).proof is Result.COMPLETE
 
 
 def test_a_file_that_arrived_before_the_cut_does_not_mend_it() -> None:
