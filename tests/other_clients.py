@@ -17,30 +17,75 @@ from sending import PROGRAM
 WIRE = Path(__file__).with_name("slow_wire.py")
 RATE = 300_000  # bytes a second
 
+# A plain script; and what WinSCP and FileZilla do, by their sources: WinSCP sends a large file under another name, goes
+# on with it where it was cut, and waits for the answer to its end; FileZilla has two connections for a queue of files,
+# and kills them when it is done.
 _PARAMIKO = """
-import os, sys, paramiko
+import os, sys, threading, paramiko
 port, source, target = sys.argv[1:]
-client = paramiko.SSHClient()
-client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-client.connect("127.0.0.1", int(port), os.environ["user"], key_filename=os.path.expanduser("~/.ssh/id_ed25519"))
-sftp = client.open_sftp()
-def make(folder):
+manner = os.environ.get("manner", "")
+failures = []
+def connect():
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    key = os.path.expanduser("~/.ssh/id_ed25519")
+    client.connect("127.0.0.1", int(port), os.environ["user"], key_filename=key)
+    return client, client.open_sftp()
+def make(sftp, folder):
     for end in range(len(folder) + 1):
         if folder[end : end + 1] in ("", "/"):
             try:
                 sftp.mkdir(folder[:end])
             except OSError:
                 pass
-if os.path.isfile(source):
-    sftp.put(source, target)
-else:
+def put(sftp, here, there):
+    name = there + ".filepart" if manner == "winscp" and os.path.getsize(here) > 100_000 else there
+    try:
+        done = sftp.stat(name).st_size if name != there or "resume" in os.environ else 0
+    except OSError:
+        done = 0
+    if done:
+        with open(here, "rb") as file, sftp.open(name, "ab") as other:
+            file.seek(done)
+            other.set_pipelined(True)
+            other.write(file.read())
+    else:
+        sftp.put(here, name, confirm=not manner)
+    if name != there:
+        try:
+            sftp.remove(there)
+        except OSError:
+            pass
+        sftp.rename(name, there)
+def put_all(sftp, files):
+    try:
+        while files:
+            put(sftp, *files.pop(0))
+    except BaseException as failure:
+        failures.append(failure)
+client, sftp = connect()
+files = [(source, target)]
+if os.path.isdir(source):
+    files = []
     for folder, _, names in os.walk(source):
         there = os.path.normpath(os.path.join(target, os.path.relpath(folder, source)))
-        make(there)
-        for name in sorted(names):
-            sftp.put(os.path.join(folder, name), os.path.join(there, name))
+        make(sftp, there)
+        files += [(os.path.join(folder, name), os.path.join(there, name)) for name in sorted(names)]
+if manner == "filezilla":
+    others = [connect() for _ in range(min(2, len(files)))]
+    workers = [threading.Thread(target=put_all, args=(other, files)) for _, other in others]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    os._exit(len(failures))
+put_all(sftp, files)
+if manner == "winscp" and not failures:
+    sftp.get_channel().shutdown_write()
+    sftp.get_channel().recv_exit_status()
 sftp.close()
 client.close()
+sys.exit(len(failures))
 """
 _BASE = """
 mkdir -p base/code base/input/more
@@ -79,6 +124,8 @@ in_sshfs() {
     return $code
 }
 in_paramiko() { python3 ../send.py $port "$@"; }
+as_winscp() { manner=winscp in_paramiko "$@"; }
+as_filezilla() { manner=filezilla in_paramiko "$@"; }
 in_curl() {
     local files=
     for file in $(find "$@" -type f); do files="$files -T $file sftp://127.0.0.1:$port/~/inbox/$file"; done
@@ -142,6 +189,18 @@ CLIENTS = {
         all="in_paramiko $x inbox/$x",
         part="in_paramiko $x/$part inbox/$x/$part",
         big="in_paramiko $x/input/big inbox/$x/input/big",
+        says_done=False,
+    ),
+    "winscp": Client(
+        all="as_winscp $x inbox/$x",
+        part="as_winscp $x/$part inbox/$x/$part",
+        big="as_winscp $x/input/big inbox/$x/input/big",
+    ),
+    "filezilla": Client(
+        all="as_filezilla $x inbox/$x",
+        part="as_filezilla $x/$part inbox/$x/$part",
+        big="as_filezilla $x/input/big inbox/$x/input/big",
+        rest="resume=1 as_filezilla $x/input/big inbox/$x/input/big",
         says_done=False,
     ),
     "curl": Client(

@@ -21,7 +21,7 @@ import pytest
 
 from box_lab import InstalledLab, Person
 from lab import wait_for
-from other_clients import CLIENTS, Wires
+from other_clients import CLIENTS, Client, Wires
 from sending import quiet
 
 pytestmark = pytest.mark.xdist_group("box")
@@ -30,16 +30,27 @@ AT_ONCE = 12
 UNPROVEN = 8.0
 """Seconds; as the server in the box is configured."""
 
-NAMES = [
-    pytest.param(
-        name, marks=pytest.mark.skipif(name == "sshfs" and not Path("/dev/fuse").exists(), reason="no FUSE here")
-    )
-    for name in CLIENTS
-]
+HAS_FUSE = Path("/dev/fuse").exists()
+_NEEDS_FUSE = pytest.mark.skipif(not HAS_FUSE, reason="no FUSE here")
+NAMES = [pytest.param(name, marks=_NEEDS_FUSE if name == "sshfs" else ()) for name in CLIENTS]
 WORDS = "The end of its upload was not proven"
 # A PC that is gone is noticed after a minute in a lab; the tests do not wait that long.
 _SSHD = "Match User lea-costa\nClientAliveInterval 1\nClientAliveCountMax 2\nMatch all\n"
 _RANDOM_CUTS = 6  # for each client
+
+
+def _repairs(client: Client) -> dict[str, str]:
+    """How an upload that was cut in input/big can be repaired by new sessions: the way, and what is sent."""
+    others = f"part=input/more; {client.part} && part=code && {client.part}"
+    ways = {"file": f"{client.big} && {others}", "all": client.all}
+    return {**ways, "rest": f"{client.rest} && {others}"} if client.rest else ways
+
+
+REPAIRS = [
+    pytest.param(name, way, marks=_NEEDS_FUSE if name == "sshfs" else ())
+    for name, client in CLIENTS.items()
+    for way in (*_repairs(client), *(["itself"] if client.repairs else []))
+]
 
 
 @dataclass
@@ -87,11 +98,7 @@ def _cases(dice: random.Random) -> Iterator[tuple[str, Case]]:
         yield f"parts-{name}", Case([Step(f"part=input; {client.part}; part=code; {client.part}")])
         both = f"(part=input; {client.part}) & sleep 0.5; (part=code; {client.part}) && wait $!"
         yield f"beside-{name}", Case([Step(both)])
-        others = f"part=input/more; {client.part} && part=code && {client.part}"
-        repairs = {"file": f"{client.big} && {others}", "all": client.all}
-        if client.rest:
-            repairs["rest"] = f"{client.rest} && {others}"
-        for way, line in repairs.items():
+        for way, line in _repairs(client).items():
             how = dice.choice(("kill", "vanish", "reset" if not client.repairs else "kill"))
             cut = Step(client.all, how, dice.randrange(60_000, 220_000), dice.uniform(0, 0.1))
             yield f"cut-{way}-{name}", Case([cut, Step(line)])
@@ -122,7 +129,7 @@ def cases(lea: Person, seed: int) -> Iterator[dict[str, Case]]:
     """What became of all cases, by kind and client. Two idle connections are open meanwhile."""
     wires = Wires(lea)
     found = dict(_cases(random.Random(seed)))
-    if not Path("/dev/fuse").exists():
+    if not HAS_FUSE:
         found = {project: case for project, case in found.items() if "sshfs" not in project}
     wires.make("idle")
     with _connected(lea, "ls inbox"), _connected(lea, "put -r uploads/idle inbox/idle"):
@@ -222,13 +229,8 @@ def test_an_upload_over_two_connections_is_one_job(case_of: Callable[[str], Case
     is_one_job_with_all(case_of(f"{kind}-{name}"))
 
 
-@pytest.mark.parametrize("way", ["itself", "rest", "file", "all"])
-@pytest.mark.parametrize("name", NAMES)
-def test_an_upload_that_was_cut_and_repaired_is_one_job(
-    cases: dict[str, Case], case_of: Callable[[str], Case], name: str, way: str
-) -> None:
-    if f"cut-{way}-{name}" not in cases:
-        pytest.skip("this client cannot do that")
+@pytest.mark.parametrize(("name", "way"), REPAIRS)
+def test_an_upload_that_was_cut_and_repaired_is_one_job(case_of: Callable[[str], Case], name: str, way: str) -> None:
     is_one_job_with_all(case_of(f"cut-{way}-{name}"))
 
 
