@@ -1,12 +1,13 @@
 """What an rsync that receives did, from the log that its server writes (--log-file-format='%i %n').
 
 This room owns the meaning of these lines (rsync(1), --itemize-changes; rsyncd.conf(5), log format; measured with rsync
-3.5 and protocols 29 to 32) and of rsync's exit codes. It is pure.
+3.5 and protocols 29 to 32) and of rsync's exit codes. It is pure but for the clock.
 """
 
 from __future__ import annotations
 
 import re
+import time
 
 from labd.transfer_log import MOST_PLACES, End, LineLog, decoded, locate, place, result
 
@@ -15,6 +16,8 @@ _FILES = (b"] >f", b"] cL", b"] hf", b"] hL")
 _OTHERS = (b"] cd", b"] cD", b"] cS", b"] *deleting")
 # The first two names of a path, which rsync writes from its destination on.
 _FIRST_NAMES = re.compile(rb"\] (?:[>h]f|[ch]L)\S{9} ([^/\n]*(?:/[^/\n]*)?)")
+_SENT = re.compile(rb"\] >f\S{9} (.+)")
+_MOST_KNOWN = 100_000  # files that are remembered to have arrived
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
@@ -31,11 +34,15 @@ class RsyncLog(LineLog):
         self._destination = destination
         self._project, scope = locate(destination)
         self._disk_is_full = False
+        self._arrived: dict[bytes, float] = {}  # as they stand in the log → when
+        self._end: End | None = None
         if self._project:
             self._know(self._project, scope)
 
     def take(self, block: bytes) -> None:
         """Take whole lines; where it is known whose they are, they only have to be counted."""
+        if len(self._arrived) < _MOST_KNOWN:
+            self._arrived |= dict.fromkeys(_SENT.findall(block), time.time())
         if not self._project:
             super().take(block)
             return
@@ -70,9 +77,7 @@ class RsyncLog(LineLog):
         if self._project:
             project = self._project
         else:
-            name = path.partition("/")[0]
-            # With a log in a locale of its own, rsync writes \#ooo for what it cannot print.
-            project = decoded(name.replace("\\#", "\\")) if "\\#" in name else name
+            project = _decoded(path.partition("/")[0])
             if project in ("", "."):
                 return
         self._know(project, "")
@@ -91,17 +96,29 @@ class RsyncLog(LineLog):
 
     @property
     def whole(self) -> dict[str, dict[str, float]]:
-        """None by name: rsync proves all of what it was about, or nothing."""
-        return {}
+        """By project, the files that arrived; none before a good end. They are in the destination, or are that."""
+        found: dict[str, dict[str, float]] = {}
+        is_file = self._end and len(self._arrived) == 1 and self._end.size(self._destination) >= 0
+        for name, when in self._arrived.items() if self._end else ():
+            inner = "" if is_file else _decoded(name.decode(errors="surrogateescape"))
+            project, path = locate(f"{self._destination}/{inner}")
+            found.setdefault(project, {})[path] = when
+        return found
 
     def results(self, end: End) -> dict[str, dict[str, object]]:
         """Exit code 0 of a server that receives is proof, any other a transfer that was cut (rsync(1), EXIT VALUES)."""
         if end.code:
             why = f"rsync code {end.code}" + (", the disk is full" if self._disk_is_full else "")
             return {project: result("cut", files, why) for project, files in self._files.items()}
+        self._end = end
         return {
             project: result(
                 "complete" if self._changes[project] else "unchanged", files, places=list(self._places[project])
             )
             for project, files in self._files.items()
         }
+
+
+def _decoded(name: str) -> str:
+    """`name` as it is: rsync writes \\#ooo for what it cannot print."""
+    return decoded(name.replace("\\#", "\\")) if "\\#" in name else name

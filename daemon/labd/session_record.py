@@ -54,6 +54,14 @@ class Record:
     def _hidden(self) -> str:
         return f".{self.name}"
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether there are no records of other transfers beside this one."""
+        try:
+            return all(name.startswith(".") or name == self.name for name in os.listdir(self._folder))
+        except OSError:
+            return False
+
     def guard(self) -> None:
         """Lock the record. Comes after `read_only`: the program inherits the lock, and must not change its file."""
         if self._file < 0:

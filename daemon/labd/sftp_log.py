@@ -8,6 +8,7 @@ it says whether they closed their session. It is pure but for the clock.
 
 from __future__ import annotations
 
+import os
 import time
 
 from labd.transfer_log import MOST_PLACES, End, LineLog, common, decoded, locate, place, result
@@ -20,6 +21,10 @@ _CHANGES = ("remove name ", "rmdir name ", "rename old ", "posix-rename old ", "
 _MOST_KNOWN = 100_000  # files of one project that are remembered to have arrived whole
 _MOST_BROKEN = 20
 _VERSION = 3  # of the protocol, for which all clients ask but lftp, and WinSCP at times
+# sftp-server cuts its lines after about 1,020 characters, of which a letter that is not ASCII takes eight or more.
+_CUT = 1000
+_SURE = 900  # of a name in a line that may be cut
+_LETTER = 8  # characters that may be left of a letter
 _ENDS = ('" flags ', '" bytes read ', '" size ', '" mode ', '" modtime ', '" owner ', '": ')
 
 
@@ -148,7 +153,8 @@ class SftpLog(LineLog):
     def _opened(self, line: str) -> None:
         path, rest = _name(line)
         flags = rest.split(" ", 1)[0]
-        if "WRITE" in flags or "APPEND" in flags:
+        # Of a name that is cut in the log nobody knows what it was opened for.
+        if "WRITE" in flags or "APPEND" in flags or (len(line) > _CUT and " mode " not in rest):
             project = self._act(path, is_folder=False)
             if project:
                 path = self._inner(path)
@@ -164,6 +170,10 @@ class SftpLog(LineLog):
     def _closed(self, line: str) -> None:
         path, rest = _name(line)
         project, path = self._known(path)
+        is_cut = len(line) > _CUT
+        if project and is_cut and path not in project.writing:
+            start = self._inner(decoded(line.partition('"')[2][:_SURE])[:-_LETTER])
+            path = next((opened for opened in project.writing if opened.startswith(start)), path)
         if project is None or path not in project.writing:
             return
         size = project.writing.pop(path)
@@ -178,7 +188,7 @@ class SftpLog(LineLog):
             self.files += 1
             project.settle(path)
         # Whoever was cut in a file had no time to set its size.
-        project.is_scp &= size is not None or line.startswith("forced")
+        project.is_scp &= size is not None or line.startswith("forced") or is_cut
 
     def _set(self, line: str) -> None:
         path, rest = _name(line)
@@ -193,7 +203,8 @@ class SftpLog(LineLog):
     def _made(self, line: str) -> None:
         path, _ = _name(line)
         project = self._act(path, is_folder=True)
-        if project:
+        # What closes a folder whose name is cut has it cut at another place.
+        if project and len(line) <= _CUT:
             path = self._inner(path)
             project.made[path] = True
             project.finished.discard(path)
@@ -220,10 +231,14 @@ class SftpLog(LineLog):
         other, new = self._known(new)
         if project is None:
             return
-        fault = project.faults.pop(old, None)
         is_whole = locate(old)[1] in project.whole
-        if other and fault:
-            other.faults[new] = fault
+        broken = [old] if old in project.faults else []
+        if not is_whole and not broken:
+            # It may be a folder.
+            broken = [path for path in project.faults if path.startswith(f"{old}/")]
+        faults = {path: project.faults.pop(path) for path in broken}
+        if other and faults:
+            other.faults |= {new + path[len(old) :]: why for path, why in faults.items()}
         elif other and is_whole:
             other.faults.pop(new, None)
             other.settle(new)
@@ -271,6 +286,9 @@ class SftpLog(LineLog):
 
     def _inner(self, path: str) -> str:
         """`path` relative to the inbox, "" for what is elsewhere."""
+        if "/." in path or "//" in path:
+            # Many clients send it as it was typed.
+            path = os.path.normpath(path).replace("//", "/")
         for inbox in self._inboxes:
             if path.startswith(inbox):
                 return "/".join(part for part in path[len(inbox) :].split("/") if part not in ("", "."))

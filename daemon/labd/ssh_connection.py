@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import sys
 
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
@@ -20,30 +19,38 @@ _EXITING = 4  # PF_EXITING of linux/sched.h, set before the files of a process a
 _PARENT, _FLAGS = 1, 6  # after the name, in /proc/PID/stat
 
 
+class Client:
+    """The client of this session."""
+
+    def __init__(self, connection: str, sshd: int | None = None) -> None:
+        """`connection` is what sshd says of it (ssh(1), SSH_CONNECTION), `sshd` its process, if it is known."""
+        self._connection = connection
+        self._sshd = find_sshd() if sshd is None else sshd
+
+    def is_there(self, again: float = 0.0) -> bool:
+        """Whether it can be reached: now, and still so in `again` seconds.
+
+        Where sshd names no TCP connection, whether somebody still reads our standard output.
+        """
+        return self._is_connected() and (not again or (_is_read(again) and self._is_connected()))
+
+    def _is_connected(self) -> bool:
+        if self._sshd and _is_ending(self._sshd):
+            return False
+        try:
+            client, client_port, server, server_port = self._connection.split()
+            ends = _written(server, server_port), _written(client, client_port)
+            return any(_is_established(table, *ends) for table in _TABLES)
+        except (OSError, ValueError):
+            return _is_read()
+
+
 def find_sshd() -> int:
     """The process of sshd that started this session; 0 when it cannot be found. It makes the session (setsid(2))."""
     try:
         return int(_stat(os.getsid(0))[_PARENT])
     except OSError:
         return 0
-
-
-def is_connected(connection: str, sshd: int, wait: float = 0.0) -> bool:
-    """Whether the client of `connection` (ssh(1), SSH_CONNECTION) can be reached by sshd's process `sshd`.
-
-    Looks after `wait` seconds, or as soon as nobody reads our standard output any more. Where `connection` names no TCP
-    connection, whether somebody still reads that.
-    """
-    if wait and not _is_read(wait):
-        return False
-    if sshd and _is_ending(sshd):
-        return False
-    try:
-        client, client_port, server, server_port = connection.split()
-        ends = _written(server, server_port), _written(client, client_port)
-        return any(_is_established(table, *ends) for table in _TABLES)
-    except (OSError, ValueError):
-        return _is_read()
 
 
 def _is_ending(process: int) -> bool:
@@ -63,10 +70,18 @@ def _stat(process: int) -> list[bytes]:
 
 def _written(address: str, port: str) -> tuple[bytes, bytes]:
     """`address` and `port` as they stand in the tables: words of four bytes as numbers of this machine."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    packed = socket.inet_pton(family, address.partition("%")[0])
+    packed = _packed(address)
     words = (int.from_bytes(packed[place : place + 4], sys.byteorder) for place in range(0, len(packed), 4))
     return "".join(f"{word:08X}" for word in words).encode(), f"{int(port):04X}".encode()
+
+
+def _packed(address: str) -> bytes:
+    if ":" not in address:
+        return bytes(map(int, address.split(".")))
+    # It takes as long to import as all the rest.
+    import socket
+
+    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
 
 
 def _is_established(table: str, local: tuple[bytes, bytes], remote: tuple[bytes, bytes]) -> bool:

@@ -6,14 +6,18 @@ complete, and of which nobody knows (docs/architecture.md, The way of a job). It
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labd.layout import final_path
 from labd.transfers import CLOCKS, Part, Result, Transfer
-from labd.units import count, human_time
+from labd.units import count, human_time, printable
 
 _PROVEN = (Result.COMPLETE, Result.UNCHANGED)
+_LONGEST = 250  # characters of why a transfer was cut; the gateway writes fewer
+
+# Of each file that arrived whole: in which transfers, and when. Asked once for each broken file of each transfer.
+_Arrivals = Mapping[str, Sequence[tuple[Transfer, float]]]
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,11 @@ def traffic(project: str, transfers: Sequence[Transfer], newest: float, oldest: 
     about = [*named, *(transfer for transfer in transfers if transfer.may_concern(newest, explained))]
     live = [transfer.kind for transfer in about if transfer.alive]
     over = [transfer for transfer in about if not transfer.alive]
+    arrived = _arrivals(over, project)
     held = [
         transfer
         for transfer in over
-        if _is_cut(transfer, project) and not _is_made_good(transfer, over, project, oldest)
+        if _is_cut(transfer, project) and not _is_made_good(transfer, over, arrived, project, oldest)
     ]
     proof = latest.part(project).result if latest else None
     if any(_is_left_unproven(transfer, over, project, oldest) for transfer in over):
@@ -55,9 +60,9 @@ def traffic(project: str, transfers: Sequence[Transfer], newest: float, oldest: 
         live=live[0] if live else "",
         is_guess=bool(live) and not any(transfer.alive for transfer in named),
         held=_words(held[-1], project) if held else "",
-        missing=_missing(held, over, project),
+        missing=_missing(held, arrived, project),
         mended=frozenset(
-            path for cut in over for path in cut.part(project).broken or () if _is_repaired(path, cut, over, project)
+            path for cut in over for path in cut.part(project).broken or () if _is_repaired(path, cut, arrived, project)
         ),
         kind=latest.kind if latest else "",
         proof=proof,
@@ -85,8 +90,10 @@ def superseded(transfers: Sequence[Transfer]) -> list[Transfer]:
 def _says_all(later: Part, earlier: Part) -> bool:
     if earlier.result not in (None, Result.CUT) or later.result is not Result.CUT or earlier.closed:
         return False
+    if not _covers(later.scope, earlier.scope) or (earlier.is_half and not later.is_half):
+        return False
     if later.broken is None:
-        return _covers(later.scope, earlier.scope)
+        return True
     return earlier.broken is not None and earlier.broken.keys() <= later.broken.keys()
 
 
@@ -102,7 +109,15 @@ def _covers(wide: str, narrow: str) -> bool:
     return wide in ("", narrow) or narrow.startswith(f"{wide}/")
 
 
-def _is_made_good(cut: Transfer, over: Sequence[Transfer], project: str, oldest: float) -> bool:
+def _arrivals(over: Sequence[Transfer], project: str) -> _Arrivals:
+    found: dict[str, list[tuple[Transfer, float]]] = {}
+    for transfer in over:
+        for path, when in transfer.part(project).closed.items():
+            found.setdefault(path, []).append((transfer, when))
+    return found
+
+
+def _is_made_good(cut: Transfer, over: Sequence[Transfer], arrived: _Arrivals, project: str, oldest: float) -> bool:
     """Whether what `cut` left open was sent again: all of its part, or each of the files that it broke in."""
     later = [other for other in over if other is not cut and not _is_cut(other, project) and other.began >= _end(cut)]
     if any(_sent_all(other, cut, project, oldest) for other in later):
@@ -110,7 +125,7 @@ def _is_made_good(cut: Transfer, over: Sequence[Transfer], project: str, oldest:
     broken = cut.part(project).broken
     if broken is None or not (broken or later):
         return False
-    return all(_is_repaired(path, cut, over, project) for path in broken)
+    return all(_is_repaired(path, cut, arrived, project) for path in broken)
 
 
 def _sent_all(later: Transfer, cut: Transfer, project: str, oldest: float) -> bool:
@@ -121,19 +136,14 @@ def _sent_all(later: Transfer, cut: Transfer, project: str, oldest: float) -> bo
     return oldest >= later.began
 
 
-def _is_repaired(path: str, cut: Transfer, over: Sequence[Transfer], project: str) -> bool:
+def _is_repaired(path: str, cut: Transfer, arrived: _Arrivals, project: str) -> bool:
     """Whether the file `path`, in which `cut` broke, arrived whole later, if only under its final name.
 
     Also when the server saw the end of `cut` only after the client had connected anew and sent the file: if nothing has
     been written to it since, `cut` wrote nothing to it, either.
     """
     changed = (cut.part(project).broken or {}).get(path, 0.0)
-    whole = [
-        other.part(project).closed[name]
-        for other in over
-        for name in {path, final_path(path)}
-        if other is not cut and name in other.part(project).closed
-    ]
+    whole = [when for name in {path, final_path(path)} for other, when in arrived.get(name, ()) if other is not cut]
     return any(when >= _end(cut) or (when >= cut.began and when >= changed - CLOCKS) for when in whole)
 
 
@@ -165,19 +175,20 @@ def _sent_more(later: Part, cut: Part) -> bool:
     return later.files > len(broken & later.closed.keys())
 
 
-def _missing(held: Sequence[Transfer], over: Sequence[Transfer], project: str) -> tuple[str, ...]:
+def _missing(held: Sequence[Transfer], arrived: _Arrivals, project: str) -> tuple[str, ...]:
     """The files that have to be sent again; () when one of those in `held` does not know its files."""
     missing: dict[str, None] = {}
     for cut in held:
         broken = cut.part(project).broken
         if not broken:
             return ()
-        missing |= dict.fromkeys(final_path(path) for path in broken if not _is_repaired(path, cut, over, project))
+        missing |= dict.fromkeys(final_path(path) for path in broken if not _is_repaired(path, cut, arrived, project))
     return tuple(missing)
 
 
 def _words(cut: Transfer, project: str) -> str:
     part = cut.part(project)
-    why = f" ({part.why})" if part.why else ""
+    # It may have the name of a file in it, which may hold anything.
+    why = f" ({printable(part.why[:_LONGEST])})" if part.why else ""
     after = f" after {count(part.files, 'file')}" if part.files else ""
     return f"upload interrupted{why}{after}, {human_time(_end(cut))}"

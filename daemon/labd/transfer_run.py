@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from labd.session_record import Record
     from labd.ssh_commands import Secluded, Transfer
+    from labd.ssh_connection import Client
     from labd.transfer_log import Log
 
 _MOST_SECLUDED = 1 << 20
@@ -109,10 +110,9 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
     """Note what the program does until it ends; its exit code. Nothing that fails here changes or ends the transfer."""
     _forward_signals(child)
     log, last, defect = _log(transfer, home), b"", ""
-    from labd.ssh_connection import find_sshd, is_connected
+    client = None if transfer.kind == "rsync" else _client()
     from labd.transfer_log import End
 
-    sshd = find_sshd()
     try:
         last = _follow(log, log_end, record)
     except Exception as error:
@@ -120,9 +120,7 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
         while os.read(log_end, _PIPE):
             pass  # the program would wait for a reader
     # At once: some clients close their session, and their connection right after it.
-    is_orderly = transfer.kind == "rsync" or is_connected(os.environ.get("SSH_CONNECTION", ""), sshd)
-    if log.is_hasty and is_orderly:
-        is_orderly = is_connected(os.environ.get("SSH_CONNECTION", ""), sshd, _SECOND_LOOK)
+    is_orderly = client is None or client.is_there(again=_SECOND_LOOK if log.is_hasty else 0.0)
     code = _exit_code(os.waitpid(child, 0)[1])
     projects, closed = {}, {}
     try:
@@ -141,6 +139,12 @@ def _watch(transfer: Transfer, home: str, record: Record, child: int, log_end: i
     return code
 
 
+def _client() -> Client:
+    from labd.ssh_connection import Client
+
+    return Client(os.environ.get("SSH_CONNECTION", ""))
+
+
 def _stat(path: str) -> os.stat_result | None:
     """What there is to say of the file at `path`; None when there is none."""
     import stat
@@ -153,6 +157,8 @@ def _stat(path: str) -> os.stat_result | None:
 
 
 def _worth_noting(log: Log, home: str, record: Record) -> dict[str, dict[str, float]]:
+    if record.is_alone:
+        return {}  # and no import
     whole = log.whole
     if not any(whole.values()):
         return {}

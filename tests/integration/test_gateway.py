@@ -214,6 +214,21 @@ def test_a_session_notes_of_what_it_sent_the_files_that_another_one_broke(door: 
     assert held.missing == ("input/other",)
 
 
+@pytest.mark.parametrize("place", ["lab:inbox/galaxies/input/", "lab:inbox/galaxies/input/data.bin"])
+def test_rsync_of_the_file_that_another_session_broke_repairs_it(door: Door, project: Path, place: str) -> None:
+    door.sftp(f"put {project}/code/app.py inbox/app.py")
+    lines = [{"kind": "sftp", "began": 1.0}, {"project": "galaxies", "scope": ""}]
+    end = {"result": "cut", "why": "", "files": 0, "broken": {"input/data.bin": 1.5}}
+    lines.append({"ended": 2.0, "code": 0, "files": 0, "projects": {"galaxies": end}})
+    record = door.records / "1"
+    record.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    record.chmod(0o644)
+    assert traffic("galaxies", parse(read_sessions(str(door.records))), 3.0).missing == ("input/data.bin",)
+    assert door.rsync("-a", project / "input/data.bin", place).returncode == 0
+    known = traffic("galaxies", parse(read_sessions(str(door.records))), 3.0)
+    assert (known.held, known.proof) == ("", "unproven")
+
+
 def test_a_session_that_only_reads_leaves_no_record(door: Door) -> None:
     door.give("outbox/galaxies/run.log", "done\n")
     done = door.sftp("ls -l inbox", f"get outbox/galaxies/run.log {door.folder}/got", "rm outbox/galaxies/run.log")

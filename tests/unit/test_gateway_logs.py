@@ -244,6 +244,27 @@ def test_rsync_with_any_other_code_is_a_cut() -> None:
     assert rsync([*lines, full], 11)["galaxies"]["why"] == "rsync code 11, the disk is full"
 
 
+@pytest.mark.parametrize(
+    ("destination", "size", "name", "path"),
+    [
+        ("galaxies/input/", -1, "big", "input/big"),
+        ("galaxies/input", -1, "more/\\#303\\#244", "input/more/ä"),
+        ("galaxies/input/big", 9, "big", "input/big"),
+        ("", -1, "galaxies/input/big", "input/big"),
+        ("galaxies/project", -1, "input/big", "input/big"),
+    ],
+)
+def test_rsync_names_what_arrived_when_it_ended_well(destination: str, size: int, name: str, path: str) -> None:
+    def stat(asked: str) -> os.stat_result | None:
+        return file(size) if size >= 0 and asked == destination else None
+
+    for code in (0, 20):
+        log = RsyncLog(destination)
+        log.take(f"2026/11/23 22:11:12 [18928] >f+++++++++ {name}\n".encode())
+        log.results(End(code, True, stat))
+        assert [*log.whole.get("galaxies", {})] == ([] if code else [path])
+
+
 def test_projects_are_known_from_the_destination_or_from_the_log() -> None:
     assert RsyncLog("galaxies/project/input/").news == [("galaxies", "input")]
     assert RsyncLog("galaxies/code").news == [("galaxies", "code")]
@@ -307,3 +328,67 @@ def test_many_files_that_a_full_disk_does_not_take_are_read_in_time() -> None:
     log = read(SftpLog([HOME]), lines)
     assert time.process_time() - began < 20.0
     assert log.results(ended(0))["galaxies"]["result"] == "cut"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/home/ana-silva/inbox/galaxies/code/../input/big",
+        "/home/ana-silva/outbox/../inbox/galaxies/input/big",
+        "/home/ana-silva/inbox/../inbox/galaxies/input/big",
+        "inbox/./galaxies//input/big",
+        "//home/ana-silva//inbox/galaxies/input/big",
+    ],
+)
+def test_a_path_is_understood_however_it_is_typed(path: str) -> None:
+    found = sftp(
+        [f'open "{path}" flags WRITE,CREATE,TRUNCATE mode 0644', f'forced close "{path}" bytes read 0 written 9']
+    )
+    assert found["galaxies"]["result"] == "cut"
+    assert found["galaxies"]["broken"].keys() == {"input/big"}
+
+
+def shortened(*lines: str) -> list[str]:
+    """As sftp-server cuts its lines."""
+    return [line[:1020] for line in lines]
+
+
+@pytest.mark.parametrize("length", [90, 105, 108, 109, 110, 111, 112, 113, 114, 115, 116, 120, 200])
+@pytest.mark.parametrize("way", ["", "forced "])
+def test_a_name_that_the_log_has_no_room_for_is_followed_all_the_same(length: int, way: str) -> None:
+    name = "\\321\\217" * length
+    path = f"/home/ana-silva/inbox/galaxies/input/{name}"
+    lines = shortened(
+        'open "/home/ana-silva/inbox/galaxies/input/a" flags WRITE,CREATE,TRUNCATE mode 0644',
+        'close "/home/ana-silva/inbox/galaxies/input/a" bytes read 0 written 9',
+        f'open "{path}" flags WRITE,CREATE,TRUNCATE mode 0644',
+        f'{way}close "{path}" bytes read 0 written 123456',
+    )
+    found = sftp(lines)["galaxies"]
+    assert found["result"] == ("cut" if way else "clean")
+    if way:
+        assert found["why"].startswith("the connection broke in input/я")
+        (broken,) = found["broken"]
+        again = read(SftpLog([HOME]), [*lines[:3], lines[3].removeprefix(way)])
+        assert broken in again.whole["galaxies"]
+
+
+def test_an_scp_into_folders_that_the_log_has_no_room_for_is_not_held() -> None:
+    deep = "/home/ana-silva/inbox/galaxies/input/" + "\\321\\217" * 150
+    lines = shortened(*SCP[:10], f'mkdir name "{deep}" mode 0755', f'set "{deep}" mode 0755', *SCP[10:])
+    assert sftp(lines)["galaxies"]["result"] == "complete"
+    # Newer ones finish only the folders that they made.
+    assert sftp(line for line in lines if line != SCP[-2])["galaxies"]["result"] != "complete"
+
+
+def test_a_folder_that_is_renamed_takes_what_broke_in_it_along() -> None:
+    inbox = "/home/ana-silva/inbox"
+    lines = [
+        f'open "{inbox}/new/input/big" flags WRITE,CREATE,TRUNCATE mode 0644',
+        'process_write: write "/home/ana-silva/inbox/new/input/big": No space left on device',
+        "sent status Failure",
+        f'close "{inbox}/new/input/big" bytes read 0 written 9',
+        f'rename old "{inbox}/new" new "{inbox}/galaxies"',
+    ]
+    found = sftp(lines)["galaxies"]
+    assert (found["result"], [*found["broken"]]) == ("cut", ["input/big"])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from labd.ssh_connection import is_connected
+from labd.ssh_connection import Client
 
 
 @pytest.fixture(params=["127.0.0.1", "::1", "mapped"])
@@ -28,31 +28,31 @@ def ends(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, str]]:
 
 def test_a_client_is_there_until_it_closes_its_connection(ends: tuple[socket.socket, str]) -> None:
     client, connection = ends
-    assert is_connected(connection, 0)
+    assert Client(connection, 0).is_there()
     client.close()
-    assert not is_connected(connection, 0)
+    assert not Client(connection, 0).is_there()
 
 
 def test_a_client_that_resets_its_connection_is_gone(ends: tuple[socket.socket, str]) -> None:
     client, connection = ends
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     client.close()
-    assert not is_connected(connection, 0)
+    assert not Client(connection, 0).is_there()
 
 
 def test_a_connection_that_never_was_is_not_there() -> None:
-    assert not is_connected("192.0.2.7 50000 192.0.2.1 22", 0)
+    assert not Client("192.0.2.7 50000 192.0.2.1 22", 0).is_there()
 
 
 def test_what_sshd_leaves_when_it_ends_is_no_connection(ends: tuple[socket.socket, str]) -> None:
     _, connection = ends
     server = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert is_connected(connection, server.pid)
+    assert Client(connection, server.pid).is_there()
     server.kill()
     os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
-    assert not is_connected(connection, server.pid)
+    assert not Client(connection, server.pid).is_there()
     server.communicate()
-    assert not is_connected(connection, server.pid)
+    assert not Client(connection, server.pid).is_there()
 
 
 def test_a_process_that_ends_is_seen_at_the_end_of_its_pipe(ends: tuple[socket.socket, str]) -> None:
@@ -62,7 +62,7 @@ def test_a_process_that_ends_is_seen_at_the_end_of_its_pipe(ends: tuple[socket.s
         assert process.stdin and process.stdout
         process.kill()
         assert process.stdout.read() == b""
-        assert not is_connected(connection, process.pid)
+        assert not Client(connection, process.pid).is_there()
         process.communicate()
 
 
@@ -77,8 +77,8 @@ def test_the_process_that_made_the_session_is_found() -> None:
 @pytest.mark.parametrize("told", ["", "UNKNOWN 65535 UNKNOWN 65535", "192.0.2.7 x 192.0.2.1 22"])
 def test_without_a_connection_it_counts_whether_somebody_reads_the_output(told: str) -> None:
     program = (
-        "import sys; from labd.ssh_connection import is_connected; sys.stdin.read();"
-        f"sys.stderr.write(str(is_connected({told!r}, 0)))"
+        "import sys; from labd.ssh_connection import Client; sys.stdin.read();"
+        f"sys.stderr.write(str(Client({told!r}, 0).is_there()))"
     )
     for is_read in (True, False):
         read, write = os.pipe()

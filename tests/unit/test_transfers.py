@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ BIG = {"input/big": 1.4}
 def test_a_cut_is_made_good_when_each_file_that_it_broke_in_has_arrived_later() -> None:
     cut = session(1, result="cut", why="the connection broke in input/big", broken={**BIG, "input/b": 0.0})
     one = session(2, result="clean", closed={"input/big": 2.2})
-    both = session(3, result="clean", files=2, closed={"input/b": 3.2})
+    both = session(3, result="clean", files=3, closed={"input/b": 3.2})
     assert known(cut).missing == ("input/big", "input/b")
     assert (known(cut, one).held != "", known(cut, one).missing) == (True, ("input/b",))
     assert (known(cut, one, both).held, known(cut, one, both).proof) == ("", Result.CLEAN)
@@ -127,6 +128,16 @@ def test_a_repair_of_the_broken_files_alone_says_nothing_of_what_was_to_follow()
     on = session(2, result="clean", files=2, closed={"input/big": 2.2})
     assert known(cut, on).proof is Result.CLEAN
     assert known(cut, alone, session(3, result="complete")).proof is Result.COMPLETE
+
+
+def test_a_client_that_sent_only_the_file_that_broke_may_have_had_more_to_send() -> None:
+    cut = session(1, result="cut", broken=BIG)
+    alone = session(2, scope="input", result="clean", files=1, closed={"input/big": 2.2})
+    assert (known(cut, alone).held, known(cut, alone).proof) == ("", Result.UNPROVEN)
+    # A client that goes on where it was cut, and one that begins anew.
+    assert known(cut, alone, session(3, result="clean", files=4)).proof is Result.CLEAN
+    assert known(cut, session(2, result="clean", files=1), oldest=2.0).proof is Result.CLEAN
+    assert known(cut, alone, session(3, result="complete", files=0)).proof is Result.COMPLETE
 
 
 def test_a_file_that_arrived_before_the_cut_does_not_mend_it() -> None:
@@ -177,6 +188,32 @@ def test_a_client_that_tries_and_tries_leaves_one_note() -> None:
     assert superseded(parse(kept)) == []
     assert superseded(parse([session(1, result="cut", closed={"a": 1.2}), session(2, result="cut")])) == []
     assert superseded(parse([session(1, alive=True), session(2, result="cut")])) == []
+
+
+def test_a_try_to_mend_one_file_that_is_cut_as_well_does_not_take_the_place_of_the_whole_upload() -> None:
+    half = session(1, result="cut", broken=BIG, half=True)
+    again = session(2, scope="input", result="cut", broken={"input/big": 2.4})
+    assert superseded(parse([half, again])) == []
+    whole = session(3, scope="input", result="clean", closed={"input/big": 3.2})
+    assert known(half, again, whole).proof is Result.UNPROVEN
+    wide = session(1, result="cut", broken=BIG)
+    assert superseded(parse([wide, again])) == []
+
+
+def test_many_notes_of_many_broken_files_are_judged_in_no_time() -> None:
+    notes = [session(n, result="cut", broken={f"{n}/{m}": 1.0 for m in range(20)}) for n in range(490)]
+    large = session(490, result="cut", broken={f"x/{m}": 1.0 for m in range(50_000)})
+    transfers = parse([*notes, large])
+    began = time.process_time()
+    found = traffic("galaxies", transfers, 0.0)
+    assert time.process_time() - began < 2.0
+    assert len(found.missing) == 490 * 20 + 50_000
+
+
+def test_words_of_a_note_are_safe_in_a_line_and_short() -> None:
+    found = known(session(1, result="cut", why="the connection broke in a\x1b[2J\n\udce4" + "x" * 100_000))
+    assert found.held.isprintable()
+    assert len(found.held) < 500
 
 
 def test_a_parallel_transfer_that_ends_well_does_not_mend_a_cut_one() -> None:
