@@ -51,6 +51,8 @@ _SERVER_FLAGS = (
     "--cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup:rw "
     "--tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec"
 ).split()
+# What sshfs needs to mount in a container.
+_MOUNTING = "--device /dev/fuse --cap-add SYS_ADMIN --security-opt apparmor=unconfined".split()
 # What is in a checkout and not of it.
 _MADE = (".git", ".venv", ".cache", ".hypothesis", "__pycache__", ".*_cache")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -107,16 +109,18 @@ class Box:
         assert said != "degraded", self.server.run("systemctl --failed; journalctl -p warning").stdout
         return said == "running"
 
-    def pc(self, user: str = "ana") -> Machine:
+    def pc(self, user: str = "ana", recipe: str = "pc") -> Machine:
         """The PC of a person, who has an account on it and an SSH key."""
         if user not in self.pcs:
             name = f"{self.run_name}-pc-{user}"
             docker(
                 *("run", "--detach", "--init", "--name", name, "--hostname", f"{user}-pc", "--label", self._label),
-                *("--network", self.run_name, image("pc"), "sleep", "infinity"),
+                *(_MOUNTING if recipe == "pc-with-clients" and os.path.exists("/dev/fuse") else ()),
+                *("--network", self.run_name, image(recipe), "sleep", "infinity"),
             )
             pc = Machine(name, user, f"/home/{user}")
             Machine(name).run(f"useradd --create-home --shell /bin/bash {user}")
+            Machine(name).run("[ ! -e /dev/fuse ] || chmod 666 /dev/fuse")
             pc.run("mkdir -m 700 .ssh && ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519")
             self.pcs[user] = pc
         return self.pcs[user]

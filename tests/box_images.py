@@ -18,11 +18,14 @@ from labd.base_images import machine_mirror
 PLACE = Path("/var/tmp/labd-test-box")
 _BARE = "systemd systemd-sysv dbus python3 ca-certificates make passwd iproute2 procps"
 _CLIENTS = "openssh-client rsync python3-minimal procps passwd"
+# What people send with who have neither rsync nor OpenSSH's scp, or do not like them.
+_OTHER_CLIENTS = "lftp rclone putty-tools sshfs python3-paramiko curl"
 _RECIPES = {
     "debian-12": ("bookworm", _BARE),
     "debian-13": ("trixie", _BARE),
     "pc": ("bookworm", _CLIENTS),
     "pc-with-sshd": ("bookworm", f"{_CLIENTS} openssh-server"),
+    "pc-with-clients": ("bookworm", f"{_CLIENTS} {_OTHER_CLIENTS}"),
 }
 _NOT_NEEDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 

@@ -16,7 +16,7 @@ PATIENCE = 60.0
 
 # The tests make many connections at once; sshd's own limit for those who have not logged in yet is 10.
 _SSHD = "MaxStartups 200:30:400\nMaxSessions 50\n"
-_CONFIG = '[inbox]\nsettle = "2s"\nrescan = "10s"\n[user]\nrunning = 4\n[job]\nmemory = "512m"\n'
+_CONFIG = '[inbox]\nsettle = "2s"\nunproven = "8s"\nrescan = "10s"\n[user]\nrunning = 4\n[job]\nmemory = "512m"\n'
 
 
 class Person:
@@ -120,10 +120,10 @@ class InstalledLab:
         ).stdout
         return dict(line.split("\t", 1) for line in found.splitlines())
 
-    def person(self, name: str) -> Person:
+    def person(self, name: str, recipe: str = "pc") -> Person:
         """The researcher `name`, who gets an account and a PC when first asked for."""
         if name not in self.people:
-            pc = self.box.pc(name.partition("-")[0])
+            pc = self.box.pc(name.partition("-")[0], recipe)
             key = pc.text(".ssh/id_ed25519.pub").strip()
             said = self.server.run(f"labd adduser {name} --comment 'A Researcher' --key {shlex.quote(key)}").stdout
             self.people[name] = Person(self, name, pc, said)
