@@ -127,9 +127,9 @@ in_paramiko() { python3 ../send.py $port "$@"; }
 as_winscp() { manner=winscp in_paramiko "$@"; }
 as_filezilla() { manner=filezilla in_paramiko "$@"; }
 in_curl() {
-    local files=
+    local files= login="-u $user: --key $HOME/.ssh/id_ed25519 --pubkey $HOME/.ssh/id_ed25519.pub"
     for file in $(find "$@" -type f); do files="$files -T $file sftp://127.0.0.1:$port/~/inbox/$file"; done
-    curl -sS -k -u $user: --key ~/.ssh/id_ed25519 --pubkey ~/.ssh/id_ed25519.pub --ftp-create-dirs ${options:-} $files
+    curl -sSk $login --ftp-create-dirs --fail-early ${options:-} $files
 }
 """
 

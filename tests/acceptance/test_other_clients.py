@@ -257,7 +257,7 @@ def test_no_upload_that_its_client_calls_whole_waits_for_ever(cases: dict[str, C
         for project, case in cases.items()
         if case.codes and case.is_reported_whole and not project.startswith("half") and case.sums[-1] not in case.logs
     }
-    assert waiting == {}, seed
+    assert waiting == {}, f"seed {seed}\n" + "\n\n".join(waiting.values())
 
 
 def test_how_cut_uploads_ended(cases: dict[str, Case], seed: int, capsys: pytest.CaptureFixture[str]) -> None:
