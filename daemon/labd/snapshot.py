@@ -8,6 +8,7 @@ anything did change. It never decides whether there is a job.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,7 @@ _LEFT_OUT = re.compile(
     r'^(?:skipping non-regular file "(?P<special>.*)"|ignoring unsafe symlink "(?P<link>.*)" -> .*)$'
 )
 _NOTES = 5
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # which cannot be the upload's fault: reading takes no room
 
 RULES = (
     *("--archive", "--secluded-args", "--no-devices", "--no-specials", "--safe-links", "--sparse"),
@@ -77,8 +79,8 @@ def take(
     `target` is complete when this returns; it is not made when nothing changed, unless it `counts_anyway`. One that is
     there already is of a run that was cut off, and after a power cut nothing vouches for its content: it is made again.
     `previous` is the project's previous snapshot: what did not change is shared with it. `unmoved` looks at the upload
-    again. Raises MovedError when it moved meanwhile, UnreadableError when rsync could not read it, HandsError; nothing
-    is left behind then.
+    again. Raises MovedError when it moved meanwhile, UnreadableError when rsync could not read it, OSError when there
+    is no room for it, HandsError; nothing is left behind then.
     """
     part = target.with_name(target.name + ".part")
     for old in (target, part):
@@ -178,6 +180,9 @@ def _rsync(
         arguments.append(f"{source}/")
     done = hands.do(None, "rsync", timeout=_TIMEOUT + 60, arguments=[*arguments, f"{target}/"], seconds=_TIMEOUT)
     if done["code"] != 0:
+        for number in _FULL:
+            if str(number) in done["causes"]:
+                raise OSError(number, os.strerror(number), str(target))
         # A file that vanished is no file that cannot be read.
         if done["code"] == 24 or not unmoved():
             raise MovedError

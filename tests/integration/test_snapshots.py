@@ -251,6 +251,22 @@ def test_a_part_that_was_closed_after_the_look_is_told_as_such(inbox: Inbox) -> 
         inbox.take()
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="only root mounts")
+def test_a_snapshot_for_which_there_is_no_room_is_no_fault_of_the_upload_and_is_taken_later(inbox: Inbox) -> None:
+    inbox.write("input/data", "x" * 300_000)
+    disk = inbox.job(1).parent
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "small", disk], check=True)
+    try:
+        with pytest.raises(OSError, match="No space left on device"):
+            inbox.take()
+        assert list(disk.iterdir()) == []
+        subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
+        assert inbox.take().changed
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
 def test_the_notes_of_what_is_left_out_count_all_of_it(inbox: Inbox) -> None:
     (inbox.root / "input").mkdir()
     for number in range(3000):
