@@ -15,7 +15,7 @@ from labd.engine import EngineError
 
 CONFLICT = 409
 _TIMEOUT = 90.0  # seconds; Docker needs many on a busy disk
-_CONNECTIONS = 8  # kept open when they are idle; there are as many as are needed, and a new one takes no time
+_CONNECTIONS = 4  # kept open when they are idle; there are as many as are needed, and a new one takes no time
 
 
 class DockerClient:
