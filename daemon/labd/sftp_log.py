@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _CHANGES = ("remove name ", "rmdir name ", "rename old ", "posix-rename old ", "hardlink old ", "symlink old ")
 _MOST_KNOWN = 100_000  # files of one project that are remembered to have arrived whole
 _MOST_BROKEN = 20
+_ALL_RIGHTS = "0777"
+_PLAIN_MODE = 4  # digits of a mode without the kind of file
 _VERSION = 3  # of the protocol, for which all clients ask but lftp, and WinSCP at times
 # sftp-server cuts its lines after about 1,020 characters, of which a letter that is not ASCII takes eight or more.
 _CUT = 1000
@@ -44,6 +46,7 @@ class _Project:
         self.resumed: dict[str, float] = {}  # files of which less was written than their size says → when
         self.whole: dict[str, float] = {}  # files that arrived whole, relative to the project → when
         self.places: dict[str, None] = {}
+        self.makes_rights = self.opens_plainly = False  # as OpenSSH's programs do
         self.is_moved = False  # some of it came from another project, and was not sent in this session
 
     def act(self, folder: str) -> None:
@@ -69,8 +72,13 @@ class _Project:
 
     @property
     def is_half_finished(self) -> bool:
-        """Whether a client that sets the attributes of folders at their end has not done so for all that it made."""
-        return bool(self.finished) and any(is_new and path not in self.finished for path, is_new in self.made.items())
+        """Whether a client that sets the attributes of folders at their end has not done so for all that it made.
+
+        OpenSSH's sftp is known before its first folder ends: it alone makes folders with the rights that they have at
+        home, and files without the bits of their kind.
+        """
+        ends_folders = bool(self.finished) or (self.makes_rights and self.opens_plainly)
+        return ends_folders and any(is_new and path not in self.finished for path, is_new in self.made.items())
 
     def _judge_resumed(self, end: End) -> None:
         """A client may go on where another session was cut: then the rest of the file is there already."""
@@ -161,6 +169,7 @@ class SftpLog(LineLog):
                 path = self._inner(path)
                 if len(project.places) < MOST_PLACES and place(path):
                     project.places[place(path)] = None
+                project.opens_plainly |= len(rest.rpartition(" mode ")[2]) == _PLAIN_MODE
                 project.is_scp &= "TRUNCATE" not in flags and "APPEND" not in flags
                 project.faults.pop(path, None)
                 project.whole.pop(locate(path)[1], None)
@@ -202,12 +211,13 @@ class SftpLog(LineLog):
             project.close_folder(path)
 
     def _made(self, line: str) -> None:
-        path, _ = _name(line)
+        path, rest = _name(line)
         project = self._act(path, is_folder=True)
         # What closes a folder whose name is cut has it cut at another place.
         if project and len(line) <= _CUT:
             path = self._inner(path)
             project.made[path] = True
+            project.makes_rights |= not rest.endswith(_ALL_RIGHTS)
             project.finished.discard(path)
             self._pending = lambda is_done: project.made.update({path: is_done})
 

@@ -216,3 +216,14 @@ def test_while_a_second_connection_is_open_nothing_starts(name: str, clock: Cloc
     last = next(report for report in reversed(reports) if report["lines"][-1]["projects"])
     last["lines"].pop()
     assert traffic("galaxies", parse([*reports, {**last, "alive": True}]), START + 100.0).live
+
+
+def test_an_sftp_that_is_killed_while_its_ssh_lives_is_not_taken_for_one_that_is_done() -> None:
+    (session,) = sessions("whole-sftp.log")
+    seen = set()
+    for number in range(len(session.lines) - 2):
+        log = SftpLog(["/home/ana-silva"])
+        for line in [*session.lines[:number], session.lines[-1]]:
+            log.read(line)
+        seen |= {str(end["result"]) for end in log.results(End(0, True, session._stat)).values() if end["files"]}
+    assert seen <= {"cut", "unproven"}
