@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from box import Box
 from box_lab import InstalledLab, Person
 from lab import Lab
-from labd.config import Build
+from labd.model.config import Build
 from workshop import Workshop
 
 MakeLab = Callable[..., Lab]

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab import AS_ROOT, wait_for
-from labd.docker_client import DockerClient
-from labd.docker_engine import DockerEngine
-from labd.engine import Condition, Phase, Run
+from labd.engines.docker.client import DockerClient
+from labd.engines.docker.engine import DockerEngine
+from labd.model.engine import Condition, Phase, Run
 
 IMAGE = "python:3.11-slim-bookworm"
 

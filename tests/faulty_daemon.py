@@ -81,12 +81,12 @@ def docker_error(name: str) -> None:
 
 def in_worker() -> None:
     """Be a helper whose actions can fail."""
-    from labd import hands_worker
+    from labd.privsep import worker
 
-    actions: dict[str, Callable[..., Any]] = hands_worker._ACTIONS
+    actions: dict[str, Callable[..., Any]] = worker._ACTIONS
     for name, action in actions.items():
         actions[name] = _failing(action, f"hands:{name}")
-    hands_worker.main()
+    worker.main()
 
 
 def _failing(action: Callable[..., Any], place: str) -> Callable[..., Any]:
@@ -120,10 +120,12 @@ def inject() -> None:
     """Wrap what the daemon asks of SQLite, Docker, its helpers and the disk."""
     import docker
 
-    from labd import commands, database, hands
+    from labd.common import commands
+    from labd.privsep import workers
+    from labd.storage import database
 
     database.Connection = _failing_connection(database.Connection)  # type: ignore[misc]
-    hands.converse = lambda _: commands.converse([sys.executable, __file__, _WORKER])  # type: ignore[attr-defined]
+    workers.converse = lambda _: commands.converse([sys.executable, __file__, _WORKER])  # type: ignore[attr-defined]
     for name in (
         *("create_container", "start", "inspect_container", "wait", "logs", "stop", "remove_container", "containers"),
         *("inspect_image", "images", "tag"),

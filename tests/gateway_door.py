@@ -25,7 +25,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent.parent / "daemon"
 # As `python -I -X utf8 -m labd.gateway`, for a Python that labd is not installed in.
-_START = f"import sys; sys.path.append({str(PACKAGE)!r}); from labd.gateway import main; sys.exit(main())"
+_START = f"import sys; sys.path.append({str(PACKAGE)!r}); from labd.gateway.__main__ import main; sys.exit(main())"
 ADDRESS = "127.0.0.1"
 AS_ROOT = os.getuid() == 0
 DEADLINE = 60.0

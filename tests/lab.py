@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from labd.config import Config, for_user
+from labd.model.config import Config, for_user
 
 T = TypeVar("T")
 

@@ -14,11 +14,11 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from lab import docker
-from labd.base_images import BaseImages
-from labd.build_settings import BuildSettings
-from labd.config import Build
-from labd.image_builder import Builder
-from labd.languages import load
+from labd.environments.base_images import BaseImages
+from labd.environments.build_settings import BuildSettings
+from labd.environments.image_builder import Builder
+from labd.model.config import Build
+from labd.model.languages import load
 
 HERE = Path(__file__).resolve().parent
 BASE = "localhost/labd/octave:7"

@@ -12,10 +12,10 @@ from typing import Any
 
 import docker as sdk
 
-from labd.config import Build, Config, Paths
-from labd.images import Environment, Images
-from labd.languages import load
-from labd.store import Store
+from labd.environments.images import Environment, Images
+from labd.model.config import Build, Config, Paths
+from labd.model.languages import load
+from labd.storage.store import Store
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 

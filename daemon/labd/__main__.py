@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from labd.cli import run
-from labd.errors import Exit, LabdError
+from labd.cli.parser import run
+from labd.common.errors import Exit, LabdError
 
 
 def main() -> int:
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _tell(message: str, hint: str, code: Exit) -> int:
-    from labd.rendering import wrapped
+    from labd.client.rendering import wrapped
 
     for line in filter(None, (f"labd: {message}", f"      {hint}" if hint else "")):
         print(wrapped(line, sys.stderr, 6), file=sys.stderr)

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from lab import AS_ROOT, DEADLINE, Lab, docker, wait_for
-from labd.config import Config, for_user
-from labd.errors import Exit
+from labd.common.errors import Exit
+from labd.model.config import Config, for_user
 
 Done = subprocess.CompletedProcess[str]
 

@@ -10,7 +10,7 @@ import pytest
 from box_lab import CHECKOUT, InstalledLab, Person
 from docs_blocks import Step, differs, steps
 from lab import wait_for
-from labd.jobs import State
+from labd.model.jobs import State
 
 TOP = Path(__file__).resolve().parents[2]
 READER = "doc-reader"  # in the place of ana-silva, who has an account on the server already

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import docker as sdk
 
-from labd.build_settings import BuildSettings
-from labd.config import Build, Config, Paths
-from labd.image_builder import find_cli
-from labd.image_keeping import take_off
-from labd.images import Images
-from labd.languages import load
-from labd.store import Store
+from labd.environments.build_settings import BuildSettings
+from labd.environments.image_builder import find_cli
+from labd.environments.image_keeping import take_off
+from labd.environments.images import Images
+from labd.model.config import Build, Config, Paths
+from labd.model.languages import load
+from labd.storage.store import Store
 
 Report = Callable[[str], None]
 Row = tuple[str, float, float, str]

@@ -41,7 +41,7 @@ def kind(pid):
     command = open(f"/proc/{pid}/cmdline", "rb").read().replace(b"\\0", b" ")
     if command.startswith(b"rsync "): return "rsync"
     if b"gateway" in command and b"-c" not in command: return "gateway"
-    if b"labd daemon" in command or b"labd.hands_worker" in command: return "daemon"
+    if b"labd daemon" in command or b"labd.privsep.worker" in command: return "daemon"
 while not os.path.exists("/run/bench-over"):
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:

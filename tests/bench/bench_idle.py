@@ -14,8 +14,8 @@ from ground import AS_ROOT, Ground, Report, Row, acting_as, fill, ground, wait_f
 
 import lab as labs
 from lab import children_of, cpu_seconds
-from labd.config import Inbox as Limits
-from labd.survey import scan
+from labd.model.config import Inbox as Limits
+from labd.privsep.scan import scan
 
 ACCOUNTS = 200
 FILES = 500

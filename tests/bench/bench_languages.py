@@ -14,7 +14,7 @@ from statistics import median
 
 from ground import Ground, Report, Row, ground, tell_complete
 
-from labd.languages import Template, load
+from labd.model.languages import Template, load
 
 ROUNDS = 7
 TARGET = 1.0

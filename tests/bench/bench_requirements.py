@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from labd import imports, languages, wishes
-from labd.config import Build
-from labd.hands import Identity
+from labd.model import languages
+from labd.model.config import Build
+from labd.privsep.workers import Identity
+from labd.projects import dependencies, imports
 
 TARGET = 1.0
 ROUNDS = 10
@@ -52,7 +53,7 @@ def run(report: Callable[[str], None]) -> list[tuple[str, float, float, str]]:
             subprocess.run([sys.executable, "-I", "-c", YARDSTICK, folder], check=True)
             yardstick.append(time.perf_counter() - began)
             began = time.perf_counter()
-            wanted = wishes.read(language, "3.11", asked, Build())
+            wanted = dependencies.read(language, "3.11", asked, Build())
             found = imports.scan(code, "app.py", identity)
             missing = imports.unprovided(found, wanted.libraries, language.template.distributions)
             ours.append(time.perf_counter() - began)

@@ -16,8 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lab import Lab
-from labd.jobs import Signal, State
-from labd.store import Store
+from labd.model.jobs import Signal, State
+from labd.storage.store import Store
 
 TARGET = 4.0
 ROUNDS = 60

@@ -21,8 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import AS_ROOT, Lab, Researcher, docker, wait_for
-from labd.config import Inbox
-from labd.image_builder import find_cli
+from labd.environments.image_builder import find_cli
+from labd.model.config import Inbox
 
 Report = Callable[[str], None]
 Row = tuple[str, float, float, str]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from labd.config import AccountLimits, Push, account_file
-from labd.errors import Exit
+from labd.common.errors import Exit
+from labd.model.config import AccountLimits, Push, account_file
 from machine import Machine, needs_root
 
 pytestmark = needs_root

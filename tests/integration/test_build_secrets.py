@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from labd.build_diagnosis import build_failed
-from labd.config import Build
-from labd.images import BuildFailed
+from labd.diagnosis.builds import build_failed
+from labd.environments.images import BuildFailed
+from labd.model.config import Build
 from package_index import PackageIndex
 from workshop import Workshop
 

@@ -11,12 +11,12 @@ import pytest
 
 from conftest import MakeLab
 from lab import Lab, docker, wait_for
-from labd import building, delivery, pipeline
-from labd.errors import Exit
+from labd.common.errors import Exit
+from labd.daemon.pipeline import build, delivery, stages
 
 POINTS = [
     point
-    for room in (pipeline, building, delivery)
+    for room in (stages, build, delivery)
     for point in re.findall(r'fault\("([a-z-]+)"\)', Path(room.__file__).read_text())
 ]
 

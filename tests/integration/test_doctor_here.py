@@ -20,20 +20,12 @@ import pytest
 
 from conftest import temporary_folder
 from lab import AS_ROOT, Lab, docker, wait_for
-from labd import (
-    doctor_accounts,
-    doctor_builds,
-    doctor_disk,
-    doctor_docker,
-    doctor_gateway,
-    doctor_leftovers,
-    doctor_machine,
-    doctor_service,
-)
-from labd.config import Build, Config, Paths, load
-from labd.docker_facts import connected
-from labd.doctor_ground import Ground, daemon_process, find
-from labd.finding import Check, Finding, fail, warn
+from labd.admin.doctor import accounts, builds, disk, gateway, leftovers, machine, service
+from labd.admin.doctor import docker as doctor_docker
+from labd.admin.doctor.subject import Ground, daemon_process, find
+from labd.common.finding import Check, Finding, fail, warn
+from labd.engines.docker.facts import connected
+from labd.model.config import Build, Config, Paths, load
 from package_index import PackageIndex
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -71,7 +63,7 @@ def levels(findings: list[Finding]) -> set[str]:
 def doctor(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command itself, as a process."""
     program = (
-        "import sys; from types import SimpleNamespace as O; from labd import doctor;"
+        "import sys; from types import SimpleNamespace as O; from labd.admin.doctor import checks as doctor;"
         "sys.exit(doctor.run(O(json='--json' in sys.argv, brief=False, config=sys.argv[1])))"
     )
     return subprocess.run(
@@ -104,11 +96,11 @@ def test_a_docker_that_does_not_answer_is_one_failure_in_plain_words(ground: Gro
 def _expect_no_answer(dead: Ground) -> None:
     failed = [finding for finding in found(doctor_docker.checks(dead)) if finding.level == "fail"]
     assert failed == [fail("Docker does not answer.", "systemctl enable --now docker")]
-    for checks in (doctor_builds.checks(dead), doctor_leftovers.checks(dead)):
+    for checks in (builds.checks(dead), leftovers.checks(dead)):
         assert warn("Not checked, because Docker does not answer.") in found(checks)
         assert "fail" not in levels(found(checks))
     # What has nothing to do with Docker is found all the same.
-    assert any(" are free on " in finding.what for finding in found(doctor_disk.checks(dead), "room"))
+    assert any(" are free on " in finding.what for finding in found(disk.checks(dead), "room"))
 
 
 def test_a_command_that_talks_to_another_docker_than_the_engine_is_a_failure(
@@ -148,22 +140,22 @@ def with_build(ground: Ground, build: Build) -> Ground:
 
 def test_the_test_build_downloads_anew_each_time_and_leaves_nothing(ground: Ground, index: PackageIndex) -> None:
     # The installer, which this index does not have, comes from the machine's own.
-    assert levels(found(doctor_builds.checks(with_build(ground, Build(network="host"))), "building")) == {"ok"}
+    assert levels(found(builds.checks(with_build(ground, Build(network="host"))), "building")) == {"ok"}
     own = with_build(ground, Build(network="host", index=index.url))
     for _ in range(2):
         index.fetched.clear()
-        (finding,) = found(doctor_builds.checks(own), "building")
+        (finding,) = found(builds.checks(own), "building")
         assert finding.level == "ok", finding
         assert "six-1.17.0-py3-none-any.whl" in index.fetched
     with connected() as client:
-        assert client.images(name=f"{doctor_builds.TAG}:{os.getpid()}-*") == []
+        assert client.images(name=f"{builds.TAG}:{os.getpid()}-*") == []
 
 
 def test_an_index_that_refuses_is_a_failure_that_names_the_settings(ground: Ground, index: PackageIndex) -> None:
-    assert levels(found(doctor_builds.checks(with_build(ground, Build(network="host"))), "building")) == {"ok"}
+    assert levels(found(builds.checks(with_build(ground, Build(network="host"))), "building")) == {"ok"}
     refused = f"http://ana:wrong-password@{index.address}/simple"
     index.credentials = "ana:right-password"
-    (finding,) = found(doctor_builds.checks(with_build(ground, Build(network="host", index=refused))), "building")
+    (finding,) = found(builds.checks(with_build(ground, Build(network="host", index=refused))), "building")
     assert finding.level == "fail"
     assert "`index`" in finding.mend
     assert "wrong-password" not in finding.what
@@ -173,7 +165,7 @@ def test_an_index_that_refuses_is_a_failure_that_names_the_settings(ground: Grou
 
 
 def test_this_machine_s_disk_has_its_room_told_and_takes_views(ground: Ground) -> None:
-    findings = found(doctor_disk.checks(ground))
+    findings = found(disk.checks(ground))
     assert any("free on" in finding.what for finding in findings)
     assert any("views of their uploads" in finding.what and finding.level == "ok" for finding in findings)
 
@@ -183,7 +175,7 @@ def test_a_state_in_memory_is_a_failure(ground: Ground) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
         paths = replace(ground.config.paths, state=Path(memory))
         lost = replace(ground, config=replace(ground.config, paths=paths))
-        (finding,) = found(doctor_disk.checks(lost), "state")
+        (finding,) = found(disk.checks(lost), "state")
         assert finding.level == "fail"
         assert "tmpfs" in finding.what
 
@@ -195,11 +187,11 @@ def test_wrong_rights_are_found_and_their_commands_mend_them(ground: Ground) -> 
     (keys / "ana-silva").write_text("")
     (keys / "ana-silva").chmod(0o666)
     ground.config.paths.state.chmod(0o755)
-    findings = [finding for finding in found(doctor_accounts.checks(ground)) if finding.mend.startswith("ch")]
+    findings = [finding for finding in found(accounts.checks(ground)) if finding.mend.startswith("ch")]
     assert levels(findings) == {"fail", "warn"}
     for finding in findings:
         subprocess.run(["sh", "-c", finding.mend], check=True)
-    rights = found([check for check in doctor_accounts.checks(ground) if check.subject == "Rights"])
+    rights = found([check for check in accounts.checks(ground) if check.subject == "Rights"])
     assert levels(rights) == {"ok"}
 
 
@@ -214,12 +206,12 @@ def test_a_researcher_s_folder_that_is_a_link_is_told_and_never_followed(ground:
     entry = f'uid = 5001\ngid = 5001\nhome = "{home}"\n'
     (ground.config.paths.accounts / "ana-silva.toml").write_text(entry)
     known = find(ground.config, ground.config_file)
-    (finding,) = found(doctor_accounts.checks(known), "folders")
+    (finding,) = found(accounts.checks(known), "folders")
     assert "inbox of ana-silva is not a folder" in finding.what
 
 
 def test_this_machine_s_rsync_clock_and_limits_are_looked_at_without_stumbling(ground: Ground) -> None:
-    findings = found([*doctor_gateway.checks(ground), *doctor_machine.checks(ground)])
+    findings = found([*gateway.checks(ground), *machine.checks(ground)])
     assert any(finding.what.startswith("rsync ") for finding in findings)
     assert not [finding for finding in findings if "could not be checked" in finding.what]
 
@@ -235,9 +227,9 @@ def ground_of(lab: Lab) -> Ground:
 def test_a_daemon_that_answers_is_told_and_so_is_one_that_does_not(lab: Lab) -> None:
     assert lab.process
     assert daemon_process(lab.socket) == lab.process.pid
-    assert levels(found(doctor_service.checks(ground_of(lab)), "daemon")) == {"ok"}
+    assert levels(found(service.checks(ground_of(lab)), "daemon")) == {"ok"}
     lab.stop()
-    (finding,) = found(doctor_service.checks(ground_of(lab)), "daemon")
+    (finding,) = found(service.checks(ground_of(lab)), "daemon")
     assert finding.level == "fail"
     assert "No labd daemon is running" in finding.what
 
@@ -246,7 +238,7 @@ def test_a_daemon_that_answers_is_told_and_so_is_one_that_does_not(lab: Lab) -> 
 def test_a_container_a_volume_and_a_folder_without_a_job_are_found_and_removed_by_the_commands(lab: Lab) -> None:
     lab.run("first", "print('hello')")
     wait_for("the first job's container is removed", lambda: not lab.containers())
-    checks = doctor_leftovers.checks(ground_of(lab))
+    checks = leftovers.checks(ground_of(lab))
     assert levels(found(checks, "containers")) | levels(found(checks, "folders")) == {"ok"}
 
     name, image = f"{lab.instance}-999", lab.ask("images")[0]["tag"]
@@ -305,7 +297,7 @@ def test_a_config_that_is_wrong_is_a_failure_and_the_rest_is_checked_all_the_sam
 @as_root
 def test_an_ordinary_user_hears_what_they_cannot_see(ground: Ground) -> None:
     options = "O(json=False, brief=False, config=None)"
-    program = f"from types import SimpleNamespace as O; from labd import doctor; doctor.run({options})"
+    program = f"from types import SimpleNamespace as O; from labd.admin.doctor import checks; checks.run({options})"
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
     result = subprocess.run([*become, sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "Docker's engine can be checked by root only." in result.stdout

@@ -16,9 +16,9 @@ from conftest import temporary_folder
 from docker_daemon import DockerDaemon
 from engine_ground import IMAGE, EngineGround
 from lab import AS_ROOT, wait_for
-from labd.engine import Condition
-from labd.log_follower import LogFollower
-from labd.run_log import RunLog
+from labd.daemon.pipeline.log_follower import LogFollower
+from labd.daemon.pipeline.run_log import RunLog
+from labd.model.engine import Condition
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can make a disk")
 _SIZE = 2 * 1024**3

@@ -21,9 +21,9 @@ import pytest
 
 from gateway_door import ADDRESS, DEADLINE, Door, tree
 from lab import wait_for
-from labd.session_files import read_sessions
-from labd.traffic import traffic
-from labd.transfers import parse
+from labd.intake.proof import traffic
+from labd.intake.transfers import parse
+from labd.privsep.session_records import read_sessions
 
 NASTY = [
     b"a b",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway_door import AS_ROOT, Door
-from labd.landlock import version
+from labd.gateway.landlock import version
 
 GROUP = 54321  # of nobody on this machine
 FIRST_GROUP = 54320

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from gateway_door import AS_ROOT, Door
-from labd.session_files import read_sessions
-from labd.session_record import Record
-from labd.traffic import traffic
-from labd.transfers import Part, Result, parse
+from labd.gateway.records.record import Record
+from labd.intake.proof import traffic
+from labd.intake.transfers import Part, Result, parse
+from labd.privsep.session_records import read_sessions
 
 
 @pytest.fixture

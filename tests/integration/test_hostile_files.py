@@ -15,14 +15,14 @@ import pytest
 
 from conftest import temporary_folder
 from lab import AS_ROOT, Researcher, wait_for
-from labd.accounts import Account
-from labd.config import Config
-from labd.hands import Hands, HandsError, Identity
-from labd.outbox import DeliveryError, Outbox
-from labd.receipt import hash_files
-from labd.schema import Size
-from labd.uploads import Look
-from labd.writing_limits import WritingLimits
+from labd.accounts.accounts import Account
+from labd.common.schema import Size
+from labd.daemon.outbox.outbox import DeliveryError, Outbox
+from labd.daemon.outbox.receipt import hash_files
+from labd.daemon.pipeline.writing_limits import WritingLimits
+from labd.intake.completeness import Look
+from labd.model.config import Config
+from labd.privsep.workers import Hands, HandsError, Identity
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="one user has no other's rights to take on")
 

@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from labd.base_images import BaseImageError
-from labd.build_diagnosis import build_failed
-from labd.config import Build, Versions
-from labd.environments import reference
-from labd.errors import UnavailableError
-from labd.images import BuildFailed
+from labd.common.errors import UnavailableError
+from labd.diagnosis.builds import build_failed
+from labd.environments.base_images import BaseImageError
+from labd.environments.environment import reference
+from labd.environments.images import BuildFailed
+from labd.model.config import Build, Versions
 from package_index import PackageIndex
 from workshop import Workshop
 
@@ -453,7 +453,7 @@ def test_the_list_has_size_and_last_use_of_what_is_there(workshop: Workshop) -> 
 
 def test_docker_is_not_even_loaded_before_it_is_needed() -> None:
     program = (
-        "import sys, pathlib; from labd.images import Images; from labd.config import Config\n"
+        "import sys, pathlib; from labd.environments.images import Images; from labd.model.config import Config\n"
         "Images(Config(), {}, None, pathlib.Path(sys.argv[1]) / 'build')\n"
         "print(sorted({'docker', 'requests', 'sh'} & set(sys.modules)))"
     )

@@ -19,14 +19,15 @@ import pytest
 
 from gateway_door import AS_ROOT, DEADLINE
 from lab import wait_for
-from labd import account_push, pushing
-from labd.accounts import Account
-from labd.commands import run
-from labd.config import AccountSettings, Push
-from labd.hands import Identity
-from labd.jobs import Grant, Job, Signal, State
-from labd.pushing import Pushing
-from labd.store import Store
+from labd.accounts import push_keys
+from labd.accounts.accounts import Account
+from labd.common.commands import run
+from labd.daemon import push
+from labd.daemon.push import Pushing
+from labd.model.config import AccountSettings, Push
+from labd.model.jobs import Grant, Job, Signal, State
+from labd.privsep.workers import Identity
+from labd.storage.store import Store
 
 GRANT = Grant("python", "3.11", 2.0, 4096, 0, 60.0, False, (), {})
 NOBODY = Identity(65534, 65534) if AS_ROOT else Identity(os.getuid(), os.getgid())
@@ -151,7 +152,7 @@ def test_a_look_at_what_is_due_that_fails_does_not_end_the_sending(
 
     job = results(lab, "bo", "galaxies")
     monkeypatch.setattr(lab.store, "pushes", fail_once)
-    monkeypatch.setattr(pushing, "_FIRST_WAIT", 0.1)
+    monkeypatch.setattr(push, "_FIRST_WAIT", 0.1)
     sending.start()
     wait_for("the next look", lambda: lab.store.push(job.id).reason != "", DEADLINE)
 
@@ -174,6 +175,6 @@ def test_a_computer_that_answers_with_something_else_than_keys_is_asked_again_la
         key = Path(folder) / "key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         public = f"pc {key.with_suffix('.pub').read_text().strip()}"
-    lines, prints = account_push.scanned_keys(f"{public}\npc ssh-ed25519 AAAAnonsense\n# a comment\nwords AAAA\n")
+    lines, prints = push_keys.scanned_keys(f"{public}\npc ssh-ed25519 AAAAnonsense\n# a comment\nwords AAAA\n")
     assert lines == [public]
     assert [line.split()[0] for line in prints] == ["ED25519"]

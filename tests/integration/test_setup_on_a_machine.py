@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from labd.config import bundled
-from labd.errors import Exit
+from labd.common.errors import Exit
+from labd.model.config import bundled
 from machine import Machine, needs_root
 
 pytestmark = needs_root

@@ -12,9 +12,9 @@ import pytest
 
 from conftest import MakeLab, temporary_folder
 from lab import AS_ROOT, Researcher, wait_for
-from labd import snapshot
-from labd.accounts import Account
-from labd.hands import Hands, Identity
+from labd.accounts.accounts import Account
+from labd.intake import snapshot
+from labd.privsep.workers import Hands, Identity
 
 MANY = 10_000
 

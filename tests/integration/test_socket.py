@@ -20,8 +20,8 @@ import pytest
 
 from conftest import MakeLab, temporary_folder
 from lab import AS_ROOT, Lab, Researcher, children_of, cpu_seconds, wait_for
-from labd.errors import Exit
-from labd.request_arguments import VERBS
+from labd.common.errors import Exit
+from labd.daemon.requests.arguments import VERBS
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="other accounts need root")
 

@@ -13,12 +13,15 @@ import pytest
 from conftest import temporary_folder
 from engine_ground import EngineGround
 from lab import AS_ROOT, Lab
-from labd import copies, docker_engine, doctor_disk, setup, state_folder
-from labd.config import Config, Paths
-from labd.doctor_ground import Ground
-from labd.errors import ConfigError
-from labd.setup_writing import Teller
-from labd.state_folder import loss, unfitness, view_support
+from labd.admin.doctor import disk as doctor_disk
+from labd.admin.doctor.subject import Ground
+from labd.admin.setup import install
+from labd.client.writing import Teller
+from labd.common import state_folder
+from labd.common.errors import ConfigError
+from labd.common.state_folder import loss, unfitness, view_support
+from labd.engines.docker import copies, engine
+from labd.model.config import Config, Paths
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can mount")
 
@@ -111,15 +114,15 @@ def test_the_doctor_tells_by_trial(mounted: Mounted, kind: str, level: str) -> N
 def test_an_installation_says_at_once_what_the_disk_cannot_do_and_what_to_do(
     mounted: Mounted, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    setup.check_disk(Teller(False), mounted("overlay"))
+    install.check_disk(Teller(False), mounted("overlay"))
     told = capsys.readouterr().out
     assert "copies of their uploads" in told and "local disk" in told
-    setup.check_disk(Teller(False), mounted("tmpfs"))
+    install.check_disk(Teller(False), mounted("tmpfs"))
     assert "lost at the next start" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="cannot hold"):
-        setup.check_disk(Teller(False), mounted("hugetlbfs"))
+        install.check_disk(Teller(False), mounted("hugetlbfs"))
     with pytest.raises(ConfigError, match="Nothing can be written"):
-        setup.check_disk(Teller(False), mounted("tmpfs", "ro"))
+        install.check_disk(Teller(False), mounted("tmpfs", "ro"))
 
 
 PROGRAM = """
@@ -162,7 +165,7 @@ def test_a_lab_on_an_overlay_runs_programs_from_copies_and_returns_what_they_wro
 def test_where_docker_alone_knows_that_the_disk_takes_no_views_a_program_runs_from_a_copy(
     mounted: Mounted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(docker_engine, "view_support", lambda folder: "")
+    monkeypatch.setattr(engine, "view_support", lambda folder: "")
     ground = EngineGround(mounted("overlay"))
     try:
         run = ground.run("sh", "-c", "cat /input/data; echo changed >/input/data")

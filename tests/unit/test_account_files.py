@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.account_files import AccountError, form, parse_limits, parse_push, set_disabled
-from labd.config import AccountLimits, AccountSettings, Push, account_file
-from labd.errors import ConfigError, LabdError
-from labd.schema import read_text
-from labd.welcome import Door, text
+from labd.accounts.files import AccountError, form, parse_limits, parse_push, set_disabled
+from labd.accounts.welcome import Door, text
+from labd.common.errors import ConfigError, LabdError
+from labd.common.schema import read_text
+from labd.model.config import AccountLimits, AccountSettings, Push, account_file
 
 
 def read(content: str) -> AccountSettings:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from labd.arrivals import GONE, UNCHANGED, Upload, as_json, upload
-from labd.diagnosis import Diagnosis
-from labd.errors import NotFoundError
-from labd.job_lookup import find, find_job
-from labd.jobs import Signal
-from labd.request_arguments import Target
-from labd.status import told, told_alone
-from labd.store import Store
+from labd.client.arrivals import GONE, UNCHANGED, Upload, as_json, upload
+from labd.common.errors import NotFoundError
+from labd.daemon.outbox.status import told, told_alone
+from labd.daemon.requests.arguments import Target
+from labd.daemon.requests.job_lookup import find, find_job
+from labd.diagnosis.programs import Diagnosis
+from labd.model.jobs import Signal
+from labd.storage.store import Store
 
 KEY = ("ana-silva", "galaxies")
 CUT = "upload interrupted (rsync code 20) after 2 files; send it again to continue"

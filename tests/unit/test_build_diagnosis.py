@@ -11,8 +11,8 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.build_diagnosis import build_failed, build_timed_out
-from labd.evidence import Diagnosis
+from labd.common.excerpts import Diagnosis
+from labd.diagnosis.builds import build_failed, build_timed_out
 
 UPLOADS = Path(__file__).parents[1] / "uploads"
 DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}

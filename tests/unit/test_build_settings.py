@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from labd import build_settings
-from labd.build_settings import BuildSettings
-from labd.config import Build
-from labd.errors import ConfigError
+from labd.common.errors import ConfigError
+from labd.environments import build_settings
+from labd.environments.build_settings import BuildSettings
+from labd.model.config import Build
 
 PIP_CONF = """
 [global]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from labd.check import check
-from labd.config import AccountEntry, Config, Versions
-from labd.config_check import check_config
-from labd.errors import ConfigError, NotFoundError, ProjectError
+from labd.admin.doctor.config_check import check_config
+from labd.cli.local.check import check
+from labd.common.errors import ConfigError, NotFoundError, ProjectError
+from labd.model.config import AccountEntry, Config, Versions
 
 Make = Callable[..., Path]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

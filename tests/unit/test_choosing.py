@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from labd import choosing
-from labd.config import Config, Versions
-from labd.errors import ProjectError
-from labd.jobs import Options, read_options
-from labd.languages import Language, Template
+from labd.common.errors import ProjectError
+from labd.model.config import Config, Versions
+from labd.model.jobs import Options, read_options
+from labd.model.languages import Language, Template
+from labd.projects import language
 
 MATLAB = Template("MATLAB", "app.m", ("matlab",), versions={"r2021a": "m"}, default="r2021a", on_request=True)
 OCTAVE = Template("GNU Octave", "app.m", ("octave",), versions={"7": "o"}, default="7", stands_in_for="MATLAB")
@@ -41,11 +41,11 @@ WITH_MATLAB = config(matlab=Versions("r2021a", MATLAB.versions))
 
 
 def options(text: str) -> Options:
-    return read_options(f"[job]\n{text}".encode(), choosing.keys(KNOWN))
+    return read_options(f"[job]\n{text}".encode(), language.keys(KNOWN))
 
 
 def chosen(code: list[str], text: str = "", server: Config | None = None) -> str:
-    return choosing.choose(KNOWN, server or config(), options(text), code).name
+    return language.choose(KNOWN, server or config(), options(text), code).name
 
 
 def refused(code: list[str], text: str = "", server: Config | None = None) -> ProjectError:
@@ -100,7 +100,7 @@ def test_no_program_is_told_each_program_once() -> None:
 
 def version(text: str = "", **files: bytes) -> str:
     contents = {name.replace("__", "."): content for name, content in files.items()}
-    return choosing.version(KNOWN["python"], config(), options(text), contents)
+    return language.version(KNOWN["python"], config(), options(text), contents)
 
 
 def test_the_version_comes_from_job_toml_then_runtime_txt_then_python_version_then_the_default() -> None:
@@ -124,9 +124,9 @@ def test_a_version_that_is_not_offered_is_told_with_those_that_are() -> None:
 
 
 def test_a_notebook_has_the_versions_of_its_family() -> None:
-    assert choosing.version(KNOWN["notebook"], config(), options('python = "3.8"'), {}) == "3.8"
+    assert language.version(KNOWN["notebook"], config(), options('python = "3.8"'), {}) == "3.8"
 
 
 def test_the_end_of_support_is_a_warning() -> None:
-    assert "7 October 2024" in choosing.warnings(PYTHON, "3.8")[0]
-    assert choosing.warnings(PYTHON, "3.11") == ()
+    assert "7 October 2024" in language.warnings(PYTHON, "3.8")[0]
+    assert language.warnings(PYTHON, "3.11") == ()

@@ -16,14 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd import __version__, client, rendering
+from labd import __version__
 from labd.__main__ import main
-from labd.cli import COMMANDS, parse
-from labd.config import Build, Config, Paths, for_user, load
-from labd.control import Control
-from labd.errors import Exit, NotFoundError
-from labd.layout import is_valid_name
-from labd.temporary_lab import as_toml, valid_name
+from labd.cli.local.temporary_lab import as_toml, valid_name
+from labd.cli.parser import COMMANDS, parse
+from labd.client import connection, rendering
+from labd.common.errors import Exit, NotFoundError
+from labd.daemon.requests.server import Control
+from labd.model.config import Build, Config, Paths, for_user, load
+from labd.model.layout import is_valid_name
 
 NOW = 1_700_000_000.0
 JOB: dict[str, Any] = {
@@ -127,7 +128,7 @@ def test_the_short_way_around_argparse_gives_the_same_options(command: str) -> N
 
 
 def test_status_imports_nothing_heavy() -> None:
-    code = "import sys, labd.cli; sys.stdout.write(' '.join(sys.modules))"
+    code = "import sys, labd.cli.parser; sys.stdout.write(' '.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"argparse", "typing", "dataclasses", "pathlib", "shutil", "tomli", "sh", "structlog", "docker", "datetime"}
     before = subprocess.run(
@@ -199,14 +200,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(serve: Serve) -> None:
 
 
 def test_the_usual_places_of_the_socket_are_those_of_the_config() -> None:
-    assert str(Paths().socket) == client.SYSTEM_SOCKET
-    assert str(for_user(Config(), Path("/home/ana")).paths.socket) == client.USER_SOCKET.replace("~", "/home/ana")
+    assert str(Paths().socket) == connection.SYSTEM_SOCKET
+    assert str(for_user(Config(), Path("/home/ana")).paths.socket) == connection.USER_SOCKET.replace("~", "/home/ana")
 
 
 def test_the_socket_is_the_named_one_then_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABD_SOCKET", "/somewhere/labd.sock")
-    assert client.find_socket("/named.sock") == "/named.sock"
-    assert client.find_socket() == "/somewhere/labd.sock"
+    assert connection.find_socket("/named.sock") == "/named.sock"
+    assert connection.find_socket() == "/somewhere/labd.sock"
 
 
 def test_lines_of_an_answer_arrive_before_the_answer_is_whole(serve: Serve) -> None:
@@ -217,7 +218,7 @@ def test_lines_of_an_answer_arrive_before_the_answer_is_whole(serve: Serve) -> N
         assert seen.wait(30)
         yield {"text": "second"}
 
-    lines = client.ask(serve(answer), "logs", job="7", follow=True)
+    lines = connection.ask(serve(answer), "logs", job="7", follow=True)
     assert next(lines) == {"text": "first"}
     seen.set()
     assert list(lines) == [{"text": "second"}]
@@ -225,7 +226,7 @@ def test_lines_of_an_answer_arrive_before_the_answer_is_whole(serve: Serve) -> N
 
 def test_a_request_is_what_was_asked(serve: Serve) -> None:
     path = serve(lambda request: iter([request]))
-    assert list(client.ask(path, "logs", job="galaxies", follow=False)) == [
+    assert list(connection.ask(path, "logs", job="galaxies", follow=False)) == [
         {"verb": "logs", "job": "galaxies", "follow": False}
     ]
 
@@ -384,7 +385,7 @@ def test_a_config_written_for_another_daemon_reads_as_the_same(tmp_path: Path) -
 
 
 def test_accounts_survive_being_written(tmp_path: Path) -> None:
-    from labd.config import AccountEntry
+    from labd.model.config import AccountEntry
 
     config = replace(
         Config(), accounts=(AccountEntry(name="ana-silva", home=tmp_path, uid=5001, gid=5001), AccountEntry(name="ben"))

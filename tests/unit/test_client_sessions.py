@@ -17,16 +17,16 @@ from typing import Any, cast
 
 import pytest
 
-from labd import scp_log, sftp_log
-from labd.config import Config
-from labd.jobs import Signal
-from labd.languages import load
-from labd.scp_log import ScpLog
-from labd.sftp_log import SftpLog
-from labd.traffic import Traffic, traffic
-from labd.transfer_log import End
-from labd.transfers import parse
-from labd.uploads import Complete, Look, Verdict, Wait, judge
+from labd.gateway.records import scp_log, sftp_log
+from labd.gateway.records.log import End
+from labd.gateway.records.scp_log import ScpLog
+from labd.gateway.records.sftp_log import SftpLog
+from labd.intake.completeness import Complete, Look, Verdict, Wait, judge
+from labd.intake.proof import Traffic, traffic
+from labd.intake.transfers import parse
+from labd.model.config import Config
+from labd.model.jobs import Signal
+from labd.model.languages import load
 
 SESSIONS = Path(__file__).with_name("client_sessions")
 HEADER = re.compile(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from labd.config import Config, bundled, for_user, load
-from labd.errors import ConfigError
+from labd.common.errors import ConfigError
+from labd.model.config import Config, bundled, for_user, load
 
 
 def write(folder: Path, text: str) -> Path:

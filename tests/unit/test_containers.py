@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from labd import copies
-from labd.cgroups import Cgroup
-from labd.container_state import condition, process, timestamp
-from labd.engine import Condition, Phase, Usage
-from labd.start_errors import is_about_views, start_error
+from labd.engines.docker import copies
+from labd.engines.docker.cgroups import Cgroup
+from labd.engines.docker.start_errors import is_about_views, start_error
+from labd.engines.docker.state import condition, process, timestamp
+from labd.model.engine import Condition, Phase, Usage
 
 NEVER = "0001-01-01T00:00:00Z"
 BEGAN, ENDED = "2025-03-01T13:05:09.5Z", "2025-03-01T13:05:10.123456789Z"

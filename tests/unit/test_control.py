@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from lab import wait_for
-from labd import client, connection, control
-from labd.connection import Connection
-from labd.control import Control
-from labd.errors import Exit, NotAllowedError, UnavailableError
-from labd.replies import Answer
+from labd.client import connection as client
+from labd.common.errors import Exit, NotAllowedError, UnavailableError
+from labd.daemon.requests import connection, server
+from labd.daemon.requests.connection import Connection
+from labd.daemon.requests.replies import Answer
+from labd.daemon.requests.server import Control
 
 Serve = Callable[..., str]
 
@@ -173,7 +174,7 @@ def test_where_there_can_be_no_more_threads_somebody_is_told_so(serve: Serve, mo
 
 @needs_root
 def test_however_many_ask_the_administrator_gets_through(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_MOST", 3)
+    monkeypatch.setattr(server, "_MOST", 3)
     path = serve(nothing)
     with contextlib.ExitStack() as stack:
         for uid in (6001, 6002, 6003):

@@ -12,8 +12,8 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd import error_languages
-from labd.diagnosis import (
+from labd.diagnosis import languages
+from labd.diagnosis.programs import (
     Diagnosis,
     no_program,
     nothing_in_output,
@@ -22,7 +22,7 @@ from labd.diagnosis import (
     timed_out,
 )
 
-PYTHON = error_languages.of(["python"])
+PYTHON = languages.of(["python"])
 LANGUAGES = ("python", "notebook", "r", "octave", "matlab")
 UPLOADS = Path(__file__).parents[1] / "uploads"
 DISTRIBUTIONS = {
@@ -609,7 +609,7 @@ def is_plain(found: Diagnosis) -> bool:
 
 @given(log=LOGS | st.text(), exit_code=st.integers(-70, 300), language=st.sampled_from([*LANGUAGES, "julia"]))
 def test_no_output_of_a_program_breaks_the_verdict(log: str, exit_code: int, language: str) -> None:
-    assert is_plain(program_failed(log, exit_code, DISTRIBUTIONS, error_languages.of([language])))
+    assert is_plain(program_failed(log, exit_code, DISTRIBUTIONS, languages.of([language])))
 
 
 @given(log=LOGS)

@@ -13,32 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from labd import (
-    doctor,
-    doctor_accounts,
-    doctor_builds,
-    doctor_disk,
-    doctor_docker,
-    doctor_gateway,
-    doctor_ground,
-    doctor_leftovers,
-    doctor_machine,
-    doctor_service,
-    doctor_ssh,
-)
-from labd.accounts import Account
-from labd.config import GIB, AccountSettings, Config, Paths, Versions
-from labd.docker_facts import Engine, parse
-from labd.doctor_accounts import Entry
-from labd.doctor_disk import Space
-from labd.doctor_machine import Kernel
-from labd.doctor_service import Unit
-from labd.errors import NotAllowedError, UnavailableError
-from labd.finding import Check, Finding, Level, fail, ok, warn
-from labd.hands import Identity
-from labd.image_builder import BuildFailed
-from labd.mounts import Mount, mount_of
-from labd.mounts import parse as parse_mount
+from labd.accounts.accounts import Account
+from labd.admin.doctor import accounts, builds, disk, docker, leftovers, machine, service, sshd, subject
+from labd.admin.doctor import checks as doctor
+from labd.admin.doctor import gateway as doctor_gateway
+from labd.admin.doctor.accounts import Entry
+from labd.admin.doctor.disk import Space
+from labd.admin.doctor.machine import Kernel
+from labd.admin.doctor.service import Unit
+from labd.common.errors import NotAllowedError, UnavailableError
+from labd.common.finding import Check, Finding, Level, fail, ok, warn
+from labd.common.mounts import Mount, mount_of
+from labd.common.mounts import parse as parse_mount
+from labd.engines.docker.facts import Engine, parse
+from labd.environments.image_builder import BuildFailed
+from labd.model.config import GIB, AccountSettings, Config, Paths, Versions
+from labd.privsep.workers import Identity
 
 ENGINE = Engine(
     id="ABCD",
@@ -180,41 +170,41 @@ def test_a_verdict_tells_only_what_is_wrong_the_worst_first(capsys: pytest.Captu
 
 @pytest.mark.parametrize(("version", "level"), [("20.10.24+dfsg1", "ok"), ("28.2.2", "ok"), ("19.03.15", "fail")])
 def test_docker_must_be_recent_enough(version: str, level: str) -> None:
-    assert doctor_docker.judge_version(replace(ENGINE, version=version)).level == level
+    assert docker.judge_version(replace(ENGINE, version=version)).level == level
 
 
 @pytest.mark.parametrize(("driver", "level"), [("overlay2", "ok"), ("overlayfs", "ok"), ("vfs", "warn")])
 def test_docker_should_share_the_layers_of_images(driver: str, level: str) -> None:
-    assert doctor_docker.judge_storage(replace(ENGINE, storage=driver)).level == level
+    assert docker.judge_storage(replace(ENGINE, storage=driver)).level == level
 
 
 def test_docker_must_be_able_to_limit_programs_and_keep_their_users() -> None:
-    assert doctor_docker.judge_limits(ENGINE).level == "ok"
-    assert "memory" in doctor_docker.judge_limits(replace(ENGINE, limits={"memory": False})).what
-    assert doctor_docker.judge_users(ENGINE).level == "ok"
-    assert doctor_docker.judge_users(replace(ENGINE, security=("name=userns",))).level == "fail"
+    assert docker.judge_limits(ENGINE).level == "ok"
+    assert "memory" in docker.judge_limits(replace(ENGINE, limits={"memory": False})).what
+    assert docker.judge_users(ENGINE).level == "ok"
+    assert docker.judge_users(replace(ENGINE, security=("name=userns",))).level == "fail"
 
 
 def test_live_restore_off_comes_with_the_line_for_docker_s_file() -> None:
     off = replace(ENGINE, live_restore=False)
-    assert doctor_docker.judge_live_restore(ENGINE, has_file=True).level == "ok"
-    assert doctor_docker.judge_live_restore(off, has_file=False).mend == (
+    assert docker.judge_live_restore(ENGINE, has_file=True).level == "ok"
+    assert docker.judge_live_restore(off, has_file=False).mend == (
         "echo '{\"live-restore\": true}' > /etc/docker/daemon.json && systemctl reload docker"
     )
-    assert doctor_docker.judge_live_restore(off, has_file=True).mend.startswith('add "live-restore": true')
+    assert docker.judge_live_restore(off, has_file=True).mend.startswith('add "live-restore": true')
 
 
 def test_the_command_that_builds_must_talk_to_the_engine_that_runs() -> None:
-    assert doctor_docker.judge_command("docker", "ABCD", 0, "WARNING: something\nABCD\n").level == "ok"
-    assert doctor_docker.judge_command("docker", "ABCD", 0, "EFGH\n").level == "fail"
-    assert "Cannot connect" in doctor_docker.judge_command("docker", "ABCD", 1, "Cannot connect\n").what
-    assert doctor_docker.judge_command("docker", "", 1, "").level == "ok"
+    assert docker.judge_command("docker", "ABCD", 0, "WARNING: something\nABCD\n").level == "ok"
+    assert docker.judge_command("docker", "ABCD", 0, "EFGH\n").level == "fail"
+    assert "Cannot connect" in docker.judge_command("docker", "ABCD", 1, "Cannot connect\n").what
+    assert docker.judge_command("docker", "", 1, "").level == "ok"
 
 
 def test_a_researcher_in_the_group_docker_is_root() -> None:
-    found = doctor_docker.judge_group({"ana-silva", "admin"}, ["ana-silva", "ben-okoro"])
+    found = docker.judge_group({"ana-silva", "admin"}, ["ana-silva", "ben-okoro"])
     assert (found.level, found.mend) == ("fail", "gpasswd -d ana-silva docker")
-    assert doctor_docker.judge_group({"admin"}, ["ana-silva"]).level == "ok"
+    assert docker.judge_group({"admin"}, ["ana-silva"]).level == "ok"
 
 
 def test_docker_s_description_of_itself_is_understood_also_when_parts_are_missing() -> None:
@@ -242,7 +232,7 @@ ROOM = Space("/", ("labd's state", "Docker"), 500 * GIB, 200 * GIB, 1000, 900)
     ],
 )
 def test_room_is_judged_by_bytes_and_by_files(space: Space, level: str) -> None:
-    assert doctor_disk.judge_space(space).level == level
+    assert disk.judge_space(space).level == level
 
 
 @pytest.mark.parametrize(
@@ -251,22 +241,22 @@ def test_room_is_judged_by_bytes_and_by_files(space: Space, level: str) -> None:
 def test_the_state_must_be_on_a_disk_that_can_hold_it_and_better_one_that_takes_views(
     unfit: str, no_views: str, level: str
 ) -> None:
-    found = doctor_disk.judge_state(Path("/s"), EXT4, unfit, no_views, Path("/c.toml"))
+    found = disk.judge_state(Path("/s"), EXT4, unfit, no_views, Path("/c.toml"))
     assert found.level == level
     assert unfit in found.what and no_views in found.what
 
 
 def test_a_read_only_state_or_home_fails_and_a_home_on_the_network_is_slow() -> None:
     read_only, network = replace(EXT4, options=frozenset({"ro"})), replace(EXT4, kind="nfs4", point="/home")
-    assert doctor_disk.judge_state(Path("/s"), read_only, "", "", Path("/c.toml")).level == "fail"
-    assert levels(doctor_disk.judge_homes({Path("/home/a"): read_only, Path("/home/b"): network})) == ["fail", "warn"]
-    assert levels(doctor_disk.judge_homes({Path("/home/a"): EXT4})) == []
+    assert disk.judge_state(Path("/s"), read_only, "", "", Path("/c.toml")).level == "fail"
+    assert levels(disk.judge_homes({Path("/home/a"): read_only, Path("/home/b"): network})) == ["fail", "warn"]
+    assert levels(disk.judge_homes({Path("/home/a"): EXT4})) == []
 
 
 def test_results_are_hard_links_only_within_one_mount_as_the_daemon_sees_it() -> None:
-    assert doctor_disk.judge_links([], []).level == "ok"
-    assert "different mounts" in doctor_disk.judge_links(["/home/a"], ["/home/a"]).what
-    assert "unit" in doctor_disk.judge_links([], ["/home/a"]).what
+    assert disk.judge_links([], []).level == "ok"
+    assert "different mounts" in disk.judge_links(["/home/a"], ["/home/a"]).what
+    assert "unit" in disk.judge_links([], ["/home/a"]).what
 
 
 def test_a_path_is_on_the_deepest_and_latest_mount() -> None:
@@ -310,15 +300,15 @@ def test_a_system_without_user_namespaces_is_a_warning_that_names_the_setting() 
 
 
 def gateway(change: tuple[str, str] = ("", ""), keys: str = FORCED) -> list[str]:
-    return list(doctor_ssh.judge_gateway(doctor_ssh.parse(EFFECTIVE.replace(*change)), keys))
+    return list(sshd.judge_gateway(sshd.parse(EFFECTIVE.replace(*change)), keys))
 
 
 def test_sshd_as_labd_sets_it_up_has_no_fault() -> None:
-    settings = doctor_ssh.parse(EFFECTIVE)
+    settings = sshd.parse(EFFECTIVE)
     assert gateway() == []
-    assert list(doctor_ssh.judge_keys(settings, ANA, KEYS)) == []
-    assert list(doctor_ssh.judge_access(settings, "ana-silva", ["labd"])) == []
-    assert levels(doctor_ssh.combine([("ana-silva", [])])) == ["ok"]
+    assert list(sshd.judge_keys(settings, ANA, KEYS)) == []
+    assert list(sshd.judge_access(settings, "ana-silva", ["labd"])) == []
+    assert levels(sshd.combine([("ana-silva", [])])) == ["ok"]
 
 
 def test_each_way_around_the_gateway_is_found() -> None:
@@ -330,8 +320,8 @@ def test_each_way_around_the_gateway_is_found() -> None:
     assert "forward" in gateway(("disableforwarding yes", "disableforwarding no"), keys=KEY)[0]
     ca = ("trustedusercakeys none", "trustedusercakeys /etc/ssh/ca")
     assert gateway(ca) == []
-    open_door = doctor_ssh.parse(EFFECTIVE.replace(*no_command).replace(*ca))
-    assert "beside labd's keys" in next(doctor_ssh.judge_gateway(open_door, FORCED))
+    open_door = sshd.parse(EFFECTIVE.replace(*no_command).replace(*ca))
+    assert "beside labd's keys" in next(sshd.judge_gateway(open_door, FORCED))
     assert "subsystem" in gateway(("subsystem sftp", "subsystem other"))[0]
     assert gateway(("port 22", "acceptenv LANG\nacceptenv LC_*")) == []
     assert "LD_PRELOAD" in gateway(("port 22", "acceptenv LANG\nacceptenv LD_*"))[0]
@@ -340,21 +330,21 @@ def test_each_way_around_the_gateway_is_found() -> None:
 
 def test_keys_come_from_root_s_folder_alone_except_for_accounts_with_a_shell() -> None:
     own = EFFECTIVE.replace("/etc/labd/keys/%u", "/etc/labd/keys/%u .ssh/authorized_keys")
-    assert "reads keys from" in next(doctor_ssh.judge_keys(doctor_ssh.parse(own), ANA, KEYS))
-    assert list(doctor_ssh.judge_keys(doctor_ssh.parse(own), WITH_SHELL, KEYS)) == []
+    assert "reads keys from" in next(sshd.judge_keys(sshd.parse(own), ANA, KEYS))
+    assert list(sshd.judge_keys(sshd.parse(own), WITH_SHELL, KEYS)) == []
     frozen = EFFECTIVE.replace("clientaliveinterval 15", "clientaliveinterval 0")
-    assert "froze" in next(doctor_ssh.judge_keys(doctor_ssh.parse(frozen), ANA, KEYS))
+    assert "froze" in next(sshd.judge_keys(sshd.parse(frozen), ANA, KEYS))
 
 
 def test_an_allow_list_that_leaves_a_researcher_out_is_found() -> None:
-    settings = doctor_ssh.parse("allowgroups staff lab*\nallowusers ben-okoro@10.0.0.0/8\ndenygroups guests\n")
-    assert list(doctor_ssh.judge_access(settings, "ben-okoro", ["labd"])) == []
-    assert len(list(doctor_ssh.judge_access(settings, "ana-silva", ["other", "guests"]))) == 3
+    settings = sshd.parse("allowgroups staff lab*\nallowusers ben-okoro@10.0.0.0/8\ndenygroups guests\n")
+    assert list(sshd.judge_access(settings, "ben-okoro", ["labd"])) == []
+    assert len(list(sshd.judge_access(settings, "ana-silva", ["other", "guests"]))) == 3
 
 
 def test_a_researcher_outside_the_group_that_sshd_goes_by_is_put_into_it() -> None:
-    assert list(doctor_ssh.judge_members([ANA], {"ana-silva": ["labd"]})) == []
-    found = [next(doctor_ssh.judge_members([account], {"ana-silva": ["users"]})) for account in (ANA, WITH_SHELL)]
+    assert list(sshd.judge_members([ANA], {"ana-silva": ["labd"]})) == []
+    found = [next(sshd.judge_members([account], {"ana-silva": ["users"]})) for account in (ANA, WITH_SHELL)]
     assert [finding.mend for finding in found] == [
         "usermod -aG labd ana-silva",
         "usermod -aG labd-shell ana-silva",
@@ -362,22 +352,22 @@ def test_a_researcher_outside_the_group_that_sshd_goes_by_is_put_into_it() -> No
 
 
 def test_researchers_with_the_same_fault_share_a_line() -> None:
-    found = list(doctor_ssh.combine([(name, ["it is so"]) for name in ("a", "b", "c", "d", "e")]))
+    found = list(sshd.combine([(name, ["it is so"]) for name in ("a", "b", "c", "d", "e")]))
     assert [finding.what for finding in found] == ["a, b, c and 2 more: it is so."]
 
 
 def test_sshd_itself_must_be_valid_running_and_have_labd_s_part() -> None:
-    assert "line 3" in doctor_ssh.judge_valid(255, "\nsshd_config line 3: Bad option\nterminating").what
-    not_started = doctor_ssh.judge_valid(255, "Missing privilege separation directory: /run/sshd")
+    assert "line 3" in sshd.judge_valid(255, "\nsshd_config line 3: Bad option\nterminating").what
+    not_started = sshd.judge_valid(255, "Missing privilege separation directory: /run/sshd")
     assert (not_started.level, not_started.mend) == ("fail", "systemctl start ssh")
-    assert doctor_ssh.judge_valid(0, "").level == "ok"
-    assert doctor_ssh.judge_running("", "22").level == "fail"
-    assert "9.2p1" in doctor_ssh.judge_running("SSH-2.0-OpenSSH_9.2p1 Debian-2", "22").what
+    assert sshd.judge_valid(0, "").level == "ok"
+    assert sshd.judge_running("", "22").level == "fail"
+    assert "9.2p1" in sshd.judge_running("SSH-2.0-OpenSSH_9.2p1 Debian-2", "22").what
     ours = [b"one", b"two"]
-    assert doctor_ssh.judge_drop_in(None, ours, True).level == "fail"
-    assert doctor_ssh.judge_drop_in(b"two", ours, False).level == "fail"
-    assert doctor_ssh.judge_drop_in(b"three", ours, True).level == "warn"
-    assert doctor_ssh.judge_drop_in(b"two", ours, True).level == "ok"
+    assert sshd.judge_drop_in(None, ours, True).level == "fail"
+    assert sshd.judge_drop_in(b"two", ours, False).level == "fail"
+    assert sshd.judge_drop_in(b"three", ours, True).level == "warn"
+    assert sshd.judge_drop_in(b"two", ours, True).level == "ok"
 
 
 # Rights
@@ -399,13 +389,13 @@ def entry(mode: int, uid: int = 0, kind: int = stat.S_IFDIR) -> Entry:
     ],
 )
 def test_only_root_may_change_what_labd_goes_by(found: Entry, level: str) -> None:
-    assert levels(doctor_accounts.judge_guarded([found])) == [level]
+    assert levels(accounts.judge_guarded([found])) == [level]
 
 
 def test_a_password_that_others_can_read_is_a_warning() -> None:
-    assert levels(doctor_accounts.judge_secrets([entry(0o644)])) == ["warn"]
-    assert levels(doctor_accounts.judge_secrets([entry(0o600)])) == ["ok"]
-    assert levels(doctor_accounts.judge_secrets([])) == ["ok"]
+    assert levels(accounts.judge_secrets([entry(0o644)])) == ["warn"]
+    assert levels(accounts.judge_secrets([entry(0o600)])) == ["ok"]
+    assert levels(accounts.judge_secrets([])) == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -421,28 +411,26 @@ def test_a_password_that_others_can_read_is_a_warning() -> None:
     ],
 )
 def test_the_state_is_root_s_and_can_be_passed_through_but_not_listed(found: Entry | None, level: str) -> None:
-    assert levels(doctor_accounts.judge_state(Path("/var/lib/labd"), found)) == [level]
+    assert levels(accounts.judge_state(Path("/var/lib/labd"), found)) == [level]
 
 
 def test_a_researcher_s_folders_are_their_own_and_closed() -> None:
-    assert levels(doctor_accounts.judge_home(ANA, entry(0o700, uid=5001))) == []
-    assert levels(doctor_accounts.judge_home(ANA, entry(0o755, uid=5001))) == ["warn"]
-    assert levels(doctor_accounts.judge_home(ANA, entry(0o700))) == ["fail"]
-    assert levels(doctor_accounts.judge_home(ANA, None)) == ["fail"]
+    assert levels(accounts.judge_home(ANA, entry(0o700, uid=5001))) == []
+    assert levels(accounts.judge_home(ANA, entry(0o755, uid=5001))) == ["warn"]
+    assert levels(accounts.judge_home(ANA, entry(0o700))) == ["fail"]
+    assert levels(accounts.judge_home(ANA, None)) == ["fail"]
     inbox = ANA.inbox
-    assert levels(doctor_accounts.judge_box(ANA, inbox, entry(0o755, uid=5001))) == []
-    assert levels(doctor_accounts.judge_box(ANA, inbox, entry(0o755))) == ["fail"]
-    assert "link" in next(doctor_accounts.judge_box(ANA, inbox, entry(0o777, 5001, stat.S_IFLNK))).what
-    assert next(doctor_accounts.judge_box(ANA, inbox, None)).mend == (
-        "runuser -u ana-silva -- mkdir /home/ana-silva/inbox"
-    )
+    assert levels(accounts.judge_box(ANA, inbox, entry(0o755, uid=5001))) == []
+    assert levels(accounts.judge_box(ANA, inbox, entry(0o755))) == ["fail"]
+    assert "link" in next(accounts.judge_box(ANA, inbox, entry(0o777, 5001, stat.S_IFLNK))).what
+    assert next(accounts.judge_box(ANA, inbox, None)).mend == ("runuser -u ana-silva -- mkdir /home/ana-silva/inbox")
 
 
 def test_an_account_that_is_wrong_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "nobody.toml").write_text("")
     (tmp_path / "no-such-user.toml").write_text("")
     (tmp_path / "ben-okoro.toml").write_text("shel = true")
-    found = doctor_ground.find(Config(paths=Paths(accounts=tmp_path)), Path("/c.toml"))
+    found = subject.find(Config(paths=Paths(accounts=tmp_path)), Path("/c.toml"))
     assert [account.name for account in found.researchers] == ["nobody"]
     assert len(found.wrong_accounts) == 2
     assert any("no-such-user" in error.message for error in found.wrong_accounts)
@@ -452,29 +440,29 @@ def test_an_account_that_is_wrong_does_not_hide_the_others(tmp_path: Path) -> No
 
 
 def test_the_clock_should_be_synchronised_by_whatever_keeps_it() -> None:
-    assert doctor_machine.judge_clock("NTPSynchronized=yes\n", "").level == "ok"
-    assert doctor_machine.judge_clock("NTPSynchronized=no\n", "Leap status     : Normal\n").level == "ok"
-    assert "not synchronised" in doctor_machine.judge_clock("NTPSynchronized=no\n", "").what
-    assert "cannot be told" in doctor_machine.judge_clock("", "").what
+    assert machine.judge_clock("NTPSynchronized=yes\n", "").level == "ok"
+    assert machine.judge_clock("NTPSynchronized=no\n", "Leap status     : Normal\n").level == "ok"
+    assert "not synchronised" in machine.judge_clock("NTPSynchronized=no\n", "").what
+    assert "cannot be told" in machine.judge_clock("", "").what
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(30.0, "30 seconds ahead"), (-5.0, "5 seconds behind"), (0.01, "same")])
 def test_a_disk_with_another_time_is_told(ahead: float, words: str) -> None:
-    assert words in doctor_machine.judge_disk_clock(ahead).what
+    assert words in machine.judge_disk_clock(ahead).what
 
 
 def test_a_machine_without_file_events_is_told_with_what_mends_it() -> None:
-    assert doctor_machine.judge_file_events("").level == "ok"
-    assert "max_user_instances" in doctor_machine.judge_file_events("the kernel gives none (inotify limit)").mend
-    assert doctor_machine.judge_file_events("this release of watchdog does not have it").mend == "make install"
+    assert machine.judge_file_events("").level == "ok"
+    assert "max_user_instances" in machine.judge_file_events("the kernel gives none (inotify limit)").mend
+    assert machine.judge_file_events("this release of watchdog does not have it").mend == "make install"
 
 
 def test_limits_are_measured_by_the_lab_s_size() -> None:
     kernel = Kernel(watches=65536, instances=128, processes=32768, open_files=65536)
-    assert levels(doctor_machine.judge_limits(kernel, 10, 2048)) == ["ok"]
-    assert "max_user_watches" in next(doctor_machine.judge_limits(kernel, 500, 2048)).mend
-    assert "pid_max" in next(doctor_machine.judge_limits(kernel, 10, 64 * 512)).mend
-    assert levels(doctor_machine.judge_limits(replace(kernel, open_files=256), 10, 2048)) == ["warn"]
+    assert levels(machine.judge_limits(kernel, 10, 2048)) == ["ok"]
+    assert "max_user_watches" in next(machine.judge_limits(kernel, 500, 2048)).mend
+    assert "pid_max" in next(machine.judge_limits(kernel, 10, 64 * 512)).mend
+    assert levels(machine.judge_limits(replace(kernel, open_files=256), 10, 2048)) == ["warn"]
 
 
 # Builds, service, leftovers
@@ -482,21 +470,21 @@ def test_limits_are_measured_by_the_lab_s_size() -> None:
 
 def test_a_base_image_that_is_missing_is_told_with_the_command_that_gets_it() -> None:
     offered = Versions("3.11", {"3.9": "python:3.9", "3.11": "python:3.11", "3.13": "python:3.13", "x": "own"})
-    found = list(doctor_builds.judge_bases("python", offered, {"python:3.11", "own:latest"}))
+    found = list(builds.judge_bases("python", offered, {"python:3.11", "own:latest"}))
     assert [(one.level, one.mend) for one in found] == [("warn", "labd images get python 3.9"), ("ok", "")]
     assert "3.9, 3.13" in found[0].what
     assert "3.11, x" in found[1].what
-    found = list(doctor_builds.judge_bases("python", offered, {"python:3.9", "python:3.13", "own:latest"}))
+    found = list(builds.judge_bases("python", offered, {"python:3.9", "python:3.13", "own:latest"}))
     assert [(one.level, one.mend) for one in found] == [("warn", "labd images get python 3.11"), ("ok", "")]
 
 
 def test_a_test_build_that_fails_says_why() -> None:
     log = "error: Failed to fetch: `https://index.invalid/simple/six/`\n  Caused by: error sending request\n"
-    found = doctor_builds.judge_failure("Python 3.11", BuildFailed(log_tail=log), {})
+    found = builds.judge_failure("Python 3.11", BuildFailed(log_tail=log), {})
     assert found.level == "fail"
     assert "index" in found.mend
     assert found.what.endswith("`https://index.invalid/simple/six/`; Caused by: error sending request")
-    assert "not ready within" in doctor_builds.judge_failure("Python 3.11", BuildFailed(timed_out=True), {}).what
+    assert "not ready within" in builds.judge_failure("Python 3.11", BuildFailed(timed_out=True), {}).what
 
 
 UNIT = Unit(is_there=True, is_ours=True, is_behind=False, enabled="enabled", active="active")
@@ -514,16 +502,16 @@ UNIT = Unit(is_there=True, is_ours=True, is_behind=False, enabled="enabled", act
     ],
 )
 def test_the_service_is_judged_by_what_systemd_says(unit: Unit, level: str) -> None:
-    assert doctor_service.judge_unit(unit).level == level
+    assert service.judge_unit(unit).level == level
 
 
 def test_a_daemon_older_than_the_installed_version_should_be_restarted() -> None:
-    assert doctor_service.judge_age(started=100.0, installed=200.0).level == "warn"
-    assert doctor_service.judge_age(started=300.0, installed=200.0).level == "ok"
+    assert service.judge_age(started=100.0, installed=200.0).level == "warn"
+    assert service.judge_age(started=300.0, installed=200.0).level == "ok"
 
 
 def test_the_journal_should_be_there_and_outlive_a_reboot() -> None:
-    judge = doctor_service.judge_journal
+    judge = service.judge_journal
     assert levels(
         [judge(False, False, False, ""), judge(True, True, False, "No journal files"), judge(True, True, True, "")]
     ) == [
@@ -536,7 +524,7 @@ def test_the_journal_should_be_there_and_outlive_a_reboot() -> None:
 
 def test_containers_without_a_job_are_told_with_the_command_that_removes_them() -> None:
     there = {"labd-1": 1, "labd-2": 2}
-    judge = doctor_leftovers.judge_containers
+    judge = leftovers.judge_containers
     assert judge(there, {1, 2}).level == "ok"
     assert judge(there, {2}).mend == "docker rm -f -v labd-1"
     assert judge(there, None).level == "warn"
@@ -548,22 +536,22 @@ def test_only_volumes_of_this_lab_count() -> None:
         return {"Name": name, "Options": {"o": f"lowerdir={state}/jobs/1/s,upperdir={state}/jobs/1/scratch/code/upper"}}
 
     volumes = [volume("mine", "/var/lib/labd"), volume("other", "/var/lib/labd-2"), {"Name": "x", "Options": None}]
-    assert doctor_leftovers.volume_names(volumes, Path("/var/lib/labd")) == ["mine"]
-    assert doctor_leftovers.judge_volumes(["mine"]).mend == "docker volume rm mine"
+    assert leftovers.volume_names(volumes, Path("/var/lib/labd")) == ["mine"]
+    assert leftovers.judge_volumes(["mine"]).mend == "docker volume rm mine"
 
 
 def test_folders_of_jobs_that_the_daemon_never_heard_of_are_leftovers() -> None:
-    judge = doctor_leftovers.judge_folders
+    judge = leftovers.judge_folders
     assert judge(Path("/s/jobs"), [3, 4, 5], {4, 5}).level == "ok"  # 3 is older than what was asked for
     assert judge(Path("/s/jobs"), [4, 5, 6], {4, 6}).mend == "rm -r /s/jobs/5"
     # After a backup of the database was put in place, nobody is told to remove what came since.
     assert judge(Path("/s/jobs"), [4, 5, 6], {4, 5}).mend == "ls -l /s/jobs/6"
     assert judge(Path("/s/jobs"), [4], set()).mend == "ls -l /s/jobs/4"
     assert judge(Path("/s/jobs"), [4], None).level == "ok"
-    assert doctor_leftovers.judge_mounts(["/m"]).mend == "umount /m"
-    assert doctor_leftovers.judge_images(["abc"]).mend == "docker rmi abc"
+    assert leftovers.judge_mounts(["/m"]).mend == "umount /m"
+    assert leftovers.judge_images(["abc"]).mend == "docker rmi abc"
 
 
 def test_docker_must_be_able_to_limit_system_calls() -> None:
-    assert doctor_docker.judge_seccomp(ENGINE).level == "ok"
-    assert doctor_docker.judge_seccomp(replace(ENGINE, security=("name=apparmor",))).level == "fail"
+    assert docker.judge_seccomp(ENGINE).level == "ok"
+    assert docker.judge_seccomp(replace(ENGINE, security=("name=apparmor",))).level == "fail"

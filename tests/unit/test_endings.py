@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from labd import error_languages, languages
-from labd.diagnosis import Diagnosis, program_failed
-from labd.endings import understand
-from labd.engine import Condition, Phase, Usage
-from labd.jobs import Grant, Job, Signal, State
+from labd.daemon.pipeline.outcome import understand
+from labd.diagnosis import languages as error_languages
+from labd.diagnosis.programs import Diagnosis, program_failed
+from labd.model import languages
+from labd.model.engine import Condition, Phase, Usage
+from labd.model.jobs import Grant, Job, Signal, State
 
 TEMPLATES = languages.load(Path(__file__).parents[2] / "templates")
 # One that an administrator made, of which labd knows nothing.

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.environments import Environment, describe, reference
-from labd.languages import load
-from labd.requirements import normalise
+from labd.environments.environment import Environment, describe, reference
+from labd.environments.requirements import normalise
+from labd.model.languages import load
 
 PYTHON = load(Path(__file__).resolve().parents[2] / "templates")["python"]
 # As Docker's reference grammar has it: distribution/reference/regexp.go.

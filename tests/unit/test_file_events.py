@@ -12,7 +12,7 @@ import pytest
 
 from hung_mount import HungMount
 from lab import AS_ROOT, wait_for
-from labd.file_events import FileEvents
+from labd.intake.file_events import FileEvents
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_folder_in_the_place_of_the_inbox_is_watched_at_the_next_look(events: 
 def test_one_account_cannot_take_all_watches_of_the_machine(
     events: FileEvents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labd.file_events._MOST", 3)
+    monkeypatch.setattr("labd.intake.file_events._MOST", 3)
     for account, name in [("ana-silva", f"p{number}") for number in range(6)] + [("ben-okoro", "nile")]:
         (tmp_path / account / name).mkdir(parents=True)
         events.watch(account, name, tmp_path / account / name)

@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labd import choosing, imports, job_file, project_files, project_metadata, reading, requirement_lines, wishes
-from labd.commands import consult
-from labd.config import Build, Config
-from labd.errors import ProjectError
-from labd.hands import Identity
-from labd.jobs import Options
-from labd.languages import load
+from labd.common.commands import consult
+from labd.common.errors import ProjectError
+from labd.model.config import Build, Config
+from labd.model.jobs import Options
+from labd.model.languages import load
+from labd.privsep.workers import Identity
+from labd.projects import dependencies, imports, job_file, metadata, reading, requirement_lines
+from labd.projects import files as project_files
+from labd.projects import language as choosing
 
 LANGUAGES = load(Path(__file__).resolve().parents[2] / "templates")
 SOMEBODY = Identity(5001, 5001) if os.getuid() == 0 else None
@@ -170,7 +172,7 @@ class Bounded:
         assert grown < MEGABYTES, f"took {grown} MB"
 
 
-def read(files: Mapping[str, bytes]) -> wishes.Wishes:
+def read(files: Mapping[str, bytes]) -> dependencies.Wishes:
     language = LANGUAGES["r" if {"packages.txt", "DESCRIPTION"} & set(files) else "python"]
     return reading.wished(language, "3.11", files, Build(), SOMEBODY)
 
@@ -312,7 +314,7 @@ class TestWhatIsNoFile:
 class TestTheProcessThatReads:
     def ask(self, monkeypatch: pytest.MonkeyPatch, program: str) -> ProjectError:
         """What is said when `program` takes the place of the reader's answer."""
-        code = f"import labd.reader as r, os\nr._limit()\n{program}"
+        code = f"import labd.projects.reader as r, os\nr._limit()\n{program}"
         monkeypatch.setattr(
             reading,
             "consult",
@@ -359,7 +361,7 @@ class TestTheProcessThatReads:
     @pytest.mark.skipif(os.getuid() != 0, reason="needs root")
     def test_has_no_rights_and_starts_nothing(self) -> None:
         code = (
-            "import labd.reader as r, os, json\nr._limit()\nr._become(5001, 5001)\n"
+            "import labd.projects.reader as r, os, json\nr._limit()\nr._become(5001, 5001)\n"
             "found = [os.getresuid(), os.getgroups()]\n"
             "try:\n    os.fork()\nexcept OSError as error:\n    found.append(error.errno)\n"
             "try:\n    os.setuid(0)\nexcept OSError as error:\n    found.append(error.errno)\nprint(json.dumps(found))"
@@ -512,7 +514,7 @@ def test_any_line_is_read_or_refused(text: str) -> None:
 def test_any_bytes_in_any_file_are_read_or_refused(content: bytes) -> None:
     for name in ("requirements.txt", "pyproject.toml", "environment.yml", "apt.txt"):
         try:
-            wishes.read(LANGUAGES["python"], "3.11", {name: content}, Build())
+            dependencies.read(LANGUAGES["python"], "3.11", {name: content}, Build())
         except ProjectError as error:
             is_for_people(error)
     try:
@@ -529,6 +531,6 @@ def test_any_dependencies_of_an_environment_are_read_or_refused(value: object) -
     import yaml
 
     try:
-        project_metadata.environment_yml(yaml.safe_dump({"dependencies": value}))
+        metadata.environment_yml(yaml.safe_dump({"dependencies": value}))
     except ProjectError as error:
         is_for_people(error)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from labd import front_desk
-from labd.errors import LabdError, UnavailableError
+from labd.common.errors import LabdError, UnavailableError
+from labd.gateway import questions
 
 HOME = "/home/ana-silva"
 
@@ -37,14 +37,14 @@ def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket
 )
 def test_what_can_only_be_a_project_stays_so(given: str, job: str, project: str) -> None:
     for verb, takes in (("status", ("[JOB]",)), ("logs", ("[-f]", "JOB")), ("cancel", ("JOB",))):
-        options = front_desk.parse(verb, takes, [given])
+        options = questions.parse(verb, takes, [given])
         assert (options.job, options.project) == (job, project)
 
 
 @pytest.mark.parametrize("given", ["..", "../x", "inbox/", "a/b", "", "/etc", "\udcff", "x" * 65])
 def test_what_is_no_project_is_refused(given: str) -> None:
-    with pytest.raises(front_desk.UsageError):
-        front_desk.parse("submit", ("NAME",), [given])
+    with pytest.raises(questions.UsageError):
+        questions.parse("submit", ("NAME",), [given])
 
 
 def test_without_a_daemon_a_researcher_hears_that_files_still_travel(
@@ -52,7 +52,7 @@ def test_without_a_daemon_a_researcher_hears_that_files_still_travel(
 ) -> None:
     monkeypatch.setenv("LABD_SOCKET", str(tmp_path / "none.sock"))
     with pytest.raises(UnavailableError, match="not running on the server") as told:
-        front_desk.answer("queue", [], HOME)
+        questions.answer("queue", [], HOME)
     assert "send and fetch files all the same" in told.value.hint
 
 
@@ -66,7 +66,7 @@ def test_a_strange_answer_is_not_taken_for_a_daemon_that_does_not_run(listener: 
     thread = threading.Thread(target=reply)
     thread.start()
     with pytest.raises(LabdError) as told:
-        front_desk.answer("status", ["7"], HOME)
+        questions.answer("status", ["7"], HOME)
     thread.join()
     assert "not running" not in told.value.message
     assert "journalctl" not in told.value.hint

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labd.errors import Exit, NotAllowedError
-from labd.ssh_commands import QUESTIONS, Question, Secluded, Transfer, understand
-from labd.ssh_words import split
+from labd.common.errors import Exit, NotAllowedError
+from labd.gateway.commands import QUESTIONS, Question, Secluded, Transfer, understand
+from labd.gateway.words import split
 
 HOME = "/home/ana-silva"
 

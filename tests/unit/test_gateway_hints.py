@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from labd import front_desk
-from labd.errors import NotAllowedError
-from labd.ssh_commands import Question, Transfer, understand
-from labd.ssh_habits import ADVICE, OTHER_WORDS, PROGRAMS
-from labd.ssh_shell import calls
+from labd.common.errors import NotAllowedError
+from labd.gateway import questions
+from labd.gateway.commands import Question, Transfer, understand
+from labd.gateway.habit_hints import ADVICE, OTHER_WORDS, PROGRAMS
+from labd.gateway.shell_hints import calls
 
 HOME = "/home/ana-silva"
 SERVER = "--server -logDtpre.iLsfxCIvu"
@@ -195,7 +195,7 @@ def assert_works(remedy: str, asked_of_server: Recorder) -> None:
         assert words[0] == "lab"
         question = understand(" ".join(words[1:]), HOME)
         assert isinstance(question, Question)
-        front_desk.parse(question.verb, front_desk._VERBS[question.verb][1], question.arguments)
+        questions.parse(question.verb, questions._VERBS[question.verb][1], question.arguments)
     elif words[0] == "sftp":
         assert words == ["sftp", "lab"]
     else:
@@ -216,7 +216,7 @@ def test_a_word_of_other_servers_has_a_remedy_that_works_whatever_follows(word: 
 def test_help_is_given_however_it_is_asked_for(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     question = understand(command, HOME)
     assert isinstance(question, Question)
-    assert front_desk.answer(question.verb, question.arguments, HOME) == 0
+    assert questions.answer(question.verb, question.arguments, HOME) == 0
     assert "Send a folder, get a result." in capsys.readouterr().out
 
 
@@ -236,8 +236,8 @@ def test_help_is_given_however_it_is_asked_for(command: str, capsys: pytest.Capt
 def test_a_question_that_is_asked_wrongly_is_told_with_one_that_works(
     verb: str, arguments: list[str], hint: str
 ) -> None:
-    with pytest.raises(front_desk.UsageError) as told:
-        front_desk.answer(verb, arguments, HOME)
+    with pytest.raises(questions.UsageError) as told:
+        questions.answer(verb, arguments, HOME)
     assert hint in told.value.hint
     for remedy in remedies(told.value.hint):
         assert_works(remedy, lambda command: [])

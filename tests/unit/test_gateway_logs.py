@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labd.rsync_log import RsyncLog
-from labd.scp_log import ScpLog
-from labd.sftp_log import SftpLog
-from labd.transfer_log import End, decoded
+from labd.gateway.records.log import End, decoded
+from labd.gateway.records.rsync_log import RsyncLog
+from labd.gateway.records.scp_log import ScpLog
+from labd.gateway.records.sftp_log import SftpLog
 
 HOME = "/home/ana-silva"
 

@@ -17,7 +17,7 @@ def take_over(*_):
     os.write(1, " ".join(sys.modules).encode())
     os._exit(0)
 os.execve = take_over
-from labd.gateway import main
+from labd.gateway.__main__ import main
 main()
 """
 SLOW = {"argparse", "asyncio", "collections", "dataclasses", "enum", "inspect", "json", "logging", "pathlib", "re"} | {
@@ -31,24 +31,26 @@ SLOW = {"argparse", "asyncio", "collections", "dataclasses", "enum", "inspect", 
     "typing",
 }
 ROOMS = {
-    "ssh_words",
-    "ssh_commands",
-    "rsync_options",
-    "transfer_run",
-    "transfer_child",
-    "landlock",
-    "read_only",
     "gateway",
+    "gateway.__main__",
+    "gateway.words",
+    "gateway.commands",
+    "gateway.rsync_options",
+    "gateway.transfer",
+    "gateway.confine",
+    "gateway.landlock",
+    "gateway.read_only",
 }
+RECORD = {"gateway.records", "gateway.records.record"}
 
 
 @pytest.mark.parametrize(
     ("command", "rooms"),
     [
-        ("rsync --server -logDtpre.iLsfxCIvu . inbox/galaxies/project/", ROOMS | {"session_record"}),
+        ("rsync --server -logDtpre.iLsfxCIvu . inbox/galaxies/project/", ROOMS | RECORD),
         ("rsync --server --sender -logDtpre.iLsfxCIvu . outbox/galaxies/output/", ROOMS),
-        ("scp -r -t inbox", ROOMS | {"session_record"}),
-        ("internal-sftp", ROOMS | {"session_record"}),
+        ("scp -r -t inbox", ROOMS | RECORD),
+        ("internal-sftp", ROOMS | RECORD),
     ],
 )
 def test_a_transfer_waits_for_a_few_rooms_and_the_quick_part_of_the_standard_library(

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from labd import confinement, doctor_gpus, gpus, machine
-from labd.config import Config, Machine
-from labd.docker_facts import Engine, parse
-from labd.doctor_ground import Ground
-from labd.errors import UnavailableError
-from labd.gpus import Gpu
+from labd.admin.doctor import gpus as doctor_gpus
+from labd.admin.doctor.subject import Ground
+from labd.common.errors import UnavailableError
+from labd.engines.docker import confinement
+from labd.engines.docker.facts import Engine, parse
+from labd.model.config import Config, Machine
+from labd.scheduling import gpus, machine
+from labd.scheduling.gpus import Gpu
 
 LISTED = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-33a9-7bbf-c2b4-51bf6d1d1d1d)
   MIG 3g.20gb     Device  0: (UUID: MIG-57de94a5-be60-5a8f-aaaa-000000000001)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from labd.build_diagnosis import build_failed
-from labd.build_settings import BuildSettings
-from labd.config import Build
-from labd.environments import Recipe
-from labd.image_builder import Builder, BuildFailed, DockerAwayError
+from labd.diagnosis.builds import build_failed
+from labd.environments.build_settings import BuildSettings
+from labd.environments.environment import Recipe
+from labd.environments.image_builder import Builder, BuildFailed, DockerAwayError
+from labd.model.config import Build
 
 STEP = "[environment 1/1] RUN sh .template/install.sh"
 ERROR = f"ERROR: executor failed running [{STEP}]: exit code: 1"

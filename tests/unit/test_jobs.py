@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.errors import ProjectError, TransitionError
-from labd.jobs import OUTCOMES, TRANSITIONS, Options, State, check_transition, read_options
+from labd.common.errors import ProjectError, TransitionError
+from labd.model.jobs import OUTCOMES, TRANSITIONS, Options, State, check_transition, read_options
 
 
 def test_every_state_has_an_entry_in_the_table() -> None:

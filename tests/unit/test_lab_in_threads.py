@@ -15,26 +15,26 @@ from typing import Any
 import pytest
 
 from lab import wait_for
-from labd import pipeline
-from labd.accounts import Account, Accounts, Read
-from labd.admission import Admission
-from labd.config import Config, Output, Paths
-from labd.config import Inbox as Limits
-from labd.docker_client import DockerClient
-from labd.engine import EngineError
-from labd.errors import TransitionError
-from labd.hands import Hands, HandsError, Identity
-from labd.housekeeping import Housekeeping
-from labd.inbox import Inbox
-from labd.job_threads import JobThreads
-from labd.jobs import Grant, Job, Signal, State
-from labd.lab import Lab, abandon, occupy, request_stop, stop_event
-from labd.lanes import Lanes
-from labd.outbox import Outbox
-from labd.pages import Pages
-from labd.scheduling import Capacity
-from labd.store import Store
-from labd.supervision import Supervision
+from labd.accounts.accounts import Account, Accounts, Read
+from labd.common.background import Lanes
+from labd.common.errors import TransitionError
+from labd.daemon.admission import Admission
+from labd.daemon.housekeeping import Housekeeping
+from labd.daemon.job_threads import JobThreads
+from labd.daemon.outbox.outbox import Outbox
+from labd.daemon.pipeline import stages
+from labd.daemon.pipeline.lab import Lab, abandon, occupy, request_stop, stop_event
+from labd.daemon.pipeline.supervision import Supervision
+from labd.daemon.status_pages import Pages
+from labd.engines.docker.client import DockerClient
+from labd.intake.inbox import Inbox
+from labd.model.config import Config, Output, Paths
+from labd.model.config import Inbox as Limits
+from labd.model.engine import EngineError
+from labd.model.jobs import Grant, Job, Signal, State
+from labd.privsep.workers import Hands, HandsError, Identity
+from labd.scheduling.queue import Capacity
+from labd.storage.store import Store
 
 GRANT = Grant("python", "3.11", 1.0, 1000, 0, 60.0, False)
 ME = Identity(os.getuid(), os.getgid())
@@ -114,7 +114,7 @@ def test_a_job_that_went_back_to_the_queue_with_a_trouble_does_not_keep_the_loop
         lab.store.move(job, State.QUEUED, time.time())
         lab.engine.remove(job.id)
 
-    monkeypatch.setattr(pipeline, "advance", run)
+    monkeypatch.setattr(stages, "advance", run)
     threads.start(job)
     wait_for("the trouble", lambda: job.id in lab.troubles, 10.0)
     wait_for("its thread's end", lambda: threads.next_try() == float("inf"), 10.0)
@@ -133,7 +133,7 @@ def test_a_job_that_waited_long_for_a_disk_is_not_given_up_over_a_single_defect(
         met.append(errors[len(met)])
         raise met[-1]
 
-    monkeypatch.setattr(pipeline, "advance", run)
+    monkeypatch.setattr(stages, "advance", run)
     for number in range(len(errors)):
         if trouble := lab.troubles.get(job.id):
             trouble.due = 0.0
@@ -161,7 +161,7 @@ def test_a_job_is_tried_again_when_there_was_no_thread_for_it(
         lab.store.withdraw(job, "f")
         taken.set()
 
-    monkeypatch.setattr(pipeline, "advance", take)
+    monkeypatch.setattr(stages, "advance", take)
     with monkeypatch.context() as exhausted:
         exhausted.setattr(threading.Thread, "start", no_thread)
         with pytest.raises(RuntimeError):
@@ -190,7 +190,7 @@ def no_thread(thread: threading.Thread) -> None:
 
 def test_a_job_that_is_cancelled_before_its_first_step_ends_and_says_so(lab: Lab, account: Account) -> None:
     job = request_stop(lab, created(lab), State.CANCELLED, "its owner cancelled it")
-    pipeline.advance(lab, job)
+    stages.advance(lab, job)
     assert lab.store.job(job.id).state is State.CANCELLED
     assert (account.outbox / "galaxies" / "COMPLETE").read_text() == f"{job.id} cancelled\n"
 
@@ -198,7 +198,7 @@ def test_a_job_that_is_cancelled_before_its_first_step_ends_and_says_so(lab: Lab
 def test_such_a_job_ends_also_when_its_owner_has_no_account_any_more(lab: Lab) -> None:
     lab.engine.remove = lambda job: None  # type: ignore[method-assign]
     job = lab.store.create("left", "galaxies", Signal.SUBMIT, "f", time.time())
-    pipeline.advance(lab, request_stop(lab, job, State.CANCELLED, "the administrator cancelled it"))
+    stages.advance(lab, request_stop(lab, job, State.CANCELLED, "the administrator cancelled it"))
     ended = lab.store.job(job.id)
     assert ended.state is State.CANCELLED
     assert ended.notes == ()
@@ -215,7 +215,7 @@ def test_status_tells_of_a_job_whose_results_cannot_be_delivered(
     def advance(lab: Lab, job: Job) -> None:
         raise HandsError("The disk of the outbox is full.")
 
-    monkeypatch.setattr(pipeline, "advance", advance)
+    monkeypatch.setattr(stages, "advance", advance)
     threads.start(lab.store.job(job.id))
     page = wait_for("the page", lambda: pages.page(("ana", "galaxies")), 10.0)
     assert "held up: The disk of the outbox is full." in page["STATUS"]
@@ -288,7 +288,7 @@ def test_a_delivery_that_was_given_up_does_not_come_between_those_of_the_next_jo
 def until_moved(lab: Lab, job: Job) -> None:
     """Take `job` as far as it goes, or until somebody else takes it further."""
     with contextlib.suppress(TransitionError):
-        pipeline.advance(lab, job)
+        stages.advance(lab, job)
 
 
 def test_a_helper_that_died_while_idle_leaves_nothing_open(lab: Lab, account: Account) -> None:

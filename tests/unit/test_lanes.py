@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab import wait_for
-from labd.lanes import Lanes
+from labd.common.background import Lanes
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_work_is_done_and_an_error_in_it_touches_nobody_else(lanes: Lanes) -> No
 def test_what_hangs_for_some_delays_others_by_seconds_at_most(
     lanes: Lanes, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labd.lanes._LONG", 0.2)
+    monkeypatch.setattr("labd.common.background._LONG", 0.2)
     done = threading.Event()
     for number in range(20):
         lanes.put(f"hung-{number}", "look", lambda: gate.wait() and None)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.layout import is_junk, is_temporary, is_valid_name, project_root
+from labd.model.layout import is_junk, is_temporary, is_valid_name, project_root
 
 
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from labd.config import Matlab, load
-from labd.errors import ConfigError
-from labd.jobs import Grant, Job, Signal, State
-from labd.languages import Language, Template
-from labd.licence import Licences, may_try_again, next_try
+from labd.common.errors import ConfigError
+from labd.daemon.pipeline.licence import Licences, may_try_again, next_try
+from labd.model.config import Matlab, load
+from labd.model.jobs import Grant, Job, Signal, State
+from labd.model.languages import Language, Template
 
 RUNNING = State.RUNNING
 LANGUAGES = {

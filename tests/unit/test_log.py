@@ -8,7 +8,7 @@ from pathlib import Path
 
 SPEAK = """
 import sys
-from labd import log
+from labd.common import log
 log._JOURNAL = sys.argv[1]
 log.configure()
 log.get().info("job failed", job=42, user="ana-silva", state="failed", cause="one\\ntwo")

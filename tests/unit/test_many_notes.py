@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import MagicMock
 
-from labd.accounts import Account
-from labd.config import Config
-from labd.hands import Hands
-from labd.hands_worker import look
-from labd.inbox_account import AccountInbox
+from labd.accounts.accounts import Account
+from labd.intake.inbox_account import AccountInbox
+from labd.model.config import Config
+from labd.privsep.worker import look
+from labd.privsep.workers import Hands
 
 
 def test_notes_about_projects_that_are_not_there_are_dealt_with_in_no_time(tmp_path: Path) -> None:

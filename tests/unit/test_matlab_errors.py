@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from labd import error_languages
-from labd.diagnosis import program_failed
-from labd.matlab_errors import explain, seats_taken
+from labd.diagnosis import languages
+from labd.diagnosis.matlab import explain, seats_taken
+from labd.diagnosis.programs import program_failed
 
 AT_LINE_7 = "error: called from\n    app at line 7 column 3\n    /opt/env/start.m at line 6 column 3\n"
 
@@ -90,7 +90,7 @@ AT_LINE_7 = "error: called from\n    app at line 7 column 3\n    /opt/env/start.
     ],
 )
 def test_an_error_is_told_with_its_line_and_what_to_do(printed: str, cause: str, hint: str) -> None:
-    told = program_failed(f"reading\n{printed}", 1, {}, error_languages.of(["octave"]))
+    told = program_failed(f"reading\n{printed}", 1, {}, languages.of(["octave"]))
     assert cause in told.cause
     assert hint in told.hint
     assert len(told.cause) < 260
@@ -102,7 +102,7 @@ def test_a_refused_licence_is_told_with_its_number_and_a_remedy(number: str) -> 
         f"License checkout failed.\nLicense Manager Error {number}\nSome words.\n",
         1,
         {},
-        error_languages.of(["matlab"]),
+        languages.of(["matlab"]),
     )
     assert told.cause.endswith(f"(License Manager Error {number}).")
     assert "administrator" in told.hint or "RERUN" in told.hint

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from labd.config import Inbox as Limits
-from labd.pace import Pace
-from labd.traffic import Traffic
-from labd.transfers import Result
+from labd.intake.polling import Pace
+from labd.intake.proof import Traffic
+from labd.intake.transfers import Result
+from labd.model.config import Inbox as Limits
 
 LIMITS = Limits(settle=10.0, rescan=600.0)
 UPTIME, NOW = 1000.0, 1_800_000_000.0
@@ -23,7 +23,7 @@ def ahead(pace: Pace) -> float:
 @pytest.fixture
 def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
     """Of an inbox at which somebody looked just now, where nothing has changed for long. Time stands still."""
-    monkeypatch.setattr("labd.pace.time", SimpleNamespace(monotonic=lambda: UPTIME, time=lambda: NOW))
+    monkeypatch.setattr("labd.intake.polling.time", SimpleNamespace(monotonic=lambda: UPTIME, time=lambda: NOW))
     made = Pace(LIMITS, 0.0)
     assert made.due() is None
     made.looked_at_all(0.0, 0.0, 0.0, LIMITS.rescan)

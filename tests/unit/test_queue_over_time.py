@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labd import fair_share
-from labd.fair_share import Run
-from labd.jobs import Grant, Job, Signal, State
-from labd.scheduling import PATIENCE, Capacity, admit, order
+from labd.model.jobs import Grant, Job, Signal, State
+from labd.scheduling import fair_share
+from labd.scheduling.fair_share import Run
+from labd.scheduling.queue import PATIENCE, Capacity, admit, order
 
 MACHINE = Capacity(4.0, 8000, ("a", "b"))
 GRACE = 10.0

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.errors import LabdError
-from labd.layout import is_valid_name
-from labd.request_arguments import VERBS, Target, read
+from labd.common.errors import LabdError
+from labd.daemon.requests.arguments import VERBS, Target, read
+from labd.model.layout import is_valid_name
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

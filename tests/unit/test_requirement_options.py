@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labd.errors import ProjectError
-from labd.requirement_options import refuse_foreign
+from labd.common.errors import ProjectError
+from labd.projects.requirement_options import refuse_foreign
 
 
 @pytest.mark.parametrize(

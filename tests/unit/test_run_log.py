@@ -9,9 +9,9 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.engine import Engine
-from labd.log_follower import LogFollower
-from labd.run_log import RunLog, tail
+from labd.daemon.pipeline.log_follower import LogFollower
+from labd.daemon.pipeline.run_log import RunLog, tail
+from labd.model.engine import Engine
 
 
 def make(path: Path, limit: int) -> RunLog:

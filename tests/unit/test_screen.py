@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labd.screen import Disk, screen
+from labd.client.screen import Disk, screen
 
 NOW = 1_700_000_000.0
 DISK = Disk(1024, 2048, 1 << 40)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from labd import installation, setup_manifest, setup_plan, setup_ssh
-from labd.command_table import COMMANDS
-from labd.config import SYSTEM_FILE, Paths, bundled
-from labd.errors import ConfigError
-from labd.setup_manifest import Fate, Manifest, Put, sha256
-from labd.setup_writing import write_whole
+from labd.admin.setup import manifest as setup_manifest
+from labd.admin.setup import plan, sshd
+from labd.admin.setup.manifest import Fate, Manifest, Put, sha256
+from labd.cli.commands import COMMANDS
+from labd.client.writing import write_whole
+from labd.common import installation
+from labd.common.errors import ConfigError
+from labd.model.config import SYSTEM_FILE, Paths, bundled
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW, OWN = b"the default of today\n", b"the default of tomorrow\n", b"the administrator's\n"
@@ -101,8 +103,8 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_every_path_of_this_installation_is_put_into_the_files() -> None:
     here = str(installation.prefix())
-    assert f"ExecStart={here}/bin/labd daemon" in setup_plan.unit().content.decode()
-    assert f"ForceCommand {installation.gateway_command()}\n" in setup_plan.sshd(with_sftp=False).content.decode()
+    assert f"ExecStart={here}/bin/labd daemon" in plan.unit().content.decode()
+    assert f"ForceCommand {installation.gateway_command()}\n" in plan.sshd(with_sftp=False).content.decode()
 
 
 def test_the_places_are_those_of_the_config() -> None:
@@ -121,7 +123,7 @@ def test_the_unit_keeps_homes_and_state_on_one_mount() -> None:
     """Each of these would put a folder on a mount of its own, and no hard link crosses mounts (link(2), EXDEV)."""
     unit = configparser.RawConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string(setup_plan.unit().content.decode())
+    unit.read_string(plan.unit().content.decode())
     service = unit["Service"]
     assert service["ProtectSystem"] == "full"
     assert not {"ReadWritePaths", "StateDirectory", "BindPaths", "ProtectHome", "TemporaryFileSystem"} & set(service)
@@ -130,7 +132,7 @@ def test_the_unit_keeps_homes_and_state_on_one_mount() -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd's tools")
 def test_the_unit_is_confined_and_systemd_understands_all_of_it(tmp_path: Path) -> None:
     file = tmp_path / "labd.service"
-    file.write_bytes(setup_plan.unit().content)
+    file.write_bytes(plan.unit().content)
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=35", "--no-pager", str(file)]
     judged = subprocess.run(command, capture_output=True, text=True, check=False)
     assert judged.returncode == 0, judged.stdout[-300:]
@@ -138,7 +140,7 @@ def test_the_unit_is_confined_and_systemd_understands_all_of_it(tmp_path: Path) 
 
 
 def test_only_two_definitions_of_sftp_differ_in_sshds_settings() -> None:
-    without, with_it = (setup_plan.sshd(with_sftp=sftp).content.decode().splitlines() for sftp in (False, True))
+    without, with_it = (plan.sshd(with_sftp=sftp).content.decode().splitlines() for sftp in (False, True))
     assert set(with_it) - set(without) == {"Subsystem sftp internal-sftp"}
     # A definition is for everybody, and so has to stand before the first condition.
     assert with_it.index("Subsystem sftp internal-sftp") < with_it.index("Match Group labd")
@@ -162,10 +164,10 @@ def test_sshd_knows_of_labd_only_where_its_main_file_says_so(
 ) -> None:
     folder = tmp_path / "ssh"
     folder.mkdir()
-    monkeypatch.setattr(setup_ssh, "SSHD_MAIN", folder / "sshd_config")
-    monkeypatch.setattr(setup_ssh, "SSHD", folder / "sshd_config.d" / "labd.conf")
+    monkeypatch.setattr(sshd, "SSHD_MAIN", folder / "sshd_config")
+    monkeypatch.setattr(sshd, "SSHD", folder / "sshd_config.d" / "labd.conf")
     (folder / "sshd_config").write_text(main.replace("/etc/ssh", str(folder)))
-    assert setup_ssh.is_included() is included
+    assert sshd.is_included() is included
 
 
 def test_bash_completes_every_command() -> None:

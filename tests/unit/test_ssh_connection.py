@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from labd.ssh_connection import Client
+from labd.gateway.connection import Client
 
 
 @pytest.fixture(params=["127.0.0.1", "::1", "mapped"])
@@ -67,7 +67,7 @@ def test_a_process_that_ends_is_seen_at_the_end_of_its_pipe(ends: tuple[socket.s
 
 
 def test_the_process_that_made_the_session_is_found() -> None:
-    program = "import os; from labd.ssh_connection import find_sshd; print(find_sshd(), os.getppid())"
+    program = "import os; from labd.gateway.connection import find_sshd; print(find_sshd(), os.getppid())"
     shell = f"{sys.executable} -c '{program}'; true"
     for command in ([sys.executable, "-c", program], ["sh", "-c", shell]):
         done = subprocess.run(command, capture_output=True, text=True, check=True, start_new_session=True)
@@ -77,7 +77,7 @@ def test_the_process_that_made_the_session_is_found() -> None:
 @pytest.mark.parametrize("told", ["", "UNKNOWN 65535 UNKNOWN 65535", "192.0.2.7 x 192.0.2.1 22"])
 def test_without_a_connection_it_counts_whether_somebody_reads_the_output(told: str) -> None:
     program = (
-        "import sys; from labd.ssh_connection import Client; sys.stdin.read();"
+        "import sys; from labd.gateway.connection import Client; sys.stdin.read();"
         f"sys.stderr.write(str(Client({told!r}, 0).is_there()))"
     )
     for is_read in (True, False):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd import key_files, ssh_keys
-from labd.rendering import one_line
-from labd.ssh_keys import KeyRefusedError, parse
+from labd.accounts import key_files, ssh_keys
+from labd.accounts.ssh_keys import KeyRefusedError, parse
+from labd.client.rendering import one_line
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs OpenSSH's client")
 

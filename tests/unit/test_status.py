@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from labd.diagnosis import Diagnosis
-from labd.jobs import Job, Signal, State
-from labd.status import page
+from labd.daemon.outbox.status import page
+from labd.diagnosis.programs import Diagnosis
+from labd.model.jobs import Job, Signal, State
 
 JOB = Job(
     id=42,

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 import structlog.testing
 
-from labd.errors import UnavailableError
-from labd.retry import Retry
-from labd.steps import Step
+from labd.common.errors import UnavailableError
+from labd.common.retry import Retry
+from labd.daemon.guarded_steps import Step
 
 INFINITE = float("inf")
 
@@ -20,8 +20,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """time.monotonic() in the hands of the test."""
     made = SimpleNamespace(now=100.0)
     made.monotonic = lambda: made.now
-    for room in ("steps", "retry"):
-        monkeypatch.setattr(f"labd.{room}.time", made)
+    for module in ("daemon.guarded_steps", "common.retry"):
+        monkeypatch.setattr(f"labd.{module}.time", made)
     return made
 
 

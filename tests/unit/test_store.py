@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from labd.database import MIGRATIONS
-from labd.errors import ConfigError, NotFoundError, RecordError, TransitionError
-from labd.fair_share import Run
-from labd.jobs import LIMITS, Grant, Job, Signal, State
-from labd.store import Store
+from labd.common.errors import ConfigError, NotFoundError, RecordError, TransitionError
+from labd.model.jobs import LIMITS, Grant, Job, Signal, State
+from labd.scheduling.fair_share import Run
+from labd.storage.database import MIGRATIONS
+from labd.storage.store import Store
 
 GRANT = Grant("python", "3.11", 2.0, 1 << 30, 0, 60.0, False, ("-x",), {"A": "b"})
 

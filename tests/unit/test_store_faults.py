@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from labd import database
-from labd.errors import NotFoundError
-from labd.jobs import OUTCOMES, Grant, Job, Signal, State
-from labd.store import Store
+from labd.common.errors import NotFoundError
+from labd.model.jobs import OUTCOMES, Grant, Job, Signal, State
+from labd.storage import database
+from labd.storage.store import Store
 
 GRANT = Grant("python", "3.11", 2.0, 1 << 30, 0, 60.0, False)
 IO = sqlite3.OperationalError("disk I/O error")

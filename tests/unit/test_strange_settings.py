@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.config import AccountLimits, Config, for_account, load
-from labd.errors import ConfigError, ProjectError
-from labd.jobs import read_options, within
-from labd.schema import SchemaError, read_text
+from labd.common.errors import ConfigError, ProjectError
+from labd.common.schema import SchemaError, read_text
+from labd.model.config import AccountLimits, Config, for_account, load
+from labd.model.jobs import read_options, within
 
 JOB = [
     ("timeout = nan", "line 2: job.timeout is nan"),

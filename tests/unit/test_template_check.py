@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from labd import languages
-from labd.config import Config
-from labd.template_check import judge, read, summary
+from labd.cli.local.template_check import judge, read, summary
+from labd.model import languages
+from labd.model.config import Config
 
 BUNDLED = Config().paths.templates
 TEMPLATE = """title = "Shell"

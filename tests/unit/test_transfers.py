@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from labd.config import Config
-from labd.jobs import Signal
-from labd.languages import load
-from labd.sending_advice import sent_in_parts
-from labd.session_files import read_sessions, remove_abandoned
-from labd.traffic import Traffic, superseded, traffic
-from labd.transfers import Result, parse
-from labd.units import clock, human_time
-from labd.uploads import Complete, Look, Nothing, Verdict, Wait, judge
+from labd.common.units import clock, human_time
+from labd.intake.completeness import Complete, Look, Nothing, Verdict, Wait, judge
+from labd.intake.proof import Traffic, superseded, traffic
+from labd.intake.sending_advice import sent_in_parts
+from labd.intake.transfers import Result, parse
+from labd.model.config import Config
+from labd.model.jobs import Signal
+from labd.model.languages import load
+from labd.privsep.session_records import read_sessions, remove_abandoned
 
 NOW = 1_000_000.0
 LANGUAGES = load(Config().paths.templates)

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from labd.undoing import all_or_nothing
+from labd.common.rollback import all_or_nothing
 
 
 def nothing() -> None:

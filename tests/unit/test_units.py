@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.units import clock, count, human_duration, human_size, human_time, parse_duration, parse_size
+from labd.common.units import clock, count, human_duration, human_size, human_time, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

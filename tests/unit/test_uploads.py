@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from labd.config import Config
-from labd.jobs import Signal
-from labd.languages import load
-from labd.uploads import Complete, Look, Nothing, Refuse, Verdict, Wait, judge
+from labd.intake.completeness import Complete, Look, Nothing, Refuse, Verdict, Wait, judge
+from labd.model.config import Config
+from labd.model.jobs import Signal
+from labd.model.languages import load
 
 NOW = 1_000_000.0
 LIMITS = Config().inbox

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd import imports, project_metadata, wishes
-from labd.config import Build
-from labd.errors import ProjectError
-from labd.languages import load
-from labd.wishes import Wishes
+from labd.common.errors import ProjectError
+from labd.model.config import Build
+from labd.model.languages import load
+from labd.projects import dependencies, imports, metadata
+from labd.projects.dependencies import Wishes
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = load(ROOT / "templates")
@@ -31,7 +31,7 @@ def read(build: Build | None = None, **files: str | bytes) -> Wishes:
         name.replace("__", "."): content.encode() if isinstance(content, str) else content
         for name, content in files.items()
     }
-    return wishes.read(PYTHON, "3.11", contents, build or Build())
+    return dependencies.read(PYTHON, "3.11", contents, build or Build())
 
 
 @pytest.mark.parametrize(
@@ -198,15 +198,15 @@ def test_an_r_description_names_packages() -> None:
     content = (
         b"Package: x\nDepends: R (>= 4.0), methods\nImports: ggplot2 (>= 3.0),\n    dplyr, stats\nSuggests: knitr\n"
     )
-    found = wishes.read(LANGUAGES["r"], "4.2", {"DESCRIPTION": content}, Build())
+    found = dependencies.read(LANGUAGES["r"], "4.2", {"DESCRIPTION": content}, Build())
     assert found.files["packages.txt"] == b"ggplot2\ndplyr\n"
-    assert project_metadata.description("no: such\nfile").libraries == ()
+    assert metadata.description("no: such\nfile").libraries == ()
 
 
 @given(st.text(max_size=300), st.sampled_from(["requirements.txt", "environment.yml", "pyproject.toml", "apt.txt"]))
 def test_no_text_at_all_makes_it_stumble(text: str, name: str) -> None:
     with contextlib.suppress(ProjectError):
-        found = wishes.read(PYTHON, "3.11", {name: text.encode()}, Build())
+        found = dependencies.read(PYTHON, "3.11", {name: text.encode()}, Build())
         assert set(found.files) == {"requirements.txt", "apt.txt"}
 
 
@@ -233,7 +233,7 @@ class TestImports:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
         program = "app.py" if (folder / "app.py").exists() else "app.ipynb"
-        command = [sys.executable, "-I", "-m", "labd.import_scan", str(folder), program]
+        command = [sys.executable, "-I", "-m", "labd.projects.import_scan", str(folder), program]
         return {name: tuple(place) for name, place in json.loads(subprocess.check_output(command)).items()}
 
     def test_are_found_through_the_projects_own_files(self, tmp_path: Path) -> None:

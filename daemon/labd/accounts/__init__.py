@@ -1,0 +1,1 @@
+"""Researchers: who they are, their keys, how they are made and removed."""

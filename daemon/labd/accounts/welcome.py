@@ -1,0 +1,82 @@
+"""What the administrator sends to a new researcher: how to reach the machine, and three commands.
+
+This room owns that text, for Linux, macOS and Windows, and what it needs to know of this machine's sshd. It never
+sends anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from labd.accounts import ssh_keys
+from labd.common.commands import run
+from labd.common.errors import LabdError
+from labd.model.config import Door as Settings
+
+_HOST_KEYS = Path("/etc/ssh")
+_ORDER = ("ED25519", "ECDSA", "RSA")
+_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Door:
+    """How the machine is reached from outside."""
+
+    host: str
+    port: int
+    fingerprints: tuple[tuple[str, str], ...]  # kind and "SHA256:…", the kind that clients prefer first
+
+
+def find_door(settings: Settings) -> Door:
+    """What the settings say, or else this machine and its sshd say of themselves."""
+    told = ""
+    with contextlib.suppress(LabdError):
+        told = run(["sshd", "-T"], timeout=_TIMEOUT).output
+    port = re.search(r"^port (\d+)$", told, re.MULTILINE)
+    found = []
+    for file in _HOST_KEYS.glob("ssh_host_*_key.pub"):
+        with contextlib.suppress(LabdError):
+            found.append(ssh_keys.described(file))
+    found = [(kind, fingerprint) for kind, fingerprint in found if kind in _ORDER]
+    found.sort(key=lambda known: _ORDER.index(known[0]))
+    listens = int(port[1]) if port else 22
+    return Door(settings.host or socket.getfqdn(), settings.port or listens, tuple(found))
+
+
+def text(name: str, door: Door, key: str = "") -> str:
+    """What to send to `name`; `key` is the file name of a private key that was made for them."""
+    lines = [f"    Host lab\n        HostName {door.host}"]
+    lines += [f"        Port {door.port}"] if door.port != 22 else []
+    lines += [f"        User {name}"]
+    lines += [f"        IdentityFile ~/.ssh/{key}\n        IdentitiesOnly yes"] if key else []
+    lines += ["        ServerAliveInterval 15", "        ServerAliveCountMax 4"]
+    prints = "\n".join(f"    {kind:<8} {fingerprint}" for kind, fingerprint in door.fingerprints)
+    return f"""\
+Your account in the lab is {name}, on {door.host}, port {door.port}.
+
+1. Put this into the file .ssh/config in your home folder
+   (Windows: C:\\Users\\YOU\\.ssh\\config):
+
+{chr(10).join(lines)}
+
+2. The first time, ssh shows a fingerprint of the machine. Say yes only if it is
+   one of these:
+
+{prints or "    (ask the administrator)"}
+
+3. In the folder that has your project in it ("project", with code/app.py):
+
+   Linux, macOS
+    rsync -a project/ lab:inbox/project/                   push: this starts it
+    ssh lab                                                look
+    rsync -a lab:outbox/project/output/ project/output/    pull
+
+   Windows (PowerShell)
+    scp -r project lab:inbox/
+    ssh lab
+    scp -r lab:outbox/project/output project/
+"""

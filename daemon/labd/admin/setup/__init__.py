@@ -1,0 +1,1 @@
+"""`labd setup`: installing, upgrading, removing."""

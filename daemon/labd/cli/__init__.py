@@ -1,0 +1,1 @@
+"""What is typed: the parser, and one function for a command."""

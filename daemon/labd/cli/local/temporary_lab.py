@@ -1,0 +1,286 @@
+"""A lab for one job: a daemon of its own on a folder of its own, of which nothing is left.
+
+This room owns the folder, the daemon's process and the end of both, also of those that a killed `labd try` left. A
+program never runs as root here: when root asks, it runs as who called sudo, or as nobody.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from labd.client.connection import ask
+from labd.common.commands import run, start
+from labd.common.errors import LabdError, UnavailableError
+from labd.common.schema import Duration
+from labd.daemon.outbox import job_folder
+from labd.engines.docker.engine import DockerEngine
+from labd.model.config import AccountEntry, Build, Config, for_user
+from labd.model.layout import CONTROLS, is_valid_name
+from labd.privsep.outbox_files import remove
+
+_PREFIX = "labd-try-"
+_LOCK = "in-use"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_START = 30.0
+_STOP = 30.0
+_PATIENCE = 6 * 3600.0
+_NOBODY = 65534
+_INTERVAL = 0.5
+_SETTLE = 0.1
+_LONGEST = 70  # of the folder's path: that of a socket has 107 bytes at most (unix(7))
+
+
+@contextmanager
+def temporary_lab(config: Config | None, name: str) -> Iterator[TemporaryLab]:
+    """A lab like that of `config` (None: with this machine's own settings) for a project of about that `name`.
+
+    Raises UnavailableError when Docker does not answer.
+    """
+    place = _place()
+    _tidy(place)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place)).resolve()
+    lab = None
+    try:
+        with _held(folder):
+            DockerEngine(_instance(folder)).jobs()
+            lab = TemporaryLab(folder, config or Config(build=_machine_build()), name)
+            yield lab
+    finally:
+        # From here on Ctrl-C would only leave things behind.
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if lab:
+            lab.stop()
+        _remove(folder, keep=lab is not None and lab.kept)
+
+
+class TemporaryLab:
+    """A lab in a folder that is there already."""
+
+    def __init__(self, folder: Path, config: Config, name: str) -> None:
+        self._folder, self._owner = folder, _owner()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.home = folder / "home" if self._owner else folder
+        self.config = self._configured(config)
+        self.project = valid_name(name)
+        self.outbox = self.home / "outbox" / self.project
+        self.logs = job_folder.path(self.config.paths.state, 1) / "delivery"  # of its only job, as they grow
+        self.kept = False  # whether the folder, and with it the results, shall stay
+
+    def upload(self, project: Path, leave_out: Path) -> None:
+        """Put `project` into the inbox and say that it is complete; not `leave_out`, if that is in it."""
+        target = self.home / "inbox" / self.project
+        target.mkdir(parents=True)
+        (self.home / "outbox").mkdir()
+        excludes = [f"--exclude=/{name}" for name in CONTROLS]
+        if leave_out.is_relative_to(project):
+            excludes.append(f"--exclude=/{leave_out.relative_to(project)}/")
+        (target / "SUBMIT").touch()
+        owner = [f"--chown={self._owner[0]}:{self._owner[1]}"] if self._owner else []
+        done = run(
+            ["rsync", "--archive", "--no-devices", *owner, *excludes, f"{project}/", f"{target}/"], timeout=_PATIENCE
+        )
+        if done.code != 0:
+            lines = [line for line in done.output.splitlines() if line.startswith("rsync:")]
+            raise LabdError(f"{project} cannot be copied ({lines[0] if lines else f'rsync code {done.code}'}).")
+        if self._owner:
+            for path in (self.home, target.parent, target, target / "SUBMIT", self.outbox.parent):
+                os.chown(path, *self._owner)
+
+    def start(self) -> None:
+        """Start the daemon and wait until it answers. Raises UnavailableError with the reason when it does not."""
+        command = [sys.executable, "-I", "-m", "labd", "daemon", "--config", str(self._folder / "config.toml")]
+        if self._owner is None:
+            command += ["--home", str(self.home)]
+        # If we are killed, so is the daemon: nobody would ever stop it.
+        self._process = start(
+            ["setpriv", "--pdeathsig", "TERM", "--", *command],
+            self._folder / "daemon.log",
+            {**os.environ, "LABD_DEBUG": "1"},
+        )
+        deadline = time.monotonic() + _START
+        while True:
+            try:
+                self.ask("status")
+                return
+            except UnavailableError:
+                self._check_alive()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def ask(self, verb: str, **request: Any) -> list[dict[str, Any]]:
+        """The daemon's answer. Raises LabdError."""
+        return list(ask(str(self.config.paths.socket), verb, **request))
+
+    def job(self) -> dict[str, Any] | None:
+        """The job as it is now; None while there is none. Raises UnavailableError when the daemon is gone."""
+        self._check_alive()
+        for job in self.ask("jobs", limit=1):
+            return job
+        return None
+
+    def stop(self) -> None:
+        """Stop the daemon, if it was started."""
+        if not self._process:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if os.environ.get("LABD_DEBUG"):
+            sys.stderr.write(self._log())
+
+    def _check_alive(self) -> None:
+        if self._process and self._process.poll() is not None:
+            said = [line.removeprefix("labd: ") for line in self._log().splitlines() if line.startswith("labd: ")]
+            raise UnavailableError(
+                f"The temporary lab ended: {said[-1] if said else f'code {self._process.returncode}'}",
+                "With LABD_DEBUG=1 in front, labd prints all that it said.",
+            )
+
+    def _log(self) -> str:
+        return (self._folder / "daemon.log").read_text("utf-8", "replace")
+
+    def _configured(self, config: Config) -> Config:
+        """The config of the daemon, also in the file that it reads."""
+        config = replace(
+            for_user(config, self._folder),
+            # Until it has settled once more, an upload that was refused counts as one that is being received.
+            inbox=replace(config.inbox, settle=Duration(_SETTLE)),
+            machine=replace(config.machine, cpus=0.0),
+            output=replace(config.output, interval=Duration(_INTERVAL)),
+        )
+        if self._owner:
+            uid, gid = self._owner
+            owner = AccountEntry(name=_name(uid), home=self.home, uid=uid, gid=gid)
+            config = replace(config, accounts=(owner,))
+            self._folder.chmod(0o711)
+        file = self._folder / "config.toml"
+        # It can hold passwords of a package index.
+        file.touch(mode=0o600)
+        file.write_text(as_toml(config))
+        return config
+
+
+def valid_name(name: str) -> str:
+    """The name of a project that is most like `name`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:64] or "project"
+
+
+def as_toml(config: Config) -> str:
+    """The text of a config file that `config.load` reads as `config`."""
+    return "".join(f"{field.name} = {_toml(getattr(config, field.name))}\n" for field in fields(config))
+
+
+def _toml(value: Any) -> str:
+    """`value` in one line of TOML; JSON's strings are TOML's."""
+    if is_dataclass(value):
+        return _toml({field.name: getattr(value, field.name) for field in fields(value)})
+    if isinstance(value, Mapping):
+        pairs = ((json.dumps(key), item) for key, item in value.items() if item is not None)
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in pairs) + "}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(str(value) if isinstance(value, Path) else value)
+
+
+# Who, where, with what
+
+
+def as_caller() -> list[str]:
+    """Options for an rsync of results: they belong to who asked for them, and no program of theirs may be setuid."""
+    caller = [int(os.environ.get(name, "0")) for name in ("SUDO_UID", "SUDO_GID")] if os.getuid() == 0 else []
+    return ["--chmod=ug-s", *([f"--chown={caller[0]}:{caller[1]}"] if caller else [])]
+
+
+def _owner() -> tuple[int, int] | None:
+    """uid and gid of the program when they are not our own: for root, those of who called sudo, else nobody's."""
+    if os.getuid() != 0:
+        return None
+    uid, gid = (int(os.environ.get(name, "0")) for name in ("SUDO_UID", "SUDO_GID"))
+    return (uid, gid) if uid and gid else (_NOBODY, _NOBODY)
+
+
+def _name(uid: int) -> str:
+    with suppress(KeyError):
+        name = pwd.getpwuid(uid).pw_name
+        if is_valid_name(name):
+            return name
+    return "researcher"
+
+
+def _place() -> Path:
+    """Where the folder can be: on a disk (overlayfs wants one), by a short path, passable for the program's user."""
+    for place in (os.environ.get("TMPDIR"), "/var/tmp", "/tmp"):
+        if place and len(place) <= _LONGEST and os.access(place, os.W_OK | os.X_OK) and _is_passable(Path(place)):
+            return Path(place)
+    raise UnavailableError("There is no folder for temporary files.", "Name one: TMPDIR=/some/folder labd try …")
+
+
+def _is_passable(folder: Path) -> bool:
+    return os.getuid() != 0 or all(part.stat().st_mode & 0o001 for part in (folder, *folder.resolve().parents))
+
+
+def _machine_build() -> Build:
+    """How this machine's own programs reach the world, for a machine without a config of labd's."""
+    build = Build(proxy=os.environ.get("https_proxy", ""))
+    pip_conf, bundle = Path("/etc/pip.conf"), os.environ.get("SSL_CERT_FILE")
+    if pip_conf.is_file():
+        build = replace(build, pip_conf=pip_conf)
+    return replace(build, ca_bundle=Path(bundle)) if bundle else build
+
+
+# The end, also that of others
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Show others that the folder is in use; the kernel ends that with our process, however it ends."""
+    with open(folder / ".lock.new", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # Locked before it can be found: nobody may take a new folder for a forgotten one.
+        os.rename(file.name, folder / _LOCK)
+        yield
+
+
+def _tidy(place: Path) -> None:
+    """Remove what a `labd try` of ours left that was killed."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError), open(folder / _LOCK) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if folder.lstat().st_uid == os.getuid():
+                _remove(folder, keep=False)
+
+
+def _remove(folder: Path, keep: bool) -> None:
+    """Remove the containers of the lab in `folder`, and the folder; `keep`: the folder stays, also for a later try."""
+    with suppress(LabdError):
+        engine = DockerEngine(_instance(folder))
+        for job in engine.jobs():
+            engine.remove(job)
+        engine.rest()
+    if keep:
+        (folder / _LOCK).unlink()
+    else:
+        remove([str(folder)])
+
+
+def _instance(folder: Path) -> str:
+    return for_user(Config(), folder).instance

@@ -1,0 +1,1 @@
+"""The process that runs the lab: its loop, and the steps on it."""

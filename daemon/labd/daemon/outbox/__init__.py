@@ -1,0 +1,1 @@
+"""What a researcher gets back: results, STATUS and receipts."""

@@ -1,0 +1,71 @@
+"""What a job's project asks to have around its program, and what it forgot to ask for.
+
+This room owns the way from a job's snapshot to the rooms that read wishes and imports, and where the researcher hears
+of it. It never decides what a line means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from labd.common.log import get
+from labd.daemon.pipeline.lab import Lab
+from labd.model.jobs import Job, Options
+from labd.model.languages import Language
+from labd.privsep.workers import HandsError
+from labd.projects import files as project_files
+from labd.projects import imports, job_file, reading
+from labd.projects import language as choosing
+from labd.projects.dependencies import Wishes
+
+
+def options(lab: Lab, job: Job) -> Options:
+    """The options in the job.toml of `job`'s project, or none. Raises ProjectError."""
+    found = _files(lab, job, [job_file.NAME])
+    if job_file.NAME not in found:
+        return Options()
+    return reading.options(found[job_file.NAME], choosing.keys(lab.languages), lab.accounts[job.user].identity)
+
+
+def version(lab: Lab, job: Job, language: Language, asked: Options) -> str:
+    """The version of `language` that the project of `job`, with these options, is to have. Raises ProjectError."""
+    return choosing.version(language, lab.config, asked, _files(lab, job, language.template.version_files, "code"))
+
+
+def wished(lab: Lab, job: Job, language: Language, version: str) -> Wishes:
+    """What the project of `job` asks for. Raises ProjectError."""
+    files = _files(lab, job, language.template.environment, "code")
+    return reading.wished(language, version, files, lab.config.build, lab.accounts[job.user].identity)
+
+
+def _files(lab: Lab, job: Job, names: Iterable[str], part: str = "") -> dict[str, bytes]:
+    """Contents of those of the files `names` that are in the folder `part` of `job`'s snapshot.
+
+    Raises ProjectError, also for one that was left out of the snapshot because it is no file.
+    """
+    shown = f"{part}/" if part else ""
+    for name in names:
+        if any(note.startswith(f"{shown}{name} was left out: ") for note in job.notes):
+            raise project_files.no_file(f"{shown}{name}")
+    return project_files.read(lab.folder(job.snapshot) / "snapshot" / part, names, shown)
+
+
+def tell_forgotten(lab: Lab, job: Job) -> Job:
+    """Note which imports no library provides; where no file names libraries at all, propose one in the outbox."""
+    language = lab.language(job)
+    if language.template.reader != "python" or job.grant is None:
+        return job
+    asked = wished(lab, job, language, job.grant.version)
+    code = lab.folder(job.snapshot) / "snapshot" / "code"
+    found = reading.imported(code, language.template.program, lab.accounts[job.user].identity)
+    missing = imports.unprovided(found, asked.libraries, language.template.distributions)
+    if not missing:
+        return job
+    note = imports.warning(missing, found, asked.source)
+    if not asked.source:
+        try:
+            lab.outbox(job).show({imports.PROPOSAL: imports.proposal(missing)})
+            note = f"{note[:-1]} ({imports.PROPOSAL} in the outbox has it ready)."
+        except HandsError as error:
+            get().warning("no proposal could be left", job=job.id, user=job.user, reason=error.message)
+    return lab.store.update(job, notes=tuple(dict.fromkeys((*job.notes, note))))

@@ -1,0 +1,287 @@
+"""The story of a job, from the complete upload to its outcome. Read it from top to bottom.
+
+This room owns the order of the steps. Each step starts from the state that the store has, may be cut off after any
+line, and does the same again without harm when it is repeated: what it makes is named after the job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from labd.common.errors import NotFoundError, ProjectError, UnavailableError
+from labd.common.log import get
+from labd.daemon.outbox import job_folder
+from labd.daemon.pipeline import exact, project_options, run_log
+from labd.daemon.pipeline.build import build
+from labd.daemon.pipeline.delivery import deliver, hash_inputs
+from labd.daemon.pipeline.lab import (
+    Lab,
+    abandon,
+    despite_docker,
+    end,
+    fault,
+    move,
+    occupy,
+    request_stop,
+    stop_event,
+    stopped,
+)
+from labd.daemon.pipeline.licence import may_try_again
+from labd.daemon.pipeline.outcome import understand
+from labd.daemon.pipeline.project_options import tell_forgotten, wished
+from labd.daemon.pipeline.run_plan import plan
+from labd.daemon.pipeline.supervision import Supervision
+from labd.diagnosis.matlab import seats_taken
+from labd.intake import snapshot
+from labd.model.engine import EngineError, Phase, Run, StartError
+from labd.model.jobs import UNPROVEN_NOTES, Job, Signal, State
+from labd.projects import language as choosing
+from labd.projects import reading
+from labd.scheduling.granting import grant
+
+
+def advance(lab: Lab, job: Job) -> None:
+    """Take `job` as far as it goes: to the queue, or to its outcome."""
+    steps = {
+        State.RECEIVED: receive,
+        State.BUILDING: build,
+        State.RUNNING: run_program,
+        State.DELIVERING: deliver,
+    }
+    here: Job | None = job
+    while here is not None and here.state in steps:
+        step = steps[here.state] if here.user in lab.accounts else end_without_owner
+        here = step(lab, here)
+
+
+# RECEIVED → QUEUED: freeze the upload, and settle what the job gets
+
+
+def receive(lab: Lab, job: Job) -> Job | None:
+    """Take the snapshot and read job.toml. None when it was no job after all: the upload moved, or nothing changed."""
+    if stop_event(lab, job).is_set():
+        return stopped(lab, lab.store.job(job.id))
+    folder = job_folder.make(lab.config.paths.state, job.id, lab.accounts[job.user])
+    fault("received")
+    if job.signal is not Signal.RERUN:
+        try:
+            taken = _take_snapshot(lab, job, folder)
+        except snapshot.MovedError:
+            _withdraw(lab, job, accepted="")
+            return None
+        except snapshot.UnreadableError as error:
+            return end(lab, job, State.REJECTED, error.message, error.hint)
+        if not taken.changed:
+            _withdraw(lab, job, lab.store.project(job.user, job.project).accepted)
+            return None
+        fault("snapshot-taken")
+        job = replace(job, notes=(*job.notes, *taken.notes))
+    if note := _unproven(lab, job):
+        job = replace(job, notes=(note, *job.notes))
+    try:
+        options, code = project_options.options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
+        if job.exact:
+            language, version = exact.chosen(lab, job)
+        else:
+            language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
+            version = project_options.version(lab, job, language, options)
+        asked = wished(lab, job, language, version)
+        granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
+    except ProjectError as error:
+        return end(lab, job, State.REJECTED, error.message, error.hint)
+    fault("before-queued")
+    _supersede(lab, job)
+    notes = (*job.notes, *choosing.warnings(language.template, version), *asked.told)
+    job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
+    lab.announce(job)
+    return stopped(lab, job) if job.stopping else job
+
+
+def _unproven(lab: Lab, job: Job) -> str:
+    """What is to be said of how its upload ended, also of one that was taken for an earlier job."""
+    signal = job.signal
+    if signal is Signal.RERUN:
+        with contextlib.suppress(NotFoundError):
+            signal = lab.store.job(job.snapshot).signal
+    return UNPROVEN_NOTES.get(signal, "")
+
+
+def _take_snapshot(lab: Lab, job: Job, folder: Path) -> snapshot.Taken:
+    account = lab.accounts[job.user]
+    remembered = lab.store.project(job.user, job.project)
+    previous = lab.folder(remembered.snapshot) / "snapshot"
+    return snapshot.take(
+        lab.hands,
+        account,
+        account.inbox / job.project / lab.root(account, job.project),
+        folder / "snapshot",
+        previous if remembered.snapshot and previous.exists() else None,
+        unmoved=lambda: lab.fingerprint(account, job.project) == remembered.accepted,
+        counts_anyway=not _ran_last(lab, job, remembered.snapshot),
+    )
+
+
+def _ran_last(lab: Lab, job: Job, basis: int) -> bool:
+    """Whether the job of the project before `job` had the snapshot of job `basis`.
+
+    If not, it was rejected, say: what is as before that is the correction, and has to run.
+    """
+    before = [other for other in lab.store.jobs(job.user, job.project, limit=2) if other.id != job.id]
+    return bool(before) and before[0].snapshot == basis
+
+
+def _supersede(lab: Lab, job: Job) -> None:
+    """An upload that went on growing was not complete: `job`, which has all of it, takes the place of its job."""
+    for older in lab.store.active():
+        if older.id in lab.growing and (older.user, older.project) == (job.user, job.project) and older.id != job.id:
+            request_stop(lab, older, State.CANCELLED, f"more files arrived, and job {job.id} has them")
+
+
+def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
+    lab.store.withdraw(job, accepted)
+    get().info(
+        "withdrawn: " + ("nothing has changed" if accepted else "it is still changing"), job=job.id, user=job.user
+    )
+    job_folder.remove(lab.hands, lab.folder(job.id))
+    lab.announce(job)
+
+
+# RUNNING → DELIVERING: start the program, watch over it, and understand its end
+
+
+def run_program(lab: Lab, job: Job) -> Job:
+    """Start the program unless it was started before, and see it through to its end."""
+    account, folder = lab.accounts[job.user], lab.folder(job.id)
+    stop = stop_event(lab, job)
+    if stop.is_set() and job.started is None and _is_absent(lab, job):
+        return stopped(lab, lab.store.job(job.id))
+    if job.started is None:
+        try:
+            lab.language(job)
+        except UnavailableError as error:
+            return end(lab, job, State.INTERRUPTED, error.message, error.hint)
+        job_folder.prepare_run(folder, account)
+        try:
+            has_started = despite_docker(lab, job, lambda: _start(lab, job))
+        except StartError as error:
+            return end(lab, job, State.INTERRUPTED, error.message, error.hint)
+        if not has_started:
+            return stopped(lab, lab.store.job(job.id))
+        fault("started")
+        job = lab.store.update(job, started=time.time())
+        lab.announce(job)
+        get().info("program started", job=job.id, user=job.user, state="running", project=job.project)
+    if stop.is_set():
+        request_stop(lab, job, State.CANCELLED, "")
+    # The receipt's hashes are made beside the program, so that nobody waits for them.
+    hashing = threading.Thread(target=hash_inputs, args=(lab, job), name=f"hash-{job.id}", daemon=True)
+    hashing.start()
+    supervision = lab.watched[job.id] = _supervision(lab, job)
+    condition = supervision.until_end(job.started or time.time())
+    hashing.join()
+    fault("ended")
+    job, usage = lab.store.job(job.id), lab.engine.usage(job.id)
+    log = run_log.tail(folder / "delivery" / "run.log")
+    outcome, told = understand(
+        job, condition, usage, lambda code: reading.program_failed(log, code, lab.language(job), account.identity)
+    )
+    if outcome is State.FAILED and lab.language(job).template.licence and seats_taken(log.splitlines()):
+        retry = lab.config.matlab.retry
+        if may_try_again(lab.store.events(job.id), retry, time.time()):
+            return _wait_for_seat(lab, job)
+    if outcome is State.FAILED:
+        job = tell_forgotten(lab, job)
+    facts: dict[str, Any] = {"exit_code": condition.exit_code, "ended": condition.ended or time.time()}
+    facts["notes"] = (*job.notes, *supervision.lacks)
+    if condition.started:
+        facts["started"] = condition.started
+    if usage:
+        facts |= {"peak_memory": usage.peak_memory or None, "cpu_seconds": round(usage.cpu_seconds, 3)}
+    return end(lab, job, outcome, told.cause, told.hint, **facts)
+
+
+def _start(lab: Lab, job: Job) -> bool:
+    lab.engine.start(_run(lab, job))
+    return True
+
+
+def _is_absent(lab: Lab, job: Job) -> bool:
+    """Whether the program was never started. When Docker does not answer, what there may be of it is removed later."""
+    try:
+        return lab.engine.poll(job.id).phase is Phase.ABSENT
+    except EngineError:
+        return True
+
+
+@dataclass(frozen=True)
+class _Mirror:
+    """The outbox of a running job. It becomes the job's beside the program, which waits for no researcher's disk."""
+
+    lab: Lab
+    job: Job
+
+    def prepare(self) -> None:
+        occupy(self.lab, self.job)
+        fault("outbox-rotated")
+
+    def mirror(self, delivery: Path, live: bool = False) -> tuple[str, ...]:
+        self.prepare()
+        return self.lab.outbox(self.job).mirror(delivery, live)
+
+
+def _wait_for_seat(lab: Lab, job: Job) -> Job:
+    """Back to the queue, as if the program had never started: all licences were in use."""
+    lab.watched.pop(job.id).finish()
+    # First of all: a container that is left when labd is killed here only makes for one more try.
+    job = move(lab, job, State.QUEUED, started=None, gpu_ids=())
+    get().info("all licences are in use, trying again later", job=job.id, user=job.user, state="queued")
+    lab.engine.remove(job.id)
+    job_folder.remove_run(lab.hands, lab.folder(job.id))
+    return stopped(lab, job) if job.stopping else job
+
+
+def _supervision(lab: Lab, job: Job) -> Supervision:
+    return Supervision(
+        job,
+        lab.engine,
+        lab.hands,
+        lab.accounts[job.user],
+        _Mirror(lab, job),
+        lab.folder(job.id) / "delivery",
+        lab.config.output,
+        stop=lambda why, reason: request_stop(lab, job, why, reason),
+        tell=lambda: lab.announce(job),
+    )
+
+
+def _run(lab: Lab, job: Job) -> Run:
+    return plan(
+        job,
+        lab.accounts[job.user],
+        lab.language(job).template,
+        frozen=lab.folder(job.snapshot) / "snapshot",
+        folder=lab.folder(job.id),
+        config=lab.config,
+    )
+
+
+def give_up(lab: Lab, job_id: int) -> None:
+    """End a job that a defect of labd keeps from going on. What there is of its results is delivered."""
+    job = lab.store.job(job_id)
+    if job.state is not State.DELIVERING and not job.state.is_outcome:
+        cause = "labd itself met an error while it worked on this job."
+        end(lab, job, State.INTERRUPTED, cause, f"Tell the administrator: journalctl LABD_JOB={job.id}")
+
+
+def end_without_owner(lab: Lab, job: Job) -> Job:
+    """End a job that was cancelled and whose owner has no account any more: there is no outbox to deliver to."""
+    lab.engine.remove(job.id)
+    if job.state is not State.DELIVERING:
+        job = stopped(lab, job)
+    return abandon(lab, job)

@@ -1,0 +1,1 @@
+"""What can be asked at the daemon's socket, and who may ask it."""

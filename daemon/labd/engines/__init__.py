@@ -1,0 +1,1 @@
+"""What runs programs and holds images; one package for each engine."""

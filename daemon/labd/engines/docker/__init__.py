@@ -1,0 +1,1 @@
+"""Programs as Docker containers on this machine."""

@@ -1,0 +1,1 @@
+"""What sshd starts for a researcher (standard library only): transfers, questions, refusals. It has no shell."""

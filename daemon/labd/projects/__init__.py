@@ -1,0 +1,1 @@
+"""Reading a project: its language, its options, its dependencies, its imports."""

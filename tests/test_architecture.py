@@ -1,0 +1,117 @@
+"""The house as docs/architecture.md has it: which package imports which, and where a library is at home."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+PACKAGE = TOP / "daemon" / "labd"
+
+# A package imports from those above it in this list, and from itself.
+PACKAGES = [
+    *("common", "model", "scheduling", "storage", "privsep", "diagnosis", "client", "engines"),
+    *("gateway.records", "gateway", "environments", "projects", "accounts", "intake"),
+    *("daemon.outbox", "daemon.pipeline", "daemon.requests", "daemon"),
+    *("admin.setup", "admin.doctor", "cli.local", "cli"),
+]
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+LONGEST_MODULE, LARGEST_PACKAGE = 340, 2500  # lines
+
+ONLY_THERE = {
+    "docker": {"engines/docker", "environments/image_client.py", "environments/image_keeping.py"},
+    "watchdog": {"intake/file_events.py"},
+    "sh": {"common/commands.py"},
+    "sqlite3": {"storage"},
+    "structlog": {"common/log.py"},
+    "tomli": {"common/schema.py", "projects/metadata.py"},
+    "yaml": {"projects/metadata.py"},
+    "subprocess": {"common/commands.py", "privsep", "cli/local/temporary_lab.py"},
+}
+
+
+def package_of(module: Path) -> str:
+    """The package of the list that `module` is in; "" for the start of everything."""
+    names = module.parent.parts
+    while names and ".".join(names) not in PACKAGES:
+        names = names[:-1]
+    return ".".join(names)
+
+
+def imports(module: Path) -> set[str]:
+    """Names of all modules that `module` imports when it runs; what is only for type checkers does not count."""
+    tree = ast.parse((PACKAGE / module).read_text())
+    found: set[str] = set()
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            skipped.update(child for part in node.body for child in ast.walk(part))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            path = PACKAGE.parent / (node.module or "").replace(".", "/")
+            if path.is_dir():
+                found.update(f"{node.module}.{alias.name}" for alias in node.names)
+            else:
+                found.add(node.module or "")
+    return found
+
+
+def own(module: str) -> Path | None:
+    """The file of an imported `module` of labd's, relative to the package; None for others'."""
+    if not module.startswith("labd.") or module == "labd.__version__":
+        return None
+    return Path(*module.split(".")[1:]).with_suffix(".py")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_point_one_way(module: Path) -> None:
+    package = package_of(module)
+    if not package:
+        return
+    for other in filter(None, map(own, imports(module))):
+        assert (PACKAGE / other).exists(), f"{module} imports {other}, which is not there"
+        below = package_of(other)
+        assert PACKAGES.index(below) <= PACKAGES.index(package), f"{module} imports {other}, from above {package}"
+        private = other.stem.startswith("_") and not other.stem.startswith("__")
+        assert not private or below == package, f"{module} imports {other}, which is {below}'s own"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_library_is_imported_only_where_it_belongs(module: Path) -> None:
+    for name in imports(module):
+        places = ONLY_THERE.get(name.partition(".")[0])
+        assert places is None or any(str(module).startswith(place) for place in places), f"{module} imports {name}"
+
+
+def test_every_module_and_package_says_what_it_is_for() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        assert path.name == "__main__.py" or ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_an_init_holds_a_docstring_and_nothing_else() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        if path.parent != PACKAGE:
+            assert [type(node) for node in ast.parse(path.read_text()).body] == [ast.Expr], path
+
+
+def test_every_package_is_in_the_list_and_in_the_architecture() -> None:
+    there = {".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.rglob("__init__.py")} - {""}
+    assert {name for name in there if name not in PACKAGES} == {"admin", "engines.docker"}
+    text = (TOP / "docs" / "architecture.md").read_text().partition("## The packages")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `([a-z/]+)/` \|", text, re.MULTILINE)) == sorted(
+        name.replace(".", "/") for name in there
+    )
+
+
+def test_no_module_and_no_package_grows_too_large() -> None:
+    lines = {module: len((PACKAGE / module).read_text().splitlines()) for module in MODULES}
+    assert [module for module, number in lines.items() if number > LONGEST_MODULE] == []
+    for package in PACKAGES:
+        assert sum(lines[module] for module in MODULES if package_of(module) == package) <= LARGEST_PACKAGE, package
