@@ -148,7 +148,7 @@ def _batches(here: Ground, warm: str, report: Report) -> list[Row]:
         ours.append(_batch(here, str(number), BATCH))
         plain.append(_plain_batch(here, image))
         report(f"  batch {number + 1} of {BATCHES}: labd {ours[-1][0]:.1f} s, docker run {plain[-1][0]:.1f} s")
-    seconds, daemon, hands = (median(column) / BATCH for column in zip(*ours, strict=True))
+    seconds, daemon, workers = (median(column) / BATCH for column in zip(*ours, strict=True))
     plain_seconds, client = (median(column) / BATCH for column in zip(*plain, strict=True))
     return [
         (
@@ -161,8 +161,8 @@ def _batches(here: Ground, warm: str, report: Report) -> list[Row]:
             "B5 the daemon's CPU a job",
             daemon / client,
             0.4,
-            f"{_ms(daemon)} against {_ms(client)} of the docker command; its hands, which do the work on files, "
-            f"and their rsync: {_ms(hands)} more",
+            f"{_ms(daemon)} against {_ms(client)} of the docker command; its workers, which do the work on files, "
+            f"and their rsync: {_ms(workers)} more",
         ),
     ]
 

@@ -22,7 +22,7 @@ from labd.daemon.outbox.receipt import hash_files
 from labd.daemon.pipeline.writing_limits import WritingLimits
 from labd.intake.completeness import Look
 from labd.model.config import Config
-from labd.privsep.workers import Hands, HandsError, Identity
+from labd.privsep.workers import Identity, WorkerError, Workers
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="one user has no other's rights to take on")
 
@@ -38,8 +38,8 @@ class Ground:
         self.who = Identity(self.ana.uid, self.ana.uid)
         self.account = Account("ana-silva", self.who, self.home)
         self.ana.do("mkdir", self.account.inbox, self.account.outbox)
-        self.hands = Hands()
-        self.outbox = Outbox(self.hands, self.account, "p")
+        self.workers = Workers()
+        self.outbox = Outbox(self.workers, self.account, "p")
         self.results = self.account.outbox / "p"
         self.delivery = folder / "job" / "delivery"
         self.delivery.mkdir(parents=True)
@@ -52,7 +52,7 @@ class Ground:
 
     def look(self, names: list[str] | None = None) -> list[dict[str, Any]]:
         limits = Config().inbox
-        answer = self.hands.do(
+        answer = self.workers.do(
             self.who,
             "look",
             sessions=str(self.account.sessions),
@@ -66,7 +66,7 @@ class Ground:
 
     def held(self, most: int = 1_000_000, processes: tuple[int, ...] = ()) -> dict[str, Any]:
         folders = [str(self.delivery / "output")]
-        return dict(self.hands.do(None, "held", folders=folders, most=most, processes=list(processes)))
+        return dict(self.workers.do(None, "held", folders=folders, most=most, processes=list(processes)))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def ground() -> Iterator[Ground]:
     try:
         yield made
     finally:
-        made.hands.trim(0)
+        made.workers.trim(0)
         # rm(1), for what is nested deeper than Python goes.
         subprocess.run(["rm", "-rf", "--", folder], check=True)
 
@@ -90,22 +90,22 @@ LONG = "for _ in range(30):\n    os.mkdir('d' * 200)\n    os.chdir('d' * 200)\no
 
 
 def test_an_error_that_nobody_foresaw_is_an_answer_and_the_process_lives(ground: Ground) -> None:
-    with pytest.raises(HandsError, match="TypeError"):
-        ground.hands.do(ground.who, "write", nothing="of the kind")
-    with pytest.raises(HandsError, match="ValueError"):
-        ground.hands.do(ground.who, "remove", paths=["a\0b"])
-    with pytest.raises(HandsError, match="UnicodeEncodeError"):
-        ground.hands.do(ground.who, "write", folder=str(ground.results), files={"x": "\ud800"})
-    [process] = ground.hands._idle
-    ground.hands.do(ground.who, "write", folder=str(ground.results), files={"STATUS": "fine"})
-    assert ground.hands._idle == [process]
+    with pytest.raises(WorkerError, match="TypeError"):
+        ground.workers.do(ground.who, "write", nothing="of the kind")
+    with pytest.raises(WorkerError, match="ValueError"):
+        ground.workers.do(ground.who, "remove", paths=["a\0b"])
+    with pytest.raises(WorkerError, match="UnicodeEncodeError"):
+        ground.workers.do(ground.who, "write", folder=str(ground.results), files={"x": "\ud800"})
+    [process] = ground.workers._idle
+    ground.workers.do(ground.who, "write", folder=str(ground.results), files={"STATUS": "fine"})
+    assert ground.workers._idle == [process]
     assert (ground.results / "STATUS").stat().st_uid == ground.ana.uid
 
 
 def test_an_identity_that_cannot_be_taken_on_leaves_none_behind(ground: Ground) -> None:
-    with pytest.raises(HandsError):
-        ground.hands.do(Identity(ground.ana.uid, ground.ana.uid, tuple(range(70_000))), "remove", paths=[])
-    ground.hands.do(None, "write", folder=str(ground.folder / "own"), files={"x": ""})
+    with pytest.raises(WorkerError):
+        ground.workers.do(Identity(ground.ana.uid, ground.ana.uid, tuple(range(70_000))), "remove", paths=[])
+    ground.workers.do(None, "write", folder=str(ground.folder / "own"), files={"x": ""})
     assert (ground.folder / "own" / "x").stat().st_uid == 0
 
 
@@ -113,8 +113,8 @@ def test_what_a_killed_process_had_started_ends_with_it(ground: Ground) -> None:
     (ground.folder / "slow").write_text("#!/bin/sh\nexec sleep 1000\n")
     (ground.folder / "slow").chmod(0o755)
     arguments = [f"--rsh={ground.folder / 'slow'}", "host:x", str(ground.folder)]
-    with pytest.raises(HandsError, match="does not answer"):
-        ground.hands.do(None, "rsync", timeout=2.0, arguments=arguments, seconds=600.0)
+    with pytest.raises(WorkerError, match="does not answer"):
+        ground.workers.do(None, "rsync", timeout=2.0, arguments=arguments, seconds=600.0)
 
     def left() -> bytes:
         return subprocess.run(["pgrep", "-f", str(ground.folder / "slow")], capture_output=True, check=False).stdout
@@ -205,7 +205,7 @@ def test_an_inbox_that_is_no_folder_is_told_with_its_reason(ground: Ground) -> N
     ground.account.inbox.rmdir()
     assert ground.look() == []
     ground.ana.write(ground.account.inbox)
-    with pytest.raises(HandsError, match="Not a directory"):
+    with pytest.raises(WorkerError, match="Not a directory"):
         ground.look()
 
 
@@ -237,9 +237,9 @@ def test_records_of_transfers_that_make_no_sense_hide_no_upload(ground: Ground, 
         "max_files": 9,
         "max_depth": 9,
     }
-    answer = ground.hands.do(ground.who, "look", sessions=str(sessions), **inbox)
+    answer = ground.workers.do(ground.who, "look", sessions=str(sessions), **inbox)
     assert len(json.dumps(answer)) < 20_000_000
-    ground.hands.do(ground.who, "remove", paths=[str(sessions / name) for name in ("a", "b", "missing")])
+    ground.workers.do(ground.who, "remove", paths=[str(sessions / name) for name in ("a", "b", "missing")])
     assert sessions.is_symlink() or not (sessions / "a").exists()
 
 
@@ -316,8 +316,8 @@ def test_removing_goes_on_after_what_cannot_be_removed(ground: Ground) -> None:
     (ground.home / "roots").mkdir()
     (ground.home / "roots" / "x").write_text("")
     paths = [str(ground.home / name) for name in ("roots", "closed", "missing", "file/x", "open", "file")]
-    with pytest.raises(HandsError, match="cannot be removed") as told:
-        ground.hands.do(ground.who, "remove", paths=paths)
+    with pytest.raises(WorkerError, match="cannot be removed") as told:
+        ground.workers.do(ground.who, "remove", paths=paths)
     assert told.value.file == str(ground.home / "roots")
     assert {path.name for path in ground.home.iterdir()} == {"inbox", "outbox", "roots"}
 
@@ -326,7 +326,7 @@ def test_a_control_file_in_a_folder_that_cannot_be_written_is_removed_all_the_sa
     upload = ground.account.inbox / "p"
     ground.ana.write(upload / "SUBMIT")
     upload.chmod(0o500)
-    ground.hands.do(ground.who, "remove", paths=[str(upload / "SUBMIT"), str(upload / "CANCEL")])
+    ground.workers.do(ground.who, "remove", paths=[str(upload / "SUBMIT"), str(upload / "CANCEL")])
     assert list(upload.iterdir()) == []
 
 
@@ -411,8 +411,8 @@ def test_a_look_at_what_is_held_survives_what_vanishes(ground: Ground) -> None:
         mover.wait()
 
 
-class Failing(Hands):
-    """Hands that do nothing the first few times."""
+class Failing(Workers):
+    """Workers that do nothing the first few times."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -421,7 +421,7 @@ class Failing(Hands):
     def do(self, identity: Identity | None, action: str, *, timeout: float = 30.0, **arguments: Any) -> Any:
         if self.times > 0:
             self.times -= 1
-            raise HandsError("Input/output error", 5)
+            raise WorkerError("Input/output error", 5)
         return super().do(identity, action, timeout=timeout, **arguments)
 
 
@@ -429,15 +429,15 @@ def test_a_look_that_failed_is_no_proof_that_little_is_written(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ground.program("open('big', 'wb').write(bytes(3_000_000))")
-    hands = Failing(2)
+    workers = Failing(2)
     settings = replace(Config().output, max_bytes=Size(2_000_000))
-    limits = WritingLimits(hands, 1, settings, [ground.delivery / "output", ground.folder / "none"], list)
+    limits = WritingLimits(workers, 1, settings, [ground.delivery / "output", ground.folder / "none"], list)
     try:
         assert limits.broken() == ""
         assert limits.due < time.time() + 1.0
         assert limits.broken_at_the_end() == "its files hold 2.9 MB; the limit is 1.9 MB"
     finally:
-        hands.trim(0)
+        workers.trim(0)
     assert capsys.readouterr().out.count("cannot see how much is written") == 1
 
 
@@ -449,7 +449,7 @@ def test_the_manifest_is_made_again_from_what_did_not_change_and_never_fails_for
     )
     file = ground.folder / "job" / "outputs.jsonl"
     output = ground.delivery / "output"
-    first = hash_files(ground.hands, ground.who, output, file, file, float("inf"))
+    first = hash_files(ground.workers, ground.who, output, file, file, float("inf"))
     assert (first.files, first.unread, first.unlisted) == (5, 1, 0)
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line[0] for line in lines] == ["a/x", "a.b", "b", "sparse", "\udcff"]
@@ -457,17 +457,17 @@ def test_the_manifest_is_made_again_from_what_did_not_change_and_never_fails_for
     # A line is taken over as long as size, time and inode say that it may be.
     file.write_text("".join(json.dumps([*line[:4], "kept"]) + "\n" for line in lines))
     ground.program("open('b', 'a').write('more')")
-    hash_files(ground.hands, ground.who, output, file, file, float("inf"))
+    hash_files(ground.workers, ground.who, output, file, file, float("inf"))
     assert [json.loads(line)[4] == "kept" for line in file.read_text().splitlines()] == [True, True, False, True, True]
     file.write_text('{"what": "an earlier labd left"}')
-    assert hash_files(ground.hands, ground.who, output, file, file, float("inf")).files == 5
+    assert hash_files(ground.workers, ground.who, output, file, file, float("inf")).files == 5
 
 
 def test_a_receipt_is_json_for_any_name(ground: Ground) -> None:
     ground.program("open(b'\\xff\\n\"', 'w').write('4'); open('ü', 'w').write('5')")
     file = ground.folder / "job" / "outputs.jsonl"
-    hash_files(ground.hands, ground.who, ground.delivery / "output", file, file, float("inf"))
-    ground.hands.do(
+    hash_files(ground.workers, ground.who, ground.delivery / "output", file, file, float("inf"))
+    ground.workers.do(
         None,
         "compose",
         head=json.dumps({"job": 1, "cause": "}"}, indent=1) + "\n",

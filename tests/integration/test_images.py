@@ -231,8 +231,8 @@ def test_builds_that_meet_in_a_step_that_fails_both_tell_why(workshop: Workshop)
     package = f"no-such-package-{uuid.uuid4().hex}"
 
     def last_words(library: str) -> str:
-        wishes = {"apt.txt": package.encode(), "requirements.txt": library.encode()}
-        environment = workshop.images.describe("python", "3.11", wishes)
+        dependencies = {"apt.txt": package.encode(), "requirements.txt": library.encode()}
+        environment = workshop.images.describe("python", "3.11", dependencies)
         with pytest.raises(BuildFailed) as caught:
             workshop.images.ensure(environment, f"{workshop.user}/{library}", print, threading.Event())
         return caught.value.log_tail

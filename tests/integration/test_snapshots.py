@@ -14,7 +14,7 @@ from conftest import MakeLab, temporary_folder
 from lab import AS_ROOT, Researcher, wait_for
 from labd.accounts.accounts import Account
 from labd.intake import snapshot
-from labd.privsep.workers import Hands, Identity
+from labd.privsep.workers import Identity, Workers
 
 MANY = 10_000
 
@@ -22,8 +22,8 @@ MANY = 10_000
 class Inbox:
     """An upload of one researcher's, and the snapshots of it."""
 
-    def __init__(self, folder: Path, hands: Hands) -> None:
-        self.folder, self.hands = folder, hands
+    def __init__(self, folder: Path, workers: Workers) -> None:
+        self.folder, self.workers = folder, workers
         home = folder / "home"
         home.mkdir()
         self.ana = Researcher("ana-silva", home)
@@ -49,7 +49,7 @@ class Inbox:
         target = self.job(self.taken + 1)
         target.parent.mkdir(exist_ok=True)
         previous = self.job(self.taken) if self.taken else None
-        taken = snapshot.take(self.hands, self.account, self.root, target, previous, unmoved)
+        taken = snapshot.take(self.workers, self.account, self.root, target, previous, unmoved)
         assert target.exists() == taken.changed
         assert sorted(path.name for path in target.parent.iterdir()) == (
             ["newest", "snapshot"] if taken.changed else []
@@ -66,11 +66,11 @@ class Inbox:
 def inbox() -> Iterator[Inbox]:
     folder = temporary_folder()
     folder.chmod(0o755)
-    hands = Hands()
+    workers = Workers()
     try:
-        yield Inbox(folder, hands)
+        yield Inbox(folder, workers)
     finally:
-        hands.trim(0)
+        workers.trim(0)
         shutil.rmtree(folder)
 
 

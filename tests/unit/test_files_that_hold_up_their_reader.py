@@ -172,7 +172,7 @@ class Bounded:
         assert grown < MEGABYTES, f"took {grown} MB"
 
 
-def read(files: Mapping[str, bytes]) -> dependencies.Wishes:
+def read(files: Mapping[str, bytes]) -> dependencies.Dependencies:
     language = LANGUAGES["r" if {"packages.txt", "DESCRIPTION"} & set(files) else "python"]
     return reading.wished(language, "3.11", files, Build(), SOMEBODY)
 

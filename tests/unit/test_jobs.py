@@ -22,9 +22,9 @@ def test_no_job_leaves_its_outcome(outcome: State, state: State) -> None:
 
 
 @given(st.lists(st.sampled_from(list(State)), max_size=12))
-def test_every_way_through_the_table_ends_in_one_outcome_after_delivering(wishes: list[State]) -> None:
+def test_every_way_through_the_table_ends_in_one_outcome_after_delivering(dependencies: list[State]) -> None:
     state, way = State.RECEIVED, [State.RECEIVED]
-    for wish in wishes:
+    for wish in dependencies:
         if wish in TRANSITIONS[state]:
             state = wish
             way.append(state)

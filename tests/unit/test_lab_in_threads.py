@@ -16,7 +16,7 @@ import pytest
 
 from lab import wait_for
 from labd.accounts.accounts import Account, Accounts, Read
-from labd.common.background import Lanes
+from labd.common.background import BackgroundWork
 from labd.common.errors import TransitionError
 from labd.daemon.admission import Admission
 from labd.daemon.housekeeping import Housekeeping
@@ -32,7 +32,7 @@ from labd.model.config import Config, Output, Paths
 from labd.model.config import Inbox as Limits
 from labd.model.engine import EngineError
 from labd.model.jobs import Grant, Job, Signal, State
-from labd.privsep.workers import Hands, HandsError, Identity
+from labd.privsep.workers import Identity, WorkerError, Workers
 from labd.scheduling.queue import Capacity
 from labd.storage.store import Store
 
@@ -65,7 +65,7 @@ def account(tmp_path: Path) -> Account:
 
 @pytest.fixture
 def lab(tmp_path: Path, account: Account) -> Iterator[Lab]:
-    hands, store = Hands(), Store(tmp_path / "labd.db")
+    workers, store = Workers(), Store(tmp_path / "labd.db")
     (tmp_path / "jobs").mkdir()
     made = Lab(
         config=Config(paths=Paths(state=tmp_path)),
@@ -73,7 +73,7 @@ def lab(tmp_path: Path, account: Account) -> Iterator[Lab]:
         accounts=Accounts(lambda: Read({"ana": account})),
         languages={},
         store=store,
-        hands=hands,
+        workers=workers,
         images=Images(),  # type: ignore[arg-type]
         engine=Away(),  # type: ignore[arg-type]
         root=lambda account, project: "",
@@ -81,7 +81,7 @@ def lab(tmp_path: Path, account: Account) -> Iterator[Lab]:
         announce=lambda job: None,
     )
     yield made
-    hands.trim(0)
+    workers.trim(0)
     store.close()
 
 
@@ -126,7 +126,7 @@ def test_a_job_that_waited_long_for_a_disk_is_not_given_up_over_a_single_defect(
     lab: Lab, threads: JobThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = running(lab)
-    errors: list[Exception] = [HandsError("The disk is full.")] * 5 + [KeyError("a defect")]
+    errors: list[Exception] = [WorkerError("The disk is full.")] * 5 + [KeyError("a defect")]
     met: list[Exception] = []
 
     def run(lab: Lab, job: Job) -> None:
@@ -171,14 +171,14 @@ def test_a_job_is_tried_again_when_there_was_no_thread_for_it(
 
 
 def test_lanes_work_again_when_there_was_no_thread_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    lanes, done = Lanes("test", at_once=1), threading.Event()
+    background, done = BackgroundWork("test", at_once=1), threading.Event()
     with monkeypatch.context() as exhausted:
         exhausted.setattr(threading.Thread, "start", no_thread)
         with pytest.raises(RuntimeError):
-            lanes.put("ana", "a", done.set)
-    lanes.put("ana", "a", done.set)
+            background.put("ana", "a", done.set)
+    background.put("ana", "a", done.set)
     assert done.wait(10.0)
-    lanes.close()
+    background.close()
 
 
 def no_thread(thread: threading.Thread) -> None:
@@ -213,7 +213,7 @@ def test_status_tells_of_a_job_whose_results_cannot_be_delivered(
     assert pages.page(("ana", "galaxies")) is None
 
     def advance(lab: Lab, job: Job) -> None:
-        raise HandsError("The disk of the outbox is full.")
+        raise WorkerError("The disk of the outbox is full.")
 
     monkeypatch.setattr(stages, "advance", advance)
     threads.start(lab.store.job(job.id))
@@ -292,11 +292,11 @@ def until_moved(lab: Lab, job: Job) -> None:
 
 
 def test_a_helper_that_died_while_idle_leaves_nothing_open(lab: Lab, account: Account) -> None:
-    lab.hands.do(ME, "remove", paths=[])
-    worker = lab.hands._idle[0]
+    lab.workers.do(ME, "remove", paths=[])
+    worker = lab.workers._idle[0]
     os.kill(worker.pid, signal.SIGKILL)
     os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
-    lab.hands.do(ME, "remove", paths=[])
+    lab.workers.do(ME, "remove", paths=[])
     assert worker.stdin is not None
     assert worker.stdin.closed
 
@@ -354,7 +354,7 @@ def test_somebody_whose_job_came_while_the_accounts_were_read_stays_known(lab: L
 def test_who_submits_between_the_decision_to_look_and_the_look_is_answered_truly(lab: Lab, account: Account) -> None:
     for project in ("galaxies", "stars"):
         (account.inbox / project / "code").mkdir(parents=True)
-    inbox = Inbox(lab.accounts, Limits(), {}, lab.store, lab.hands, wake=lambda: None)
+    inbox = Inbox(lab.accounts, Limits(), {}, lab.store, lab.workers, wake=lambda: None)
     seen: list[tuple[set[str], set[str]]] = []
 
     def deal(account: Account, findings: Any, submitted: Any, failure: Any) -> Mapping[str, float]:
@@ -373,7 +373,7 @@ def test_who_submits_between_the_decision_to_look_and_the_look_is_answered_truly
 
 
 def test_all_inboxes_are_looked_at_at_once_and_oftener_when_there_are_no_file_events_any_more(lab: Lab) -> None:
-    inbox = Inbox(lab.accounts, Limits(), {}, lab.store, lab.hands, wake=lambda: None)
+    inbox = Inbox(lab.accounts, Limits(), {}, lab.store, lab.workers, wake=lambda: None)
     seen: list[str] = []
 
     def deal(account: Account, findings: Any, submitted: Any, failure: Any) -> Mapping[str, float]:
@@ -412,7 +412,7 @@ def test_a_program_that_writes_too_much_is_stopped_by_the_next_look_when_the_dat
             lab.store._db.execute("INSERT INTO nowhere VALUES (1)")
 
     settings = Output(max_bytes=10_000)  # type: ignore[arg-type]
-    over = Supervision(job, lab.engine, lab.hands, account, None, output.parent, settings, stop, lambda: None)  # type: ignore[arg-type]
+    over = Supervision(job, lab.engine, lab.workers, account, None, output.parent, settings, stop, lambda: None)  # type: ignore[arg-type]
     over._limits._processes = list
     for _ in range(3):
         over._look()
@@ -456,14 +456,14 @@ def test_one_folder_that_cannot_be_removed_keeps_no_other_from_being_removed(
         lab.store.withdraw(job, "f")
         folders.append(lab.folder(job.id))
         folders[-1].mkdir()
-    do = lab.hands.do
+    do = lab.workers.do
 
     def refuse(identity: Identity | None, action: str, **given: Any) -> Any:
         if action == "remove" and given["paths"][0].endswith(f"-{folders[-1].name}"):
-            raise HandsError("it cannot be removed")
+            raise WorkerError("it cannot be removed")
         return do(identity, action, **given)
 
-    monkeypatch.setattr(lab.hands, "do", refuse)
+    monkeypatch.setattr(lab.workers, "do", refuse)
     house = Housekeeping(lab)
     chore = next(chore for chore in house._chores if chore.name == "folders")
     house._do(chore)

@@ -12,7 +12,7 @@ from labd.accounts.accounts import Account
 from labd.intake.inbox_account import AccountInbox
 from labd.model.config import Config
 from labd.privsep.worker import look
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 
 
 def test_notes_about_projects_that_are_not_there_are_dealt_with_in_no_time(tmp_path: Path) -> None:
@@ -24,13 +24,13 @@ def test_notes_about_projects_that_are_not_there_are_dealt_with_in_no_time(tmp_p
         (sessions / f"{number:05}").write_text('{"kind": "sftp", "began": 1.0}\n' + "".join(names))
     account: Any = MagicMock(identity=None, sessions=sessions, inbox=inbox)
     account.name = "ana"
-    hands = Hands()
-    account_inbox = AccountInbox(cast(Account, account), Config().inbox, {}, MagicMock(), hands, MagicMock())
+    workers = Workers()
+    account_inbox = AccountInbox(cast(Account, account), Config().inbox, {}, MagicMock(), workers, MagicMock())
     began = time.process_time()
     _, findings = account_inbox.look(None, ())
     assert time.process_time() - began < 1.5
     assert (findings, os.listdir(sessions)) == ([], [])
-    hands.trim(0)
+    workers.trim(0)
 
 
 def test_the_cost_of_a_look_is_also_that_of_the_notes(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ INFINITE = float("inf")
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """time.monotonic() in the hands of the test."""
+    """time.monotonic() in the workers of the test."""
     made = SimpleNamespace(now=100.0)
     made.monotonic = lambda: made.now
     for module in ("daemon.guarded_steps", "common.retry"):

@@ -18,14 +18,14 @@ from labd.common.errors import ProjectError
 from labd.model.config import Build
 from labd.model.languages import load
 from labd.projects import dependencies, imports, metadata
-from labd.projects.dependencies import Wishes
+from labd.projects.dependencies import Dependencies
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = load(ROOT / "templates")
 PYTHON = LANGUAGES["python"]
 
 
-def read(build: Build | None = None, **files: str | bytes) -> Wishes:
+def read(build: Build | None = None, **files: str | bytes) -> Dependencies:
     """The wishes of a Python project; `requirements__txt="…"` is its requirements.txt."""
     contents = {
         name.replace("__", "."): content.encode() if isinstance(content, str) else content

@@ -1,6 +1,6 @@
 """The researchers that labd knows, and where their inbox and outbox are.
 
-This room owns the way from a name in the configuration to a uid, a home and the two folders. It never creates or
+This module owns the way from a name in the configuration to a uid, a home and the two folders. It never creates or
 changes an account, and never looks into a home.
 """
 

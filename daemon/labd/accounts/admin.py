@@ -1,7 +1,7 @@
 """`labd adduser`, `disable`, `enable`: how an account comes to be, sleeps and wakes.
 
-This room owns the order of the steps: what makes somebody a researcher (the account file) comes last, and each failure
-undoes what came before. It never touches a home but as its owner.
+This module owns the order of the steps: what makes somebody a researcher (the account file) comes last, and each
+failure undoes what came before. It never touches a home but as its owner.
 """
 
 from __future__ import annotations

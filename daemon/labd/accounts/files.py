@@ -1,7 +1,7 @@
 """Account files: /etc/labd/accounts/NAME.toml, whose existence makes NAME a researcher of labd.
 
-This room owns how such a file is written and changed; what the administrator wrote into it stays. `config` owns what it
-means. It never touches the machine's own list of accounts.
+This module owns how such a file is written and changed; what the administrator wrote into it stays. `config` owns what
+it means. It never touches the machine's own list of accounts.
 """
 
 from __future__ import annotations

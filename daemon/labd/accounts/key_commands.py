@@ -1,6 +1,6 @@
 """`labd key`: which keys open an account.
 
-This room owns adding, listing and removing keys of an account that is there. It never makes a key.
+This module owns adding, listing and removing keys of an account that is there. It never makes a key.
 """
 
 from __future__ import annotations

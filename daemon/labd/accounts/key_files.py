@@ -1,7 +1,7 @@
 """/etc/labd/keys: which keys open which account.
 
-This room owns the form of these files, which sshd reads. Only root can change them; a researcher can neither add a key
-nor take the gateway off one. It never looks into a home.
+This module owns the form of these files, which sshd reads. Only root can change them; a researcher can neither add a
+key nor take the gateway off one. It never looks into a home.
 """
 
 from __future__ import annotations

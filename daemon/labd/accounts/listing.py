@@ -1,6 +1,6 @@
 """`labd users`: the researchers, and what is known of each.
 
-This room owns that list. A running daemon knows all of it; without one, what the account files say is shown. It never
+This module owns that list. A running daemon knows all of it; without one, what the account files say is shown. It never
 looks into a home.
 """
 

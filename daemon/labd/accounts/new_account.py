@@ -1,6 +1,6 @@
 """What is wanted of a new account: from options, or asked on a terminal, checked before anything is made.
 
-This room owns the questions and the checks. It never makes anything, except a key pair that was asked for.
+This module owns the questions and the checks. It never makes anything, except a key pair that was asked for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The way from an account to the researcher's own computer: a key of the account's own, and that computer's host key.
 
-This room owns what `labd adduser --push` prepares in the home, all of it done as the researcher. It never sends a
+This module owns what `labd adduser --push` prepares in the home, all of it done as the researcher. It never sends a
 result; `pushing` does.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from labd.accounts import ssh_keys, unix_accounts
 from labd.accounts.accounts import PUSH_HOSTS, PUSH_KEY
 from labd.common.commands import must, run
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 
 _PATIENCE = 5  # seconds in which the computer has to answer; it may be off
 
@@ -39,11 +39,11 @@ def _pin(name: str, hosts: Path, push: Mapping[str, str]) -> str:
     lines, prints = scanned_keys(run(scan, timeout=_PATIENCE * 4).output)
     if not lines:
         return f"{where}, does not answer now. Its host key will be remembered at the first contact.\n"
-    hands = Hands()
-    hands.do(
+    workers = Workers()
+    workers.do(
         unix_accounts.identity(name), "write", folder=str(hosts.parent), files={hosts.name: "\n".join([*lines, ""])}
     )
-    hands.trim(keep=0)
+    workers.trim(keep=0)
     return f"The host key of {where}, was remembered. Compare with the computer itself:\n\n" + "\n".join(prints) + "\n"
 
 

@@ -1,7 +1,7 @@
 """`labd deluser`: how an account goes, and what becomes of its home.
 
-This room owns the order: nobody can come in before anything is taken away, and a home is archived before it is removed.
-It never removes a home that was not named for it, and works in it as its owner only.
+This module owns the order: nobody can come in before anything is taken away, and a home is archived before it is
+removed. It never removes a home that was not named for it, and works in it as its owner only.
 """
 
 from __future__ import annotations

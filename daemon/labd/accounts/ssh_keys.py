@@ -1,6 +1,6 @@
 """Public SSH keys: read from what people send, checked by ssh-keygen, told in a form that can be compared.
 
-This room owns which keys labd takes, and how each thing that people send instead of a key is answered. It never keeps
+This module owns which keys labd takes, and how each thing that people send instead of a key is answered. It never keeps
 a private key, and never decides where a key goes.
 """
 

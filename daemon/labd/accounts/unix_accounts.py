@@ -1,7 +1,7 @@
 """The machine's own accounts: useradd, usermod, userdel, and the sessions that are open.
 
-This room owns every change of the passwd database, by the system's own programs. What has to be done in a home is done
-as its owner. It never knows what a researcher is to labd.
+This module owns every change of the passwd database, by the system's own programs. What has to be done in a home is
+done as its owner. It never knows what a researcher is to labd.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the administrator sends to a new researcher: how to reach the machine, and three commands.
 
-This room owns that text, for Linux, macOS and Windows, and what it needs to know of this machine's sshd. It never
+This module owns that text, for Linux, macOS and Windows, and what it needs to know of this machine's sshd. It never
 sends anything.
 """
 

@@ -1,7 +1,7 @@
 """The administrator's commands: set-up, accounts, keys, and the check of the machine.
 
-This room owns the way from the options of these commands to the rooms that do the work. It imports them when they are
-needed, because the table of commands is read whenever anybody types `labd status`. It never does the work itself.
+This module owns the way from the options of these commands to the modules that do the work. It imports them when they
+are needed, because the table of commands is read whenever anybody types `labd status`. It never does the work itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The table of labd's commands: what each is called, what it takes, what its help says.
 
-This room owns names, options and help texts. It reads no arguments and does no work. It is imported whenever anybody
+This module owns names, options and help texts. It reads no arguments and does no work. It is imported whenever anybody
 types `labd status`, so it imports nothing that takes time.
 """
 

@@ -1,6 +1,6 @@
 """Commands that need no running daemon: the daemon itself, a try without a lab, and checks.
 
-This room owns the way from the options of these commands to the rooms that do the work, and which config they take.
+This module owns the way from the options of these commands to the modules that do the work, and which config they take.
 Each command imports what it needs when it runs. It never does the work itself.
 """
 

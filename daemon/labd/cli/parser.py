@@ -1,7 +1,7 @@
 """The command line: from arguments to a call.
 
-This room owns how the words after `labd` become a command and its options, and what is said when they do not. It never
-knows what a command does.
+This module owns how the words after `labd` become a command and its options, and what is said when they do not. It
+never knows what a command does.
 """
 
 from __future__ import annotations

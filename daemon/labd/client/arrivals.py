@@ -1,6 +1,6 @@
 """Uploads that are no jobs (yet): what there is to say of each, since when, and what its owner can do.
 
-This room owns these words, for people and for programs. It is pure: what was seen is handed in.
+This module owns these words, for people and for programs. It is pure: what was seen is handed in.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The other end of the daemon's socket: a question, and the lines of its answer.
 
-This room owns the way to a running daemon and the words for one that does not answer. It imports as little as it can,
+This module owns the way to a running daemon and the words for one that does not answer. It imports as little as it can,
 because everybody's `labd status` waits for it; it never knows what an answer means.
 """
 

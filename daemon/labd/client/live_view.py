@@ -1,7 +1,7 @@
 """A screen that is drawn anew each second, until q or Ctrl-C.
 
-This room owns the terminal while it lasts: the alternate screen, the hidden cursor, keys without Enter; and that all of
-it is as before when it ends, however that comes about (xterm's control sequences, termios(3)).
+This module owns the terminal while it lasts: the alternate screen, the hidden cursor, keys without Enter; and that all
+of it is as before when it ends, however that comes about (xterm's control sequences, termios(3)).
 """
 
 from __future__ import annotations

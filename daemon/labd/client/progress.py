@@ -1,6 +1,6 @@
 """A job's progress, live: its stages on standard error, what its program prints on standard output.
 
-This room owns the last line of a terminal, which changes while a stage lasts, and keeps it apart from the lines that
+This module owns the last line of a terminal, which changes while a stage lasts, and keeps it apart from the lines that
 stay. Where nobody watches (a pipe, a file), stages are plain lines and output is passed on as it is. It never asks how
 the job is.
 """

@@ -1,6 +1,6 @@
 """What the command line asks a running daemon, and how the answer is shown.
 
-This room owns one function for each question: the request that it is, and the way that the answer is printed. Each
+This module owns one function for each question: the request that it is, and the way that the answer is printed. Each
 returns the exit code and raises LabdError. It never decides anything. What the daemon says of commands names those of
 `labd`; `command` in the options is what somebody types instead, where that is something else.
 """

@@ -1,6 +1,6 @@
 """How things look: tables that are aligned on a terminal and plain when piped, and jobs in rows and lines.
 
-This room owns columns, widths and emphasis, and what a terminal must not get to see: a program's output can hold
+This module owns columns, widths and emphasis, and what a terminal must not get to see: a program's output can hold
 sequences that change the terminal itself. It never asks for what it shows.
 """
 

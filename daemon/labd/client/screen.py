@@ -1,7 +1,7 @@
 """The status screen of `ssh lab` and `ssh -t lab top`: jobs, uploads, the queue, the machine, the disk, three hints.
 
-This room owns what is on it and what is left out when there is less room than things to say. It is pure: the answer of
-the daemon and the sizes are handed in, and it returns lines that fit. It never writes to a terminal.
+This module owns what is on it and what is left out when there is less room than things to say. It is pure: the answer
+of the daemon and the sizes are handed in, and it returns lines that fit. It never writes to a terminal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How administrator's commands write and tell: files whole or not at all, and a line for each thing done.
 
-This room owns the form of what `labd setup` says, and that a dry run says the same and does nothing. It never decides
+This module owns the form of what `labd setup` says, and that a dry run says the same and does nothing. It never decides
 what is done.
 """
 

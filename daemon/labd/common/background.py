@@ -21,7 +21,7 @@ _SHARE = 4  # of those, one user may have this part
 Work = Callable[[], None]
 
 
-class Lanes:
+class BackgroundWork:
     """Pieces of work by user and key. Any thread may add one."""
 
     def __init__(self, name: str, at_once: int, per_user: int = 1) -> None:

@@ -1,8 +1,8 @@
 """The only place that starts programs.
 
-This room owns how a program is run: as whom, for how long, what becomes of its output. `run` uses sh; `converse` keeps
-a helper at the other end of two pipes and `consult` asks one a single question, for which sh has no form or is slow.
-None ever uses a shell.
+This module owns how a program is run: as whom, for how long, what becomes of its output. `run` uses sh; `converse`
+keeps a helper at the other end of two pipes and `consult` asks one a single question, for which sh has no form or is
+slow. None ever uses a shell.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def which(program: str) -> str:
 
 
 class _Tail:
-    """Hands lines on and keeps the last of them."""
+    """Workers lines on and keeps the last of them."""
 
     def __init__(self, on_output: Callable[[str], None] | None) -> None:
         self._on_output = on_output

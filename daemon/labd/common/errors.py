@@ -1,6 +1,6 @@
 """The one family of errors that a person may see.
 
-This room owns how labd says that something is wrong: one sentence, one hint, one exit code. Everything else that is
+This module owns how labd says that something is wrong: one sentence, one hint, one exit code. Everything else that is
 raised is a defect; its traceback goes to the journal and never to a researcher.
 """
 

@@ -1,6 +1,6 @@
 """What a program printed, as evidence: lines as a terminal would show them, and the error a Python traceback ends in.
 
-This room owns the reading of printed text and the form in which a verdict is given (cause and hint). It never judges
+This module owns the reading of printed text and the form in which a verdict is given (cause and hint). It never judges
 what an error means, and never opens a file.
 """
 

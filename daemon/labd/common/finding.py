@@ -1,7 +1,7 @@
 """What a check of the server found: a level, a sentence, and the command that mends it.
 
-This room owns the form of a finding, and that no check can end the others: whatever goes wrong in one becomes a finding
-of its own. It never looks at anything.
+This module owns the form of a finding, and that no check can end the others: whatever goes wrong in one becomes a
+finding of its own. It never looks at anything.
 """
 
 from __future__ import annotations

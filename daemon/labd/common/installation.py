@@ -1,6 +1,6 @@
 """Where an installed labd has its parts on the machine, and by which path it is called.
 
-This room owns the places that `labd setup` and the administrator's commands share, and the path of this labd that
+This module owns the places that `labd setup` and the administrator's commands share, and the path of this labd that
 stays the same over upgrades. It never makes or changes anything, except that `as_root` widens the program's own PATH.
 """
 

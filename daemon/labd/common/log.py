@@ -1,7 +1,7 @@
 """The logbook: structlog, readable on a terminal, native fields under journald.
 
-This room owns how a log line looks and where it goes. `journalctl LABD_JOB=42` tells the story of job 42 because every
-line about a job carries `job=42`. It never decides what is worth a line.
+This module owns how a log line looks and where it goes. `journalctl LABD_JOB=42` tells the story of job 42 because
+every line about a job carries `job=42`. It never decides what is worth a line.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is mounted where, as the kernel says (proc_pid_mountinfo(5)).
 
-This room owns the reading of mountinfo, and which mount a path is on. It never mounts or unmounts.
+This module owns the reading of mountinfo, and which mount a path is on. It never mounts or unmounts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A process that can be waited for without being its parent, and is never mistaken for a later one of its number.
 
-This room owns the descriptors of pidfd_open(2). It never signals a process.
+This module owns the descriptors of pidfd_open(2). It never signals a process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Several steps as one: all of them, or none.
 
-This room owns that a failure, Ctrl-C and a request to end undo what was done so far, and that none of them cuts a step
-in two. It never knows what the steps are.
+This module owns that a failure, Ctrl-C and a request to end undo what was done so far, and that none of them cuts a
+step in two. It never knows what the steps are.
 """
 
 from __future__ import annotations

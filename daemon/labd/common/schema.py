@@ -1,6 +1,6 @@
 """From a TOML table to a frozen dataclass, with errors a person can act on.
 
-This room owns reading and checking of tables: the key, what was found, what was expected, and the nearest known key.
+This module owns reading and checking of tables: the key, what was found, what was expected, and the nearest known key.
 It never knows what a table means. A library would do (cattrs was tried), but at 8 MB it is a fifth of the memory that
 an idle daemon may take.
 """

@@ -1,6 +1,6 @@
 """Whether the folder of labd's state is on a file system that can do what labd asks of it.
 
-This room owns the probes and the words for what is missing. It leaves nothing behind, and never mends anything.
+This module owns the probes and the words for what is missing. It leaves nothing behind, and never mends anything.
 """
 
 from __future__ import annotations

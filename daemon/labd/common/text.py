@@ -1,6 +1,6 @@
 """Text as researchers' machines write it, as plain text.
 
-This room owns the encodings of small files that people write or redirect into: UTF-16 from PowerShell, marks at the
+This module owns the encodings of small files that people write or redirect into: UTF-16 from PowerShell, marks at the
 beginning, line ends of Windows, letters that word processors put in place of plain ones. It never looks at meaning.
 """
 

@@ -1,6 +1,6 @@
 """How large a text of a project may be, and what is said of one that no parser can read.
 
-This room owns these limits: they are far above what people write, and keep every parser from taking long. It never
+This module owns these limits: they are far above what people write, and keep every parser from taking long. It never
 knows what a text means.
 """
 

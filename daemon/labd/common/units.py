@@ -1,6 +1,6 @@
 """Sizes, durations and times as people write and read them.
 
-This room owns the two-way translation between numbers and words: "8g", "12h", "3.1 GB", "2 minutes". It never looks
+This module owns the two-way translation between numbers and words: "8g", "12h", "3.1 GB", "2 minutes". It never looks
 at a clock or a file.
 """
 

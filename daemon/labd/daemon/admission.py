@@ -1,7 +1,7 @@
 """The queue at work: which jobs wait, in which order, and which of them may start now.
 
-This room owns the admission of jobs: it asks `scheduling`, which is pure, and commits what that chose. It never starts
-a program.
+This module owns the admission of jobs: it asks `scheduling`, which is pure, and commits what that chose. It never
+starts a program.
 """
 
 from __future__ import annotations

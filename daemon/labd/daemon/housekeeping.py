@@ -1,6 +1,6 @@
 """Housekeeping: what a killed daemon left behind, and what is older than it needs to be.
 
-This room owns the removal of things that no active job needs: containers and folders of ended jobs, old snapshots,
+This module owns the removal of things that no active job needs: containers and folders of ended jobs, old snapshots,
 unused images, idle helpers; and it notices accounts that were changed by hand. It runs beside the loop, because to
 remove a million files takes minutes. All of it can be cut off and done again, and what it does not know stays.
 """
@@ -165,12 +165,12 @@ def _folders(lab: Lab) -> None:
                 continue
             newer[job.user, job.project] += 1
             if (folder / "scratch").exists():
-                job_folder.remove_run(lab.hands, folder)
+                job_folder.remove_run(lab.workers, folder)
             if newer[job.user, job.project] > lab.config.retention.history + 1:
                 _remove_unless_needed(lab, job, folder)
     for folder in (lab.config.paths.state / "jobs").glob(".removing-*"):
         with each:
-            job_folder.remove(lab.hands, folder)
+            job_folder.remove(lab.workers, folder)
     each.tell()
 
 
@@ -192,11 +192,11 @@ def _remove_unless_needed(lab: Lab, job: Job, folder: Path) -> None:
         if job.id in needed or lab.store.project(job.user, job.project).snapshot == job.id:
             return
         gone = _put_aside(folder)
-    job_folder.remove(lab.hands, gone)
+    job_folder.remove(lab.workers, gone)
 
 
 def _remove(lab: Lab, folder: Path) -> None:
-    job_folder.remove(lab.hands, _put_aside(folder))
+    job_folder.remove(lab.workers, _put_aside(folder))
 
 
 def _put_aside(folder: Path) -> Path:
@@ -211,4 +211,4 @@ def _images(lab: Lab) -> None:
 
 def _helpers(lab: Lab) -> None:
     if not lab.store.active():
-        lab.hands.trim()
+        lab.workers.trim()

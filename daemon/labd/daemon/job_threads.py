@@ -1,7 +1,7 @@
 """The threads in which jobs are taken further, and what becomes of a job that meets trouble.
 
-This room owns who is at work on which job. A job has one thread at most, and none while it waits: for its turn, or for
-another try. It knows nothing of a job's steps.
+This module owns who is at work on which job. A job has one thread at most, and none while it waits: for its turn, or
+for another try. It knows nothing of a job's steps.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from labd.common.background import Lanes
+from labd.common.background import BackgroundWork
 from labd.common.errors import LabdError, NotFoundError, TransitionError
 from labd.common.log import get
 from labd.common.retry import Retry
@@ -37,9 +37,9 @@ class JobThreads:
         self._working: set[int] = set()
         self._defects: Counter[int] = Counter()  # job → how often its step met a defect of labd
         self._closing = threading.Event()
-        self._lanes = {
-            State.RECEIVED: Lanes("receiving", _RECEIVING, per_user=2),
-            State.DELIVERING: Lanes("delivering", _DELIVERING, per_user=4),
+        self._background = {
+            State.RECEIVED: BackgroundWork("receiving", _RECEIVING, per_user=2),
+            State.DELIVERING: BackgroundWork("delivering", _DELIVERING, per_user=4),
         }
 
     def start_all(self) -> None:
@@ -58,7 +58,7 @@ class JobThreads:
                 return
             self._working.add(job.id)
         try:
-            if lane := self._lanes.get(job.state):
+            if lane := self._background.get(job.state):
                 lane.put(job.user, job.id, lambda: self._work(job.id, job.state))
             else:
                 threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
@@ -76,7 +76,7 @@ class JobThreads:
     def close(self) -> None:
         """Take no job further. What is under way is mended by the next daemon."""
         self._closing.set()
-        for lane in self._lanes.values():
+        for lane in self._background.values():
             lane.close()
 
     def _work(self, job_id: int, stage: State | None = None) -> None:

@@ -1,6 +1,6 @@
 """The daemon: the parts of a running lab, and the loop that goes round them.
 
-This room owns the loop, start and stop. What it knows is in the store, so that it can be killed at any
+This module owns the loop, start and stop. What it knows is in the store, so that it can be killed at any
 moment; everything about one job is in `pipeline`.
 """
 
@@ -33,7 +33,7 @@ from labd.environments.images import Images
 from labd.intake.inbox import Inbox
 from labd.model.config import Config
 from labd.model.jobs import Job
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 from labd.projects.language import open_languages
 from labd.scheduling.machine import capacity, gpu_ids
 from labd.storage.store import Store
@@ -52,20 +52,20 @@ class Service:
             folder.chmod(0o711)
         self._lock_file = _lock(state / "lock")
         config, languages = open_languages(config, _left_out)
-        store, hands = Store(state / "labd.db"), Hands()
+        store, workers = Store(state / "labd.db"), Workers()
         self._wake, self._stopping = threading.Event(), threading.Event()
         _name_gpus_by_uuid(store)
         accounts.remember(state / "accounts.json", frozenset(job.user for job in store.active()))
         self._last_active = 0.0
-        self._notices = Notices(hands, accounts, lambda key: self._pages.page(key))
-        self._inbox = Inbox(accounts, config.inbox, languages, store, hands, self._wake.set)
+        self._notices = Notices(workers, accounts, lambda key: self._pages.page(key))
+        self._inbox = Inbox(accounts, config.inbox, languages, store, workers, self._wake.set)
         self.lab = Lab(
             config=config,
             machine=capacity(config.machine),
             accounts=accounts,
             languages=languages,
             store=store,
-            hands=hands,
+            workers=workers,
             images=Images(config, languages, store, state / "build"),
             engine=DockerEngine(config.instance),
             root=self._inbox.root,
@@ -120,7 +120,7 @@ class Service:
         if self.lab.store.active():
             self._last_active = time.monotonic()
         elif time.monotonic() - self._last_active > _IDLE:
-            self.lab.hands.trim()
+            self.lab.workers.trim()
 
     def stop(self) -> None:
         """End soon. Programs go on; the next daemon finds them."""
@@ -148,7 +148,7 @@ class Service:
             self._notices.close,
             self.lab.engine.rest,
             self.lab.images.close,
-            lambda: self.lab.hands.trim(0),
+            lambda: self.lab.workers.trim(0),
             self._lock_file.close,
         ):
             # What does not end well is killed with the process, and mended by the next daemon.

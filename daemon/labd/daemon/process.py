@@ -1,6 +1,6 @@
 """The daemon as a process: its log, its signals, its beginning and end.
 
-This room owns what happens around the service. Programs in containers notice none of it.
+This module owns what happens around the service. Programs in containers notice none of it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Results that travel on: from the outbox to a researcher's own computer, where that accepts SSH.
 
-This room owns the attempts: when, for how long, and what is said of one that failed. The work is done as the
+This module owns the attempts: when, for how long, and what is said of one that failed. The work is done as the
 researcher, with a key of the account's own, against a pinned host key. It happens after a job has its outcome and never
 touches it: a computer that is off delays nothing. What it says is a stranger's word: short when it is told, and limited
 in time and length; and an account has one attempt at a time, so that a slow computer delays only its owner.

@@ -1,6 +1,6 @@
 """What systemd is told of the daemon: that it is ready, that it is alive, that it ends.
 
-This room owns the datagrams to the socket that systemd names (sd_notify(3)). Without systemd it says nothing.
+This module owns the datagrams to the socket that systemd names (sd_notify(3)). Without systemd it says nothing.
 """
 
 from __future__ import annotations

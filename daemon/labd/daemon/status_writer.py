@@ -1,6 +1,6 @@
 """Notices: STATUS and status.json kept up to date, beside everything else.
 
-This room owns when the two files are written while nothing has ended yet. Many changes in a short time become one
+This module owns when the two files are written while nothing has ended yet. Many changes in a short time become one
 write, and no step of a job ever waits for a researcher's disk. The last page of a job is not written here: it is part
 of the delivery.
 """
@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from labd.accounts.accounts import Account
-from labd.common.background import Lanes
+from labd.common.background import BackgroundWork
 from labd.common.retry import Retry, tell_failure
 from labd.daemon.outbox.outbox import Outbox
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 
 _AT_ONCE = 2  # writes, not counting those that take long
 _ENDING = 10.0  # seconds
@@ -31,19 +31,19 @@ class Notices:
     """What STATUS has to say, on its way to the outboxes. A home that hangs delays its owner's STATUS only."""
 
     def __init__(
-        self, hands: Hands, accounts: Mapping[str, Account], page: Callable[[Key], Mapping[str, str] | None]
+        self, workers: Workers, accounts: Mapping[str, Account], page: Callable[[Key], Mapping[str, str] | None]
     ) -> None:
         """`page` gives a project's files as they should be now; None leaves them as they are."""
         # Each is held while the files of its project are written.
         self.locks: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
-        self._hands, self._accounts, self._page = hands, accounts, page
-        self._lanes = Lanes("notices", _AT_ONCE)
+        self._workers, self._accounts, self._page = workers, accounts, page
+        self._background = BackgroundWork("notices", _AT_ONCE)
         self._troubles: dict[Key, Retry] = {}
         self._under_way: set[Key] = set()  # those of them that are tried again now
 
     def announce(self, key: Key) -> None:
         """Something about this project changed."""
-        self._lanes.put(key[0], key[1], lambda: self._write(key))
+        self._background.put(key[0], key[1], lambda: self._write(key))
 
     def try_again(self) -> None:
         """Write what could not be written and is due by now."""
@@ -60,7 +60,7 @@ class Notices:
 
     def close(self) -> None:
         """Write what is due, and end."""
-        self._lanes.close(_ENDING)
+        self._background.close(_ENDING)
 
     def _write(self, key: Key) -> None:
         user, project = key
@@ -73,7 +73,7 @@ class Notices:
                 # Nobody's, when the account was removed meanwhile.
                 page = self._page(key) if account else None
                 if account and page is not None:
-                    Outbox(self._hands, account, project).show(page)
+                    Outbox(self._workers, account, project).show(page)
             self._troubles.pop(key, None)
         except Exception as error:
             if self._troubles.setdefault(key, Retry(longest=_LONGEST_PAUSE)).failed(error):

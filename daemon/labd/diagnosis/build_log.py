@@ -1,6 +1,6 @@
 """What a build printed, as those who look for its cause want to read it.
 
-This room owns what the builder and the installers draw around their words. It judges nothing.
+This module owns what the builder and the installers draw around their words. It judges nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Why the libraries of a project could not be installed, and what the researcher can do about it, in one sentence.
 
-This room owns the verdicts on builds: what failed, and whether the project, a library or the server is at fault. It
+This module owns the verdicts on builds: what failed, and whether the project, a library or the server is at fault. It
 never reads a file or asks Docker, and it blames the project only for what is in its requirements.txt.
 """
 

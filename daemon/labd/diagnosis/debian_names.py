@@ -1,6 +1,6 @@
 """Which Debian package has what a library or a program misses.
 
-This room owns the table, for what researchers' libraries ask for most; what it does not know it does not guess.
+This module owns the table, for what researchers' libraries ask for most; what it does not know it does not guess.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What well-known error messages mean: tables from their words to a cause and a hint.
 
-This room owns the tables, one for programs in any language and one for those in Python, and nothing else. Whoever uses
-them has found the message, and adds where it happened.
+This module owns the tables, one for programs in any language and one for those in Python, and nothing else. Whoever
+uses them has found the message, and adds where it happened.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How each language tells of errors, and what can be advised in it.
 
-This room owns the choice: which language's knowledge a printed text is read with. Programs of one language never get
+This module owns the choice: which language's knowledge a printed text is read with. Programs of one language never get
 another's advice; of a language that nothing is known of, only what holds for all. It judges nothing itself.
 """
 

@@ -1,7 +1,7 @@
 """What errors of MATLAB and GNU Octave programs mean, and of the licences of the former.
 
-This room owns the table from their words to a cause and a hint, and the reading of the line where it happened. It sees
-printed lines only; it never looks at files, exit codes or the machine.
+This module owns the table from their words to a cause and a hint, and the reading of the line where it happened. It
+sees printed lines only; it never looks at files, exit codes or the machine.
 """
 
 from __future__ import annotations

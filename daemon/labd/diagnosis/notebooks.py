@@ -1,6 +1,6 @@
 """What ended a notebook: which cell, with which error, and what the researcher can do about it.
 
-This room owns the reading of the line in which the notebook's template names the cell. What the error itself means
+This module owns the reading of the line in which the notebook's template names the cell. What the error itself means
 others know. It sees printed lines only.
 """
 

@@ -1,6 +1,6 @@
 """Why a program ended as it did, or cannot begin, and what the researcher can do about it, in one plain sentence each.
 
-This room owns the verdicts on programs: how they ended, limits they met, results they left elsewhere, uploads without
+This module owns the verdicts on programs: how they ended, limits they met, results they left elsewhere, uploads without
 a program. It never reads a file or asks Docker; all evidence is handed in, and what it does not show is not claimed.
 """
 

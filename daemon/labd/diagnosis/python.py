@@ -1,6 +1,6 @@
 """What errors of Python programs mean, and what the researcher can do about each, in one plain sentence.
 
-This room owns the knowledge of errors: missing modules, wrong paths, no network, no screen, no GPU and their like. It
+This module owns the knowledge of errors: missing modules, wrong paths, no network, no screen, no GPU and their like. It
 sees one error or one line at a time; it never looks at exit codes, files or the machine.
 """
 

@@ -1,7 +1,7 @@
 """What errors of R programs mean.
 
-This room owns the table from R's words to a cause and a hint, and the reading of the line where it happened, which the
-template's start.R prints last. It sees printed lines only; it never looks at files, exit codes or the machine.
+This module owns the table from R's words to a cause and a hint, and the reading of the line where it happened, which
+the template's start.R prints last. It sees printed lines only; it never looks at files, exit codes or the machine.
 """
 
 from __future__ import annotations

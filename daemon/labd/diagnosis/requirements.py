@@ -1,6 +1,6 @@
 """What uv and pip say of a project's requirements, and what the researcher can do about it, in one sentence each.
 
-This room owns the errors whose cause is in requirements.txt: lines that are not understood, libraries and versions
+This module owns the errors whose cause is in requirements.txt: lines that are not understood, libraries and versions
 that do not exist or do not go together. It never looks at what the server lacks.
 """
 

@@ -1,7 +1,7 @@
 """Base images: what the environments of a language's version stand on.
 
-This room owns how a missing base image comes to this machine: from a registry, or from Debian's packages when none can
-be reached. It never builds on one, and never replaces one that is there.
+This module owns how a missing base image comes to this machine: from a registry, or from Debian's packages when none
+can be reached. It never builds on one, and never replaces one that is there.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class _Layers:
 
 
 class _Said:
-    """Hands on what mmdebstrap says of its steps, and keeps its last words."""
+    """Workers on what mmdebstrap says of its steps, and keeps its last words."""
 
     def __init__(self, report: Report) -> None:
         self._report = report

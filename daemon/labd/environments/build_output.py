@@ -1,6 +1,6 @@
 """What the builder prints, and what it means: which step says what, which failed, and whether Docker went away.
 
-This room owns the reading of BuildKit's plain progress. It starts nothing, and judges no project.
+This module owns the reading of BuildKit's plain progress. It starts nothing, and judges no project.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a build reaches the world: package index, certificates, proxy. Secrets, all of them.
 
-This room owns the translation of the administrator's [build] settings into what installers understand. Builds get it as
-secret files, pieces of shell to be sourced, which are in no layer and in no history of an image: one with all settings,
-for steps that run no code of packages, and one without passwords for those that do.
+This module owns the translation of the administrator's [build] settings into what installers understand. Builds get it
+as secret files, pieces of shell to be sourced, which are in no layer and in no history of an image: one with all
+settings, for steps that run no code of packages, and one without passwords for those that do.
 """
 
 from __future__ import annotations

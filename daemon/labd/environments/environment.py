@@ -1,6 +1,6 @@
 """What an environment is: everything that decides what an image contains, as one tag.
 
-This room owns the identity of environments, their labels, and when one can be made from another. It is pure: it never
+This module owns the identity of environments, their labels, and when one can be made from another. It is pure: it never
 asks Docker and never looks at a disk, except for the template's own Dockerfile.
 """
 

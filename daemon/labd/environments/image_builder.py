@@ -1,7 +1,7 @@
 """docker build: the one way in which labd makes an image from a template.
 
-This room owns the search for a docker command that can build, the command line, and how a build ends. It never decides
-what is built or why, and never looks at what images there are.
+This module owns the search for a docker command that can build, the command line, and how a build ends. It never
+decides what is built or why, and never looks at what images there are.
 """
 
 from __future__ import annotations

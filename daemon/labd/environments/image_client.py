@@ -1,6 +1,6 @@
 """The connection to Docker by which images are looked for, named and removed.
 
-This room owns the clients, how long each waits, and which of Docker's failures pass by themselves. It knows no image.
+This module owns the clients, how long each waits, and which of Docker's failures pass by themselves. It knows no image.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What makes an image better but need not hold up the first program: done later, one image at a time.
 
-This room owns the containers `<instance>-finish-…` that run a template's `labd.finish` command, and the change of tags
-from the image as it was to the finished one. It knows no language. An image tells by a label whether it is finished,
-so nothing is remembered: what was cut off is done when the image is next used.
+This module owns the containers `<instance>-finish-…` that run a template's `labd.finish` command, and the change of
+tags from the image as it was to the finished one. It knows no language. An image tells by a label whether it is
+finished, so nothing is remembered: what was cut off is done when the image is next used.
 """
 
 from __future__ import annotations

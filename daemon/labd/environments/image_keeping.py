@@ -1,6 +1,6 @@
 """What is on Docker's shelf of labd's: what is in an image, which are in use, and taking them off.
 
-This room owns the questions and the removals, made through the SDK's client that it is handed. It never decides what
+This module owns the questions and the removals, made through the SDK's client that it is handed. It never decides what
 is to go, and touches nothing that labd did not make.
 """
 

@@ -1,7 +1,7 @@
 """Environment images: which are there, which must be made, and which can go.
 
-This room owns the images `labd/env:<language>-<hash>` and their further names `labd/<user>/<project>`. An image holds a
-language and the libraries, never code or input; all projects that need the same share one, and it is built once,
+This module owns the images `labd/env:<language>-<hash>` and their further names `labd/<user>/<project>`. An image holds
+a language and the libraries, never code or input; all projects that need the same share one, and it is built once,
 however many ask at a time. It never looks at a project's files itself.
 """
 

@@ -1,6 +1,6 @@
 """What a project asks for, without what makes no difference.
 
-This room owns the normal form of the files that an environment is made from, so that two projects that ask for the
+This module owns the normal form of the files that an environment is made from, so that two projects that ask for the
 same get the same environment. It is pure: it reads no file and installs nothing.
 """
 

@@ -1,6 +1,6 @@
 """One does it, the others wait: work that several jobs need at once is done once.
 
-This room owns who does it and who waits. It knows nothing of the work.
+This module owns who does it and who waits. It knows nothing of the work.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The SSH gateway: what sshd starts, as the researcher, for whatever the researcher asks (sshd_config(5), command=).
 
-This room owns the way in: from SSH_ORIGINAL_COMMAND to a transfer, an answer or a refusal. It starts with every
+This module owns the way in: from SSH_ORIGINAL_COMMAND to a transfer, an answer or a refusal. It starts with every
 transfer, so nothing is imported that is not needed; it has no shell, no rights of its own and no secrets. It is started
 with -X utf8, because sshd takes over the client's locale and names of files are bytes in no locale.
 """

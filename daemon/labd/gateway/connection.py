@@ -1,6 +1,6 @@
 """Whether the client of an SSH connection is still there.
 
-This room owns the look at the connection, and at sshd's process for it (proc(5), /proc/net/tcp and /proc/PID/stat). A
+This module owns the look at the connection, and at sshd's process for it (proc(5), /proc/net/tcp and /proc/PID/stat). A
 client that is done closes its session (RFC 4254, 5.3, SSH_MSG_CHANNEL_EOF) and waits for the answer. One that is killed
 closes its connection first, and sshd its session because of that. One that is silent for long (ClientAliveInterval)
 leaves a connection that looks well, but sshd's process ends, and closes the session by that. Both show at the moment at

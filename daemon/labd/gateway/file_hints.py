@@ -1,6 +1,6 @@
 """Commands about files that are not run over SSH, and the command on one's own computer that does the same.
 
-This room owns the words for cat, ls, rm, tar and their like. It is pure, and it is imported only for a refusal.
+This module owns the words for cat, ls, rm, tar and their like. It is pure, and it is imported only for a refusal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PACKING = frozenset("tar bsdtar unzip zip gzip gunzip bunzip2 xz unxz zstd unzs
 NAMES = frozenset(
     {*_LISTING, *_READING, *_EDITING, *_SIZES, *_MAKING, *_REMOVING, *_MOVING, *_COPYING, *_RIGHTS, *_PACKING, "touch"}
 )
-"""The programs that this room has advice on."""
+"""The programs that this module has advice on."""
 
 
 def advice(words: Sequence[str], written: str, folder: str, home: str) -> Advice:

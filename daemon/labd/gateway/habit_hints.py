@@ -1,7 +1,7 @@
 """What people are used to type on other servers, and what to say of it here.
 
-This room owns these words and nothing else. It is imported only for a refusal. The server's name in it is `lab`, as in
-the welcome of `labd adduser`.
+This module owns these words and nothing else. It is imported only for a refusal. The server's name in it is `lab`, as
+in the welcome of `labd adduser`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What to say when a command that came over SSH is not one that the gateway does.
 
-This room owns what people try, and for each the command that does what they want: the way they typed it is worth a
+This module owns what people try, and for each the command that does what they want: the way they typed it is worth a
 sentence, the way it works here a line that can be copied. It is pure, and it is imported only for a refusal. The
 server's name in what it says is `lab`, as in the welcome of `labd adduser`.
 """

@@ -1,7 +1,7 @@
 """Answers to what a researcher asks over SSH: `ssh lab`, `ssh lab queue`, `ssh lab logs -f galaxies`, …
 
-This room owns what may follow each verb; nothing else does, above all no path and no socket. The answers come from the
-daemon and look as those of the `labd` command on the machine itself. It never sends or receives files.
+This module owns what may follow each verb; nothing else does, above all no path and no socket. The answers come from
+the daemon and look as those of the `labd` command on the machine itself. It never sends or receives files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A machine that is read-only but for a few folders, for a transfer's program: modes, times and owners, too.
 
-This room owns the user namespace and the mount namespace that make it so (user_namespaces(7), mount_namespaces(7)).
+This module owns the user namespace and the mount namespace that make it so (user_namespaces(7), mount_namespaces(7)).
 Landlock governs what is opened; chmod(2) and utimensat(2) open nothing. They bind the calling process and all that it
 starts, for good. Where the system does not allow such namespaces, nothing changes.
 """

@@ -1,6 +1,6 @@
 """Which options of `rsync --server` the gateway passes on.
 
-This room owns the list: what rsync 2.6 to 3.5 and openrsync send when people use them (server_options() in rsync's
+This module owns the list: what rsync 2.6 to 3.5 and openrsync send when people use them (server_options() in rsync's
 options.c, fargs_cmdline() in openrsync's fargs.c), less what reaches outside the transfer: other log files, devices,
 a daemon, the removal of what is sent. Everything that is not on it is refused. It is pure.
 """

@@ -1,7 +1,7 @@
 """What a shell would make of a command: several calls in a row, a call inside another.
 
-This room owns how a command that will not be run is taken apart, so that a refusal can say what was meant. It is pure,
-and it is imported only for a refusal.
+This module owns how a command that will not be run is taken apart, so that a refusal can say what was meant. It is
+pure, and it is imported only for a refusal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Running a transfer: its program started, its log read, its record written.
 
-This room owns the way from a checked request to the program's exit code. The program talks to the client directly;
+This module owns the way from a checked request to the program's exit code. The program talks to the client directly;
 nothing of what is sent passes through here. What is not needed before the program runs is imported while it runs.
 """
 

@@ -1,6 +1,6 @@
 """The words of a command that came over SSH, and which paths in them are the researcher's to use.
 
-This room owns the quoting rules of the shell that is never started (POSIX, Shell Command Language, 2.2 and 2.13) and
+This module owns the quoting rules of the shell that is never started (POSIX, Shell Command Language, 2.2 and 2.13) and
 the test that a path lies in the inbox or the outbox by its letters alone. It is pure: where a link leads is for the
 kernel to guard (`landlock`).
 """

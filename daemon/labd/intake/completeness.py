@@ -1,6 +1,6 @@
 """When an upload is complete: the judgement on one look at a project in an inbox.
 
-This room owns the rules of completeness (told, known, inferred, settled) as a pure function of what was
+This module owns the rules of completeness (told, known, inferred, settled) as a pure function of what was
 seen and what is remembered. It never looks itself.
 """
 

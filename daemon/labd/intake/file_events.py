@@ -1,6 +1,6 @@
 """File events: what wakes the lab up when something moves in an inbox.
 
-This room owns the one inotify instance (watchdog) and what it watches: inboxes and their direct folders, never more.
+This module owns the one inotify instance (watchdog) and what it watches: inboxes and their direct folders, never more.
 Events are a hint; nothing depends on one that is lost, and labd goes on without any where they cannot be had.
 """
 

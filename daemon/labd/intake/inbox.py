@@ -1,8 +1,8 @@
 """The inboxes: when to look at which, each beside the others.
 
-This room owns the looks under way and what calls for the next ones. Events are a wake-up, a rescan is the truth: losing
-every event costs time, never an upload. A home that hangs delays its owner's uploads and nobody else's. It never makes
-a job.
+This module owns the looks under way and what calls for the next ones. Events are a wake-up, a rescan is the truth:
+losing every event costs time, never an upload. A home that hangs delays its owner's uploads and nobody else's. It never
+makes a job.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labd.accounts.accounts import Account, Accounts
-from labd.common.background import Lanes
+from labd.common.background import BackgroundWork
 from labd.common.errors import DefectError, LabdError, NotFoundError
 from labd.common.log import get
 from labd.common.retry import Retry, tell_failure
@@ -23,7 +23,7 @@ from labd.intake.inbox_account import AccountInbox, Finding, Scan
 from labd.intake.polling import Pace
 from labd.model.config import Inbox as Limits
 from labd.model.languages import Language
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 from labd.storage.store import Store
 
 _AT_ONCE = 4  # looks, not counting those that take long
@@ -59,15 +59,15 @@ class Inbox:
         limits: Limits,
         languages: Mapping[str, Language],
         store: Store,
-        hands: Hands,
+        workers: Workers,
         wake: Callable[[], None],
     ) -> None:
         """`wake` is called from another thread when a look is due earlier than `next_due` said."""
-        self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
+        self._limits, self._languages, self._store, self._workers = limits, languages, store, workers
         self._accounts, self._wake = accounts, wake
         self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
-        self._lanes = Lanes("looks", _AT_ONCE)
+        self._background = BackgroundWork("looks", _AT_ONCE)
         self._events = FileEvents(wake)
         self._is_blind = False
         self._see_whether_blind()
@@ -99,7 +99,7 @@ class Inbox:
             for name, watched in self._watched.items():
                 if not watched.is_looking and self._is_due(watched):
                     watched.is_looking = True
-                    self._lanes.put(name, "look", lambda watched=watched: self._look(watched, deal))  # type: ignore[misc]
+                    self._background.put(name, "look", lambda watched=watched: self._look(watched, deal))  # type: ignore[misc]
 
     def next_due(self) -> float:
         """When the next look is due, by time.monotonic()."""
@@ -108,11 +108,11 @@ class Inbox:
         return min(idle, default=time.monotonic() + self._limits.rescan)
 
     def root(self, account: Account, project: str) -> str:
-        """Where in its inbox entry `project` was at the last look: "" or "project". Raises HandsError."""
+        """Where in its inbox entry `project` was at the last look: "" or "project". Raises WorkerError."""
         return self._of(account).root(project)
 
     def fingerprint(self, account: Account, project: str) -> str:
-        """The fingerprint of `project` as it is now; "" when it cannot be had. Raises HandsError."""
+        """The fingerprint of `project` as it is now; "" when it cannot be had. Raises WorkerError."""
         return self._of(account).fingerprint(project)
 
     def forget(self, account: Account, project: str) -> bool:
@@ -125,13 +125,13 @@ class Inbox:
             return {name: watched.inbox.bytes for name, watched in self._watched.items()}
 
     def remove_controls(self, account: Account, look: Look) -> None:
-        """Remove the control files that `look` saw, now that they have been obeyed. Raises HandsError."""
+        """Remove the control files that `look` saw, now that they have been obeyed. Raises WorkerError."""
         paths = [str(account.inbox / look.name / control) for control in look.controls]
-        self._hands.do(account.identity, "remove", paths=paths)
+        self._workers.do(account.identity, "remove", paths=paths)
 
     def close(self) -> None:
         """Stop watching."""
-        self._lanes.close()
+        self._background.close()
         self._events.close()
 
     def _know_accounts(self) -> None:
@@ -161,7 +161,7 @@ class Inbox:
         self._is_blind = bool(reason)
 
     def _make(self, account: Account) -> AccountInbox:
-        return AccountInbox(account, self._limits, self._languages, self._store, self._hands, self._events)
+        return AccountInbox(account, self._limits, self._languages, self._store, self._workers, self._events)
 
     def _of(self, account: Account) -> AccountInbox:
         """The inbox of `account`; one of its own for somebody whose inbox is not looked at any more."""

@@ -1,7 +1,7 @@
 """One researcher's inbox: a look at it, and what the look means.
 
-This room owns what is known of one inbox between looks. It never touches the inbox itself (the hands do), never decides
-when to look, and never makes a job.
+This module owns what is known of one inbox between looks. It never touches the inbox itself (the workers do), never
+decides when to look, and never makes a job.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labd.model.config import Inbox as Limits
 from labd.model.jobs import Signal
 from labd.model.languages import Language
 from labd.model.layout import is_valid_name
-from labd.privsep.workers import Hands, HandsError
+from labd.privsep.workers import WorkerError, Workers
 from labd.storage.store import Store
 
 _LOOKING = 60.0  # seconds
@@ -56,12 +56,12 @@ class AccountInbox:
         limits: Limits,
         languages: Mapping[str, Language],
         store: Store,
-        hands: Hands,
+        workers: Workers,
         events: FileEvents,
     ) -> None:
         self.account = account
         self.bytes = 0  # in all projects at the last look at the whole
-        self._limits, self._languages, self._store, self._hands = limits, languages, store, hands
+        self._limits, self._languages, self._store, self._workers = limits, languages, store, workers
         self._events = events
         self._misnamed: set[str] = set()  # folders that cannot be projects, as far as they are told about
         self._roots: dict[str, str] = {}
@@ -73,7 +73,7 @@ class AccountInbox:
     def look(self, projects: Sequence[str] | None, submitted: Collection[str]) -> tuple[Scan, list[Finding]]:
         """Look at `projects`, or at all that there are: what was seen, and what to do about each.
 
-        Those in `submitted` are looked at as if they had the control file SUBMIT. Raises HandsError.
+        Those in `submitted` are looked at as if they had the control file SUBMIT. Raises WorkerError.
         """
         account = self.account
         if projects is None:
@@ -121,19 +121,19 @@ class AccountInbox:
         return is_any
 
     def root(self, project: str) -> str:
-        """Where in its inbox entry `project` was at the last look: "" or "project". Raises HandsError."""
+        """Where in its inbox entry `project` was at the last look: "" or "project". Raises WorkerError."""
         if project not in self._roots:
             self.scan([project])
         return self._roots.get(project, "")
 
     def fingerprint(self, project: str) -> str:
-        """The fingerprint of `project` as it is now; "" when it cannot be had. Raises HandsError."""
+        """The fingerprint of `project` as it is now; "" when it cannot be had. Raises WorkerError."""
         looks = self.scan([project]).looks
         return looks[0].fingerprint if looks else ""
 
     def scan(self, projects: Sequence[str] | None) -> Scan:
-        """What is there now. Raises HandsError."""
-        report = self._hands.do(
+        """What is there now. Raises WorkerError."""
+        report = self._workers.do(
             self.account.identity,
             "look",
             timeout=_LOOKING,
@@ -162,8 +162,8 @@ class AccountInbox:
             return
         try:
             paths = [str(self.account.sessions / transfer.id) for transfer in spent]
-            self._hands.do(self.account.identity, "remove", paths=paths)
-        except HandsError as error:
+            self._workers.do(self.account.identity, "remove", paths=paths)
+        except WorkerError as error:
             # They are read again at the next look, and say the same as now.
             get().warning("notes of transfers stay", user=self.account.name, reason=error.message)
 

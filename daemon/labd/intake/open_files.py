@@ -1,6 +1,6 @@
 """Who is still writing: processes that have a file of an upload open.
 
-This room owns the look into /proc that a settled upload needs before it counts as complete. It opens nothing of a
+This module owns the look into /proc that a settled upload needs before it counts as complete. It opens nothing of a
 researcher's.
 """
 

@@ -1,7 +1,7 @@
 """When to look at an inbox next.
 
-This room owns the pace of looks: soon where something is on its way, and never more than a share of the time. It never
-looks itself.
+This module owns the pace of looks: soon where something is on its way, and never more than a share of the time. It
+never looks itself.
 """
 
 from __future__ import annotations

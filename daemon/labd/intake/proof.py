@@ -1,6 +1,6 @@
 """What transfers over SSH prove about an upload.
 
-This room owns which projects are being received, which are held because a transfer was cut, which are known to be
+This module owns which projects are being received, which are held because a transfer was cut, which are known to be
 complete, and of which nobody knows (docs/architecture.md, The way of a job). It is pure.
 """
 

@@ -1,6 +1,6 @@
 """What is said to somebody whose upload was not what they meant: sent to a wrong place, or in parts.
 
-This room owns these words. It is pure.
+This module owns these words. It is pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Snapshots: the frozen copy of an upload that a job runs on.
 
-This room owns the way from an inbox to `jobs/<job>/snapshot`: an rsync whose sender is the researcher and whose
+This module owns the way from an inbox to `jobs/<job>/snapshot`: an rsync whose sender is the researcher and whose
 receiver is labd, hard links to the project's previous snapshot for what did not change, and the answer to whether
 anything did change. It never decides whether there is a job.
 """
@@ -21,7 +21,7 @@ from labd.common.errors import LabdError
 from labd.common.log import get
 from labd.common.units import printable
 from labd.model.layout import PARTS
-from labd.privsep.workers import Hands, HandsError
+from labd.privsep.workers import WorkerError, Workers
 
 _TIMEOUT = 6 * 3600.0
 _LOOK = 600.0
@@ -66,7 +66,7 @@ class Taken:
 
 
 def take(
-    hands: Hands,
+    workers: Workers,
     account: Account,
     source: Path,
     target: Path,
@@ -80,21 +80,21 @@ def take(
     there already is of a run that was cut off, and after a power cut nothing vouches for its content: it is made again.
     `previous` is the project's previous snapshot: what did not change is shared with it. `unmoved` looks at the upload
     again. Raises MovedError when it moved meanwhile, UnreadableError when rsync could not read it, OSError when there
-    is no room for it, HandsError; nothing is left behind then.
+    is no room for it, WorkerError; nothing is left behind then.
     """
     part = target.with_name(target.name + ".part")
     for old in (target, part):
         if old.exists():
-            discard(hands, old)
+            discard(workers, old)
     part.mkdir(mode=0o700)
     try:
-        newest, said = _copy(hands, account, source, part, previous, unmoved)
+        newest, said = _copy(workers, account, source, part, previous, unmoved)
         if not unmoved():
             raise MovedError
         for folder in ("code", "input"):
             (part / folder).mkdir(exist_ok=True)
-        if previous and not counts_anyway and not _differs(hands, part, previous):
-            discard(hands, part)
+        if previous and not counts_anyway and not _differs(workers, part, previous):
+            discard(workers, part)
             return Taken(changed=False)
         # The files are the researcher's, so that the program can change its own view of them; this folder is not.
         os.chown(part, os.getuid(), os.getgid())
@@ -104,30 +104,30 @@ def take(
         return Taken(changed=True, notes=left_out(said["notes"], said["noted"]))
     except BaseException:
         # The cause must not be lost over what is left: the next try removes that, too.
-        with contextlib.suppress(HandsError):
-            discard(hands, part)
+        with contextlib.suppress(WorkerError):
+            discard(workers, part)
         raise
 
 
-def discard(hands: Hands, folder: Path) -> None:
-    """Remove a snapshot, or what there is of one. Raises HandsError."""
-    hands.do(None, "remove", timeout=3600.0, paths=[str(folder)])
+def discard(workers: Workers, folder: Path) -> None:
+    """Remove a snapshot, or what there is of one. Raises WorkerError."""
+    workers.do(None, "remove", timeout=3600.0, paths=[str(folder)])
 
 
 def _copy(
-    hands: Hands, account: Account, source: Path, part: Path, previous: Path | None, unmoved: Callable[[], bool]
+    workers: Workers, account: Account, source: Path, part: Path, previous: Path | None, unmoved: Callable[[], bool]
 ) -> tuple[int, Any]:
     """The newest ctime in `source`, and what rsync said of copying it."""
     since = _newest(previous) if previous else 0
-    seen = hands.do(account.identity, "changed_since", timeout=_LOOK, folder=str(source), since=since)
-    said = _rsync(hands, account, source, part, [f"--link-dest={previous}"] if previous else [], unmoved)
+    seen = workers.do(account.identity, "changed_since", timeout=_LOOK, folder=str(source), since=since)
+    said = _rsync(workers, account, source, part, [f"--link-dest={previous}"] if previous else [], unmoved)
     if previous:
-        _compare_disguised(hands, account, source, part, previous, seen["files"], unmoved)
+        _compare_disguised(workers, account, source, part, previous, seen["files"], unmoved)
     return seen["newest"], said
 
 
 def _compare_disguised(
-    hands: Hands,
+    workers: Workers,
     account: Account,
     source: Path,
     part: Path,
@@ -149,7 +149,7 @@ def _compare_disguised(
         names.write_bytes(b"".join(os.fsencode(path) + b"\0" for path in disguised))
         options += ["--from0", f"--files-from={names}"]
     try:
-        _rsync(hands, account, source, part, options, unmoved)
+        _rsync(workers, account, source, part, options, unmoved)
     finally:
         names.unlink(missing_ok=True)
 
@@ -163,7 +163,7 @@ def _mark(file: Path) -> list[int] | None:
 
 
 def _rsync(
-    hands: Hands,
+    workers: Workers,
     account: Account,
     source: Path,
     target: Path,
@@ -178,7 +178,7 @@ def _rsync(
         arguments.append(f"env:{source}/")
     else:
         arguments.append(f"{source}/")
-    done = hands.do(None, "rsync", timeout=_TIMEOUT + 60, arguments=[*arguments, f"{target}/"], seconds=_TIMEOUT)
+    done = workers.do(None, "rsync", timeout=_TIMEOUT + 60, arguments=[*arguments, f"{target}/"], seconds=_TIMEOUT)
     if done["code"] != 0:
         for number in _FULL:
             if str(number) in done["causes"]:
@@ -198,11 +198,11 @@ def _complaint(done: Any) -> str:
     return f"The upload could not be read: {said}"
 
 
-def _differs(hands: Hands, new: Path, old: Path) -> bool:
+def _differs(workers: Workers, new: Path, old: Path) -> bool:
     """Whether the snapshot `new` differs from `old`; true when nobody can tell, for no work may be lost."""
     try:
-        return bool(hands.do(None, "differs", timeout=_TIMEOUT, new=str(new), old=str(old)))
-    except HandsError as error:
+        return bool(workers.do(None, "differs", timeout=_TIMEOUT, new=str(new), old=str(old)))
+    except WorkerError as error:
         get().warning("the snapshot before cannot be compared", reason=error.message, file=str(old))
         return True
 

@@ -1,6 +1,6 @@
 """Who waits to hear what becomes of an upload that they submitted.
 
-This room owns the wait, and that everybody who waits for the same upload gets the answer. It never looks at an inbox.
+This module owns the wait, and that everybody who waits for the same upload gets the answer. It never looks at an inbox.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The gateway's notes of transfers over SSH, read.
 
-This room owns the form of what the gateway noted: which transfers there were, and what each did to which project. It is
-pure; what they prove together is for `traffic`.
+This module owns the form of what the gateway noted: which transfers there were, and what each did to which project. It
+is pure; what they prove together is for `traffic`.
 """
 
 from __future__ import annotations

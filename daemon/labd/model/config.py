@@ -1,6 +1,6 @@
 """The administrator's settings: config.toml, read once into frozen dataclasses.
 
-This room owns every default and its unit. It never changes at run time and never looks at the machine, except that
+This module owns every default and its unit. It never changes at run time and never looks at the machine, except that
 `for_user` puts the paths of a single-user lab below that user's home.
 """
 

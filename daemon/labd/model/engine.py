@@ -1,6 +1,6 @@
 """What runs programs: the small contract between the story of a job and an engine.
 
-This room owns the words (Run, Condition, Usage) and the Protocol. Every method is named after a job and safe to
+This module owns the words (Run, Condition, Usage) and the Protocol. Every method is named after a job and safe to
 repeat: the caller may have been killed after any of them.
 """
 

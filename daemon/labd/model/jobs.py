@@ -1,6 +1,6 @@
 """What a job is: its states, the transitions between them, its options, and everything that is known of it.
 
-This room owns the vocabulary that all others share. It never touches a disk, a clock, Docker or the database.
+This module owns the vocabulary that all others share. It never touches a disk, a clock, Docker or the database.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Languages as data: what a template folder says of itself.
 
-This room owns `templates/<language>/template.toml`. It reads its own files and nothing else; it never builds or runs
+This module owns `templates/<language>/template.toml`. It reads its own files and nothing else; it never builds or runs
 anything.
 """
 

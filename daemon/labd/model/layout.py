@@ -1,6 +1,7 @@
 """Where things are in an inbox: names of projects, the two layouts, control files, transfer temporaries.
 
-This room owns the rules of an upload's form (docs/researcher.md) as pure functions on names. It never looks at a disk.
+This module owns the rules of an upload's form (docs/researcher.md) as pure functions on names. It never looks at a
+disk.
 """
 
 from __future__ import annotations

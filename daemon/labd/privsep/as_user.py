@@ -1,8 +1,8 @@
 """Being a researcher for one piece of work, and running programs as them.
 
-This room owns the change of identity in the process that works on files: effective uid, gid and groups, with which the
-kernel drops all capabilities. A program that is started takes the identity on for good, and dies with this process. It
-imports the standard library only.
+This module owns the change of identity in the process that works on files: effective uid, gid and groups, with which
+the kernel drops all capabilities. A program that is started takes the identity on for good, and dies with this process.
+It imports the standard library only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How much of the disk a researcher's folders and a running program's take, counted for a moment and no longer.
 
-This room owns the counting by blocks, each file once however many names it has. It follows no link and opens no file.
+This module owns the counting by blocks, each file once however many names it has. It follows no link and opens no file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Manifests: a line for each file with its SHA-256, and the receipt that they become part of.
 
-This room owns the files that the lists are in. They can be longer than fits into memory, so that they are made, looked
-up and copied line by line, in the order of the walk. It imports the standard library only.
+This module owns the files that the lists are in. They can be longer than fits into memory, so that they are made,
+looked up and copied line by line, in the order of the walk. It imports the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is done to the files of an outbox, and how files are removed, by the process that works on files.
 
-This room owns that nothing in an outbox is followed or waited for: what stands in the way of labd's own names is moved
-aside or replaced, and what its owner has closed is opened by its owner. It imports the standard library only.
+This module owns that nothing in an outbox is followed or waited for: what stands in the way of labd's own names is
+moved aside or replaced, and what its owner has closed is opened by its owner. It imports the standard library only.
 """
 
 from __future__ import annotations

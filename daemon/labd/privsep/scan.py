@@ -1,7 +1,7 @@
 """A look at an inbox by stat alone: what is there, how much, and whether it is still changing.
 
-This room owns the walk that judgement on uploads rests on. It runs in the hands' process with the researcher's rights,
-imports the standard library only, opens folders and never a file, and follows no link.
+This module owns the walk that judgement on uploads rests on. It runs in the workers' process with the researcher's
+rights, imports the standard library only, opens folders and never a file, and follows no link.
 """
 
 from __future__ import annotations

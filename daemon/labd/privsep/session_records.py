@@ -1,8 +1,8 @@
 """What the SSH gateway notes of its transfers, as it lies on the disk: one file of JSON lines for each.
 
-This room owns the reading of these files, and the removal of what a killed gateway never finished. A file is locked
+This module owns the reading of these files, and the removal of what a killed gateway never finished. A file is locked
 (flock(2)) as long as the gateway or its transfer lives, so that a gateway that was killed is known by its lock. It runs
-in the hands' process with the researcher's rights, imports the standard library only, and never says what a transfer
+in the workers' process with the researcher's rights, imports the standard library only, and never says what a transfer
 means.
 """
 

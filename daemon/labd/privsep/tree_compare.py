@@ -1,6 +1,6 @@
 """Whether two trees are the same to a program that reads them, and what of a tree is newer than a moment.
 
-This room owns the comparison that decides whether there is a job. It looks at everything, and what it cannot look at
+This module owns the comparison that decides whether there is a job. It looks at everything, and what it cannot look at
 counts as a difference. It imports the standard library only.
 """
 

@@ -1,7 +1,7 @@
 """A walk below a folder by descriptors, so that nothing in it can lead out of it, whatever its owner does meanwhile.
 
-This room owns the way from a folder to what is in it: no link is followed, no file is opened, nothing is remembered but
-the way down, and what vanishes on the way is as if it had never been there. It imports the standard library only.
+This module owns the way from a folder to what is in it: no link is followed, no file is opened, nothing is remembered
+but the way down, and what vanishes on the way is as if it had never been there. It imports the standard library only.
 """
 
 from __future__ import annotations

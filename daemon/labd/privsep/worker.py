@@ -1,6 +1,6 @@
 """The process that touches researchers' files, with the researcher's own rights.
 
-This room owns every access to an inbox or an outbox. It takes one request a line on standard input, becomes the
+This module owns every access to an inbox or an outbox. It takes one request a line on standard input, becomes the
 researcher (effective uid, gid and groups; the kernel drops all capabilities with them), does one thing, becomes itself
 again and answers with one line. Programs it starts become the researcher for good. It imports the standard library
 only, because it is small on purpose: an idle lab has one of these.

@@ -1,6 +1,6 @@
-"""labd's hands in researchers' folders: processes that do one thing at a time as the researcher.
+"""Worker processes in researchers' folders: they that do one thing at a time as the researcher.
 
-This room owns the pool of `hands_worker` processes and the limit of time for each request. A worker that does not
+This module owns the pool of `hands_worker` processes and the limit of time for each request. A worker that does not
 answer in time (a hung network home) is ended and replaced; nobody else waits for it. It never touches a researcher's
 path itself.
 """
@@ -30,7 +30,7 @@ _LARGEST = 64 << 20  # bytes of an answer
 _ENDED = "The helper for file work ended unexpectedly."
 
 
-class HandsError(LabdError):
+class WorkerError(LabdError):
     """A file could not be handled."""
 
     def __init__(self, message: str, errno: int = 0, file: str = "") -> None:
@@ -53,7 +53,7 @@ class Identity:
         return ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", groups, "--inh-caps=-all", "--"]
 
 
-class Hands:
+class Workers:
     """The pool. Any thread may ask; each request has a worker for itself."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Hands:
     def do(self, identity: Identity | None, action: str, *, timeout: float = 30.0, **arguments: Any) -> Any:
         """What `action` of the worker returns, done as `identity` (None: as labd itself) within `timeout` seconds.
 
-        Raises HandsError with the reason that the system gave.
+        Raises WorkerError with the reason that the system gave.
         """
         worker = self._take()
         who = (identity.uid, identity.gid, identity.groups) if identity else None
@@ -78,7 +78,7 @@ class Hands:
         if "trace" in answer:
             get().error("a defect of labd in work on files", action=action, trace=answer["trace"])
         if "error" in answer:
-            raise HandsError(answer["error"], answer["errno"], answer["file"])
+            raise WorkerError(answer["error"], answer["errno"], answer["file"])
         return answer["value"]
 
     def trim(self, keep: int = 1) -> None:
@@ -99,7 +99,7 @@ class Hands:
         try:
             return converse([sys.executable, "-I", "-m", "labd.privsep.worker"])
         except OSError as error:
-            raise HandsError(
+            raise WorkerError(
                 f"The helper for file work cannot be started: {error.strerror}.", error.errno or 0
             ) from None
 
@@ -117,7 +117,7 @@ class Hands:
 
 
 def _ask(worker: subprocess.Popen[bytes], request: bytes, deadline: float) -> Any:
-    """What `worker` answers to `request` before `deadline`, a time.monotonic(). Raises HandsError."""
+    """What `worker` answers to `request` before `deadline`, a time.monotonic(). Raises WorkerError."""
     assert worker.stdin is not None and worker.stdout is not None
     try:
         _send(worker.stdin.fileno(), request, deadline)
@@ -126,13 +126,13 @@ def _ask(worker: subprocess.Popen[bytes], request: bytes, deadline: float) -> An
             _await(worker.stdout.fileno(), select.POLLIN | select.POLLHUP, deadline)
             chunk = os.read(worker.stdout.fileno(), 1 << 20)
             if not chunk:
-                raise HandsError(_ENDED)
+                raise WorkerError(_ENDED)
             answer += chunk
             if len(answer) > _LARGEST:
-                raise HandsError("The answer of the helper for file work is larger than any that makes sense.")
+                raise WorkerError("The answer of the helper for file work is larger than any that makes sense.")
         return json.loads(answer)
     except (BrokenPipeError, ValueError):
-        raise HandsError(_ENDED) from None
+        raise WorkerError(_ENDED) from None
 
 
 def _send(descriptor: int, request: bytes, deadline: float) -> None:
@@ -148,7 +148,7 @@ def _await(descriptor: int, event: int, deadline: float) -> None:
     poll = select.poll()
     poll.register(descriptor, event)
     if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise HandsError("The researcher's folder does not answer.", errno.ETIMEDOUT)
+        raise WorkerError("The researcher's folder does not answer.", errno.ETIMEDOUT)
 
 
 def _end(worker: subprocess.Popen[bytes]) -> bool:

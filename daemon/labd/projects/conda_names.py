@@ -1,6 +1,6 @@
 """Conda's names for what Python's package index has under others, or not at all.
 
-This room owns the table, and nothing else.
+This module owns the table, and nothing else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a project asks to have around its program, from whichever files it says it in.
 
-This room owns which file counts, and turns it into the files that a template's Dockerfile reads: requirements.txt or
+This module owns which file counts, and turns it into the files that a template's Dockerfile reads: requirements.txt or
 packages.txt, and apt.txt. It is pure, and quick enough to be asked more than once: nothing of it needs to be kept.
 """
 
@@ -32,7 +32,7 @@ _PYTHON: Mapping[str, Callable[[str], Metadata]] = {
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Dependencies:
     """What there should be."""
 
     files: Mapping[str, bytes]  # for the build: content by name
@@ -56,27 +56,27 @@ class Wishes:
         return tuple(f"code/{self.source}: {change}" for change in self.changes)
 
 
-def read(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Wishes:
+def read(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Dependencies:
     """The wishes in `files`, the template's environment files of the project. Raises ProjectError."""
     readers = {"python": _python, "names": _names}
     reader = readers.get(language.template.reader)
     if reader is None:
         for name in filter(is_list, files):
             refuse_excess(decode(files[name]), f"code/{name}")
-        return Wishes(files)
+        return Dependencies(files)
     name = f"code/{source(language, files)}"
     text = decode(files.get(source(language, files), b""))
     refuse_excess(text, name)
     with refusing(name, text):
-        wishes = reader(language, version, files, build)
+        dependencies = reader(language, version, files, build)
     if _APT not in language.template.build_files:
-        return wishes
+        return dependencies
     text = decode(files.get(_APT, b""))
     refuse_excess(text, f"code/{_APT}")
     system = system_packages.read(text)
     system_packages.allowed(system, build)
-    listed = {**wishes.files, _APT: _lines(system)}
-    return replace(wishes, files=listed)
+    listed = {**dependencies.files, _APT: _lines(system)}
+    return replace(dependencies, files=listed)
 
 
 def source(language: Language, files: Iterable[str]) -> str:
@@ -85,10 +85,10 @@ def source(language: Language, files: Iterable[str]) -> str:
     return next((name for name in named if name in files), "")
 
 
-def _python(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Wishes:
+def _python(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Dependencies:
     name = source(language, files)
     if not name:
-        return Wishes({"requirements.txt": b""})
+        return Dependencies({"requirements.txt": b""})
     said = _PYTHON[name](decode(files[name]))
     text = "\n".join(said.libraries)
     lines = requirement_lines.read(text, name, language.template.distributions, build.local_versions)
@@ -102,10 +102,10 @@ def _python(language: Language, version: str, files: Mapping[str, bytes], build:
         notes.append(f"code/{name} names no library.")
     changes = tuple(dict.fromkeys((*wide, *lines.changes)))
     libraries = tuple(requirements(listed.decode().splitlines()))
-    return Wishes({"requirements.txt": listed}, name, libraries, changes, tuple(notes))
+    return Dependencies({"requirements.txt": listed}, name, libraries, changes, tuple(notes))
 
 
-def _names(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Wishes:
+def _names(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Dependencies:
     """A list of names as it is, for the template to judge; or what DESCRIPTION asks for."""
     name = source(language, files)
     text = decode(files.get(name, b""))
@@ -113,7 +113,7 @@ def _names(language: Language, version: str, files: Mapping[str, bytes], build: 
         names = metadata.description(text).libraries
     else:
         names = tuple(filter(None, (line.partition("#")[0].strip() for line in text.split("\n"))))
-    return Wishes({"packages.txt": _lines(names)}, name, names)
+    return Dependencies({"packages.txt": _lines(names)}, name, names)
 
 
 def _other_python(asked: str, version: str, name: str) -> list[str]:

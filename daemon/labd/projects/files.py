@@ -1,6 +1,6 @@
 """Reading single small files of a project, which belong to the researcher.
 
-This room owns how such a file is opened: never through a link, never waiting, never more than its limit. It never
+This module owns how such a file is opened: never through a link, never waiting, never more than its limit. It never
 looks for files, and never writes.
 """
 

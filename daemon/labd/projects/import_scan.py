@@ -1,6 +1,6 @@
 """The process that looks for imports in a researcher's code, and ends.
 
-This room owns the way from a program through the project's own files to the libraries that these import. It is a
+This module owns the way from a program through the project's own files to the libraries that these import. It is a
 process of its own because Python's parser can be made to use much memory, or to crash, by a file that is made for it.
 It gives up its rights and limits itself before it reads anything, executes nothing, and imports the standard library
 only.

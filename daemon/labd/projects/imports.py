@@ -1,7 +1,7 @@
 """Which libraries a Python program imports, and whether the project asks for them.
 
-This room owns the question put to the process that looks (import_scan), and the words for what is missing. It is never
-sure: a library can bring another one along. So all it says is a warning or a proposal.
+This module owns the question put to the process that looks (import_scan), and the words for what is missing. It is
+never sure: a library can bring another one along. So all it says is a warning or a proposal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """job.toml as researchers write it, within the limits of what is read.
 
-This room owns the way from its bytes to options without an error that nobody expects. What an option means others know.
+This module owns the way from its bytes to options without an error that nobody expects. What an option means others
+know.
 """
 
 from __future__ import annotations

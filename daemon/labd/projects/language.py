@@ -1,6 +1,6 @@
 """Which language, in which version, a project is run in.
 
-This room owns what a server offers, the choice between languages that could run a project, and the question that the
+This module owns what a server offers, the choice between languages that could run a project, and the question that the
 researcher gets where there is a choice; labd never guesses. It is pure: names and contents of files are handed in.
 """
 

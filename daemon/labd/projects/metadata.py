@@ -1,7 +1,7 @@
 """Lists of libraries in the other files that projects have: pyproject.toml, environment.yml, R's DESCRIPTION.
 
-This room owns the reading of these formats, as far as they name libraries. It is pure: contents are handed in. It runs
-none of them, and never looks a name up.
+This module owns the reading of these formats, as far as they name libraries. It is pure: contents are handed in. It
+runs none of them, and never looks a name up.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The process that reads what a researcher or a program wrote, answers one question about it, and ends.
 
-This room owns the limits within which that is done. It is a process of its own because what is read may be made to
+This module owns the limits within which that is done. It is a process of its own because what is read may be made to
 take long, to use much memory or to crash a parser. It limits itself, imports what it needs, gives up its rights and
 only then looks at what it was given; it opens no file. What the answers are others know.
 """
@@ -96,7 +96,7 @@ def _options(asked: Question) -> Callable[[], Any]:
     return answer
 
 
-def _wishes(asked: Question) -> Callable[[], Any]:
+def _dependencies(asked: Question) -> Callable[[], Any]:
     from labd.common.schema import read_table
     from labd.model.config import Build
     from labd.model.languages import Language, Template
@@ -132,7 +132,7 @@ def _build_failed(asked: Question) -> Callable[[], Any]:
 
 _ANSWERS: dict[str, Callable[[Question], Callable[[], Any]]] = {
     "options": _options,
-    "wishes": _wishes,
+    "wishes": _dependencies,
     "program_failed": _program_failed,
     "build_failed": _build_failed,
 }

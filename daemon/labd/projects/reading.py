@@ -1,6 +1,6 @@
 """What researchers and their programs wrote, read where it can do no harm.
 
-This room owns the choice where that happens: what is small and plain is read here, at once; all else in a process of
+This module owns the choice where that happens: what is small and plain is read here, at once; all else in a process of
 its own (`reader`) with limits of time and memory, one at a time for each researcher. It never decides what a file
 means, and whatever becomes of that process, the answer is a sentence that holds.
 """
@@ -29,7 +29,7 @@ from labd.model.jobs import Options
 from labd.model.languages import Language
 from labd.privsep.workers import Identity
 from labd.projects import dependencies, imports, job_file, reader
-from labd.projects.dependencies import Wishes
+from labd.projects.dependencies import Dependencies
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ _LONGEST = 300  # characters of a cause or a hint
 _IN_NO_WAY = "it has something in it that labd does not understand"
 
 _turns: dict[int, threading.Lock] = {}
-_answers: OrderedDict[str, Wishes] = OrderedDict()
+_answers: OrderedDict[str, Dependencies] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -78,7 +78,7 @@ def options(content: bytes, languages: Iterable[str], identity: Identity | None)
 
 def wished(
     language: Language, version: str, files: Mapping[str, bytes], build: Build, identity: Identity | None
-) -> Wishes:
+) -> Dependencies:
     """The wishes in `files`, the environment files of a project, read as `identity`. Raises ProjectError."""
     name = f"code/{dependencies.source(language, files) or next(iter(files), '')}"
     # A template without a reader takes its files as they are; YAML can make much out of little.
@@ -94,7 +94,7 @@ def wished(
             return _answers[key]
     found = _asked(name, question, _Wishes, identity)
     content = {file: text.encode() for file, text in found.files.items()}
-    answer = Wishes(content, found.source, found.libraries, found.changes, found.notes)
+    answer = Dependencies(content, found.source, found.libraries, found.changes, found.notes)
     with _lock:
         _answers[key] = answer
         while len(_answers) > _KEPT:

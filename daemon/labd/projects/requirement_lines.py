@@ -1,6 +1,6 @@
 """What novices write into requirements.txt, read as what they mean, with a word on each change.
 
-This room owns the repair of single lines and the question whether lines contradict each other. What it does not
+This module owns the repair of single lines and the question whether lines contradict each other. What it does not
 understand it leaves to the installer as it stands. It is pure, and never asks a package index.
 """
 

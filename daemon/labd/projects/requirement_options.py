@@ -1,6 +1,6 @@
 """What a list of requirements may ask of the installer, beside libraries.
 
-This room owns the options that labd takes in requirements.txt, and the refusal of all others. The installer reads the
+This module owns the options that labd takes in requirements.txt, and the refusal of all others. The installer reads the
 list where it knows the passwords of the server's package index, so nothing in it may lead them elsewhere. It is pure.
 """
 

@@ -1,7 +1,7 @@
 """System libraries and programs by the names of their Debian packages: code/apt.txt.
 
-This room owns which names apt.txt may have (Debian Policy 5.6.1) and whether it may have any. It is pure: only a build
-asks Debian.
+This module owns which names apt.txt may have (Debian Policy 5.6.1) and whether it may have any. It is pure: only a
+build asks Debian.
 """
 
 from __future__ import annotations

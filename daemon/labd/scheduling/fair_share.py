@@ -1,6 +1,6 @@
 """Who used how much of the machine of late, so that whoever used less goes first.
 
-This room owns what a run is charged: the share of the resource that it had most of (Ghodsi and others, "Dominant
+This module owns what a run is charged: the share of the resource that it had most of (Ghodsi and others, "Dominant
 Resource Fairness", NSDI 2011), for as long as it ran, the less the longer ago. It is pure; the clock is handed in.
 """
 

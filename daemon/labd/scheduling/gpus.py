@@ -1,6 +1,6 @@
 """The GPUs of this machine, as NVIDIA's driver lists them.
 
-This room owns the reading of `nvidia-smi -L`, and what the names in the config mean. It never gives a GPU to anybody.
+This module owns the reading of `nvidia-smi -L`, and what the names in the config mean. It never gives a GPU to anybody.
 """
 
 from __future__ import annotations

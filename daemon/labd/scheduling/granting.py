@@ -1,6 +1,6 @@
 """What a job gets: what it asked for, what the administrator gives by default, and what the machine has.
 
-This room owns the comparison of a job's options with the limits, and the sentence for each way of asking too much. It
+This module owns the comparison of a job's options with the limits, and the sentence for each way of asking too much. It
 is pure; the machine's size is handed in.
 """
 

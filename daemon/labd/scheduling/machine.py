@@ -1,6 +1,6 @@
 """What this machine has to give to jobs.
 
-This room owns the reading of the machine's size, where the configuration leaves it open, and of the GPUs that the
+This module owns the reading of the machine's size, where the configuration leaves it open, and of the GPUs that the
 configuration names.
 """
 

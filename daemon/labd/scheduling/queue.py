@@ -1,6 +1,6 @@
 """Who runs next: admission by CPUs, memory and GPUs, fair between users, first come first served within one.
 
-This room owns the choice as a pure function of the queue. A job that waits too long gets a time at which it starts at
+This module owns the choice as a pure function of the queue. A job that waits too long gets a time at which it starts at
 the latest, known from the limits of time of what runs; what would delay it has to wait (backfilling, as batch systems
 do it: Mu'alem and Feitelson, IEEE TPDS 12(6), 2001). It never starts anything and never looks at a clock.
 """

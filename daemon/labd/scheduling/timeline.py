@@ -1,6 +1,6 @@
 """What of the machine is free, and from when: the limits of time of what runs say it beforehand.
 
-This room owns the arithmetic of amounts over time. It never knows a job, a user or a clock.
+This module owns the arithmetic of amounts over time. It never knows a job, a user or a clock.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The database file: how it is opened, brought up to date and changed.
 
-This room owns the connection, its lock, transactions and the tables. What they mean is told in `records` and `store`,
+This module owns the connection, its lock, transactions and the tables. What they mean is told in `records` and `store`,
 which have all other SQL.
 """
 

@@ -1,6 +1,6 @@
 """A job as a row of the database, and back.
 
-This room owns which fields are kept as JSON, and when a row cannot be read: when a newer labd wrote it, or it is
+This module owns which fields are kept as JSON, and when a row cannot be read: when a newer labd wrote it, or it is
 damaged. It never asks the database.
 """
 

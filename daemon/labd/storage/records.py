@@ -1,6 +1,6 @@
 """What is remembered besides jobs: environments, results that travel on, when researchers were here.
 
-This room owns the SQL of these three. It never decides anything.
+This module owns the SQL of these three. It never decides anything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The jobs, their history, and what is known of each project.
 
-This room owns their SQL; with `records` and `database` below it, it is the store. A new job is on the disk before
+This module owns their SQL; with `records` and `database` below it, it is the store. A new job is on the disk before
 anybody hears of it; a later change that a power cut takes away is made again, because it is a step that can be
 repeated. Every change of a job's state is one transaction and is checked against the table of allowed transitions. It
 never decides anything.

@@ -1,7 +1,7 @@
 """Rights: who may read and write what labd goes by, and the researchers' folders.
 
-This room owns the look at owners and modes, by lstat alone where a researcher could have put a link, and the judgement
-on them. It never opens anything of a researcher's and never changes a right.
+This module owns the look at owners and modes, by lstat alone where a researcher could have put a link, and the
+judgement on them. It never opens anything of a researcher's and never changes a right.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Builds: the base images, and a real one with the administrator's settings.
 
-This room owns the test build. It takes the way of a job's environment (template, settings, builder), but nothing from
+This module owns the test build. It takes the way of a job's environment (template, settings, builder), but nothing from
 an earlier one: the library is downloaded anew each time, so that index, proxy and certificates are really tried. What
 it makes is removed again.
 """

@@ -1,8 +1,8 @@
 """`labd doctor`: what is right with a server, what is not, and the command that mends it.
 
-This room owns the order of the checks, how they run beside each other, and how the report looks: grouped on a terminal,
-a line each in a pipe, JSON for programs, or only what has to be mended. It never looks at the server itself, and
-changes nothing.
+This module owns the order of the checks, how they run beside each other, and how the report looks: grouped on a
+terminal, a line each in a pipe, JSON for programs, or only what has to be mended. It never looks at the server itself,
+and changes nothing.
 """
 
 from __future__ import annotations

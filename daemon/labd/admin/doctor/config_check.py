@@ -1,6 +1,6 @@
 """`labd check-config`: what the daemon would stumble over in its configuration.
 
-This room owns the order of the questions; the answers come from the rooms that the daemon itself asks. It needs no
+This module owns the order of the questions; the answers come from the modules that the daemon itself asks. It needs no
 daemon and no Docker, and changes nothing.
 """
 

@@ -1,6 +1,6 @@
 """The disks: room, and whether they can do what labd asks of them.
 
-This room owns the look at the file systems of labd's state, of Docker and of the homes, and the judgement on it. It
+This module owns the look at the file systems of labd's state, of Docker and of the homes, and the judgement on it. It
 never looks into a home.
 """
 

@@ -1,6 +1,6 @@
 """Docker, as labd needs it.
 
-This room owns the questions to the engine and to the command that builds, and the judgement on the answers. It never
+This module owns the questions to the engine and to the command that builds, and the judgement on the answers. It never
 starts or changes a container.
 """
 

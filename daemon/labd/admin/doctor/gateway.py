@@ -1,6 +1,6 @@
 """What a transfer needs on the server: rsync, the SFTP server, a kernel that confines them.
 
-This room owns the look for them and the judgement on what was found. It never starts a transfer.
+This module owns the look for them and the judgement on what was found. It never starts a transfer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The GPUs: those in the config, and how Docker hands them to programs.
 
-This room owns the look at NVIDIA's driver and at Docker's part in it, and the judgement on it. It never changes a
+This module owns the look at NVIDIA's driver and at Docker's part in it, and the judgement on it. It never changes a
 setting, and never uses a GPU.
 """
 

@@ -1,7 +1,7 @@
 """Leftovers: what belongs to no job any more and takes room.
 
-This room owns the comparison of what is there (containers, volumes, mounts, job folders, images) with the jobs that the
-daemon knows. It never removes anything; it names the command that does.
+This module owns the comparison of what is there (containers, volumes, mounts, job folders, images) with the jobs that
+the daemon knows. It never removes anything; it names the command that does.
 """
 
 from __future__ import annotations

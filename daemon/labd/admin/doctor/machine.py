@@ -1,6 +1,6 @@
 """The machine: its clock and the kernel's limits.
 
-This room owns the look at what the kernel and its tools say, and the judgement on it. It never changes a setting.
+This module owns the look at what the kernel and its tools say, and the judgement on it. It never changes a setting.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The daemon as a service: the unit, the process, the socket, the journal; and the configuration that it goes by.
 
-This room owns the questions to systemd and to the daemon itself, and the judgement on the answers. It never starts or
+This module owns the questions to systemd and to the daemon itself, and the judgement on the answers. It never starts or
 stops anything.
 """
 

@@ -1,6 +1,6 @@
 """The SSH server: whether it runs, and what it would really do with a researcher.
 
-This room owns the questions to sshd (`sshd -t`, `sshd -T -C …`: its own word on the effective configuration, whatever
+This module owns the questions to sshd (`sshd -t`, `sshd -T -C …`: its own word on the effective configuration, whatever
 the files say) and the judgement on the answers. It never logs in.
 """
 

@@ -1,6 +1,6 @@
 """What the doctor examines: the configuration, the researchers, the process of the daemon.
 
-This room owns how these are found without a daemon, and without stumbling over one account that is wrong. It never
+This module owns how these are found without a daemon, and without stumbling over one account that is wrong. It never
 judges.
 """
 

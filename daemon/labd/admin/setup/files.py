@@ -1,6 +1,6 @@
 """Groups, folders, files and links of `labd setup`: put in place, each known again the next time.
 
-This room owns that nothing of the administrator's is overwritten: a changed file stays, and what is new is put beside
+This module owns that nothing of the administrator's is overwritten: a changed file stays, and what is new is put beside
 it. It never knows what is in a file.
 """
 

@@ -1,6 +1,6 @@
 """Base images that the administrator gets, because the running service may not make them.
 
-This room owns which base images `labd setup` and `labd images get` get. The service is confined so far that it cannot
+This module owns which base images `labd setup` and `labd images get` get. The service is confined so far that it cannot
 make an image from Debian's packages; images that can only be pulled are pulled when a job first needs them. It never
 replaces one.
 """

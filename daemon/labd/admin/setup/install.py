@@ -1,7 +1,7 @@
 """`labd setup`: makes a machine ready for labd, and can be run again at any time.
 
-This room owns the order of the steps: accounts can come in only when all else is in place. It never touches an account,
-a home, or a file that the administrator changed.
+This module owns the order of the steps: accounts can come in only when all else is in place. It never touches an
+account, a home, or a file that the administrator changed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What `labd setup` put on the machine: the list by which it knows its own again, and can take it away.
 
-This room owns /var/lib/labd/setup.json, and the judgement on a file that is there already: labd's own, or changed by
+This module owns /var/lib/labd/setup.json, and the judgement on a file that is there already: labd's own, or changed by
 the administrator. It never changes any other file.
 """
 

@@ -1,6 +1,6 @@
 """What `labd setup` puts on a machine, as data.
 
-This room owns the list: groups, folders, files with their content, links. It reads the files that come with labd and
+This module owns the list: groups, folders, files with their content, links. It reads the files that come with labd and
 puts the paths of this installation into them. It never writes.
 """
 

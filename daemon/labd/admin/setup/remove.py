@@ -1,6 +1,6 @@
 """`labd setup --remove`: takes away what setup put, and nothing else.
 
-This room owns what goes and what stays: files that the administrator changed, folders that are not empty and groups
+This module owns what goes and what stays: files that the administrator changed, folders that are not empty and groups
 that have members stay and are named. It never touches accounts, homes, jobs or images.
 """
 

@@ -1,7 +1,7 @@
 """sshd's settings for researchers: put in place only if sshd accepts them.
 
-This room owns /etc/ssh/sshd_config.d/labd.conf and the questions to sshd about it. What sshd refuses is taken back, so
-that a later restart of sshd cannot lock everybody out. It never touches sshd's main file.
+This module owns /etc/ssh/sshd_config.d/labd.conf and the questions to sshd about it. What sshd refuses is taken back,
+so that a later restart of sshd cannot lock everybody out. It never touches sshd's main file.
 """
 
 from __future__ import annotations

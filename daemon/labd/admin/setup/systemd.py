@@ -1,6 +1,6 @@
 """What labd asks of systemd on the machine: whether it runs, what a service does, when it reads its units again.
 
-This room owns every call of systemctl. It never lets systemd read its units while programs use GPUs, because that can
+This module owns every call of systemctl. It never lets systemd read its units while programs use GPUs, because that can
 take the devices away from containers that run (NVIDIA's container toolkit describes it).
 """
 

@@ -1,6 +1,6 @@
 """`labd check` and `labd check-config`: what the daemon would say, before it is asked.
 
-This room owns the order of the questions; the answers come from the rooms that the daemon itself asks, so that they
+This module owns the order of the questions; the answers come from the modules that the daemon itself asks, so that they
 cannot differ. It needs no daemon and no Docker, and changes nothing.
 """
 
@@ -26,7 +26,7 @@ from labd.privsep.scan import scan
 from labd.projects import files as project_files
 from labd.projects import imports, job_file, reading
 from labd.projects import language as choosing
-from labd.projects.dependencies import Wishes
+from labd.projects.dependencies import Dependencies
 from labd.projects.language import open_languages
 from labd.scheduling.granting import grant
 from labd.scheduling.machine import capacity
@@ -91,7 +91,7 @@ def _summary(look: Look, language: Language, given: Grant, is_part: bool) -> Ite
     yield f"{start} {title}, {count(look.files, 'file')}, {human_size(look.bytes)}; {granted(asdict(given))}"
 
 
-def _libraries(code: Path, language: Language, asked: Wishes) -> Iterator[str]:
+def _libraries(code: Path, language: Language, asked: Dependencies) -> Iterator[str]:
     if asked.source:
         yield f"Libraries: {few(asked.libraries) if asked.libraries else f'none (code/{asked.source} names none)'}"
     if listed := asked.files.get("apt.txt"):

@@ -1,6 +1,6 @@
 """`labd templates check`: whether each language's template is right, and if not, why, in plain words.
 
-This room owns what an administrator can get wrong in a template. It reads templates and asks Docker which base images
+This module owns what an administrator can get wrong in a template. It reads templates and asks Docker which base images
 are there; it builds nothing and changes nothing.
 """
 

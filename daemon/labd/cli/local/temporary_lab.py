@@ -1,6 +1,6 @@
 """A lab for one job: a daemon of its own on a folder of its own, of which nothing is left.
 
-This room owns the folder, the daemon's process and the end of both, also of those that a killed `labd try` left. A
+This module owns the folder, the daemon's process and the end of both, also of those that a killed `labd try` left. A
 program never runs as root here: when root asks, it runs as who called sudo, or as nobody.
 """
 

@@ -1,6 +1,6 @@
 """`labd try`: the whole product for one project, in a temporary lab.
 
-This room owns the way of a folder through a lab of its own: what is shown on the way, where the results go, and which
+This module owns the way of a folder through a lab of its own: what is shown on the way, where the results go, and which
 exit code that makes. The lab itself is the daemon, as on a server; nothing is done here that it does otherwise.
 """
 

@@ -1,6 +1,6 @@
 """The folder of a job: `<state>/jobs/<id>/`, everything of labd's own that belongs to it.
 
-This room owns the layout and the rights in it. The researcher's hands fetch the results from `delivery/`: so their
+This module owns the layout and the rights in it. The researcher's worker fetch the results from `delivery/`: so their
 group, and nobody else, can pass through the folder (0710). What is in it is closed: the snapshot to all (0700), what
 belongs to the researcher to everybody else.
 
@@ -22,7 +22,7 @@ import os
 from pathlib import Path
 
 from labd.accounts.accounts import Account
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 
 UNDELIVERED = "undelivered"
 
@@ -75,16 +75,16 @@ def written(folder: Path) -> list[Path]:
     ]
 
 
-def remove_run(hands: Hands, folder: Path) -> None:
+def remove_run(workers: Workers, folder: Path) -> None:
     """Remove what only the running program needed; the snapshot and the logs stay, and results that nobody has."""
     results = () if (folder / UNDELIVERED).exists() else ("delivery/output", "delivery/receipt.json")
     paths = [str(folder / name) for name in ("scratch", "home", *results, "outputs.jsonl")]
-    hands.do(None, "remove", timeout=3600.0, paths=paths)
+    workers.do(None, "remove", timeout=3600.0, paths=paths)
 
 
-def remove(hands: Hands, folder: Path) -> None:
+def remove(workers: Workers, folder: Path) -> None:
     """Remove the folder and all that is in it."""
-    hands.do(None, "remove", timeout=3600.0, paths=[str(folder)])
+    workers.do(None, "remove", timeout=3600.0, paths=[str(folder)])
 
 
 def _make(folder: Path, mode: int, uid: int | None = None, gid: int | None = None) -> None:

@@ -1,8 +1,8 @@
 """The outbox: everything that a researcher gets back.
 
-This room owns the files of `~/outbox/<project>/` and their order: a mirror of the job's delivery folder while it runs,
-exact at the end, then the receipt, then COMPLETE. All of it is done by the researcher's own hands. It never decides
-what a job's outcome is.
+This module owns the files of `~/outbox/<project>/` and their order: a mirror of the job's delivery folder while it
+runs, exact at the end, then the receipt, then COMPLETE. All of it is done by the researcher's own worker. It never
+decides what a job's outcome is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labd.accounts.accounts import Account
 from labd.common.errors import LabdError
 from labd.common.units import count, printable
 from labd.privsep.outbox_files import MOST_STRAYS as MOST_STRAYS
-from labd.privsep.workers import Hands, HandsError
+from labd.privsep.workers import WorkerError, Workers
 
 _TIMEOUT = 6 * 3600.0
 _SHORT = 600.0
@@ -59,13 +59,13 @@ class DeliveryError(LabdError):
 class Outbox:
     """One project's outbox."""
 
-    def __init__(self, hands: Hands, account: Account, project: str) -> None:
-        self._hands, self._who = hands, account.identity
+    def __init__(self, workers: Workers, account: Account, project: str) -> None:
+        self._workers, self._who = workers, account.identity
         self._folder = account.outbox / project
 
     def show(self, page: Mapping[str, str]) -> None:
-        """Put text files in, each whole or not at all, in their order. Raises HandsError."""
-        self._hands.do(self._who, "write", folder=str(self._folder), files=dict(page))
+        """Put text files in, each whole or not at all, in their order. Raises WorkerError."""
+        self._workers.do(self._who, "write", folder=str(self._folder), files=dict(page))
 
     def rotate(self, occupant: int, page: Mapping[str, str], keep: int) -> None:
         """Move what is there of job `occupant` to history/, `page` with it, and keep the latest `keep` jobs there.
@@ -140,8 +140,8 @@ class Outbox:
 
     def _do(self, action: str, within: float = _TIMEOUT + 60, **arguments: Any) -> Any:
         try:
-            return self._hands.do(self._who, action, timeout=within, **arguments)
-        except HandsError as error:
+            return self._workers.do(self._who, action, timeout=within, **arguments)
+        except WorkerError as error:
             raise DeliveryError(error.message, error.errno) from error
 
 

@@ -1,7 +1,7 @@
 """receipt.json: what ran on what, and what came out, in figures that can be checked.
 
-This room owns the receipt's form and the hashing behind it. Hashing is done by the hands beside the running program;
-what did not change since is not read twice. The lists of files are never in this process: they can be long.
+This module owns the receipt's form and the hashing behind it. Hashing is done by the workers beside the running
+program; what did not change since is not read twice. The lists of files are never in this process: they can be long.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labd.model.jobs import Job, State
-from labd.privsep.workers import Hands, Identity
+from labd.privsep.workers import Identity, Workers
 
 _TIMEOUT = 6 * 3600.0
 
@@ -30,13 +30,13 @@ class Manifest:
 
 
 def hash_files(
-    hands: Hands, identity: Identity | None, folder: Path, known: Path, target: Path, settled: float
+    workers: Workers, identity: Identity | None, folder: Path, known: Path, target: Path, settled: float
 ) -> Manifest:
     """Write to `target` the SHA-256 of the files in `folder` that did not change after `settled` (seconds since epoch).
 
-    Read as `identity`, with what the manifest `known` says taken over for what did not change. Raises HandsError.
+    Read as `identity`, with what the manifest `known` says taken over for what did not change. Raises WorkerError.
     """
-    count = hands.do(
+    count = workers.do(
         None,
         "digest",
         timeout=_TIMEOUT,
@@ -49,9 +49,9 @@ def hash_files(
     return Manifest(target, **count)
 
 
-def write(hands: Hands, identity: Identity, file: Path, head: str, inputs: Path, outputs: Path) -> None:
-    """Make `file` the receipt that begins with `head`, with two manifests; it is `identity`'s. Raises HandsError."""
-    hands.do(
+def write(workers: Workers, identity: Identity, file: Path, head: str, inputs: Path, outputs: Path) -> None:
+    """Make `file` the receipt that begins with `head`, with two manifests; it is `identity`'s. Raises WorkerError."""
+    workers.do(
         None,
         "compose",
         timeout=_TIMEOUT,

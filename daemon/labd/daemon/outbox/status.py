@@ -1,6 +1,6 @@
 """STATUS and status.json: a job in a few plain lines, and the same for programs.
 
-This room owns how a job is told, in the outbox, on the command line and over the socket. It is pure: everything that
+This module owns how a job is told, in the outbox, on the command line and over the socket. It is pure: everything that
 is told is handed in.
 """
 

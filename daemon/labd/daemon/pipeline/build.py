@@ -1,6 +1,6 @@
 """The chapter of a job in which its environment image is found or made.
 
-This room owns which image a job runs in, build.log, and the words when there is none. It never decides what an
+This module owns which image a job runs in, build.log, and the words when there is none. It never decides what an
 environment is made of, and builds nothing itself.
 """
 

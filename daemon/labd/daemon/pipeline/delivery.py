@@ -1,6 +1,6 @@
 """The last chapter of a job: everything goes home, COMPLETE last, and what is not needed any more is removed.
 
-This room owns the order of a delivery. Whatever the outcome, logs and partial output are delivered; every line can be
+This module owns the order of a delivery. Whatever the outcome, logs and partial output are delivered; every line can be
 repeated after a crash.
 """
 
@@ -61,7 +61,7 @@ def _deliver(lab: Lab, job: Job, done: Delivered) -> Job:
     head = receipt.render(final, lab.store.events(job.id), environment, again)
     who = lab.accounts[job.user].identity
     listed = outputs.file if outputs else folder / "none"
-    receipt.write(lab.hands, who, delivery / "receipt.json", head, inputs, listed)
+    receipt.write(lab.workers, who, delivery / "receipt.json", head, inputs, listed)
     outbox.place(delivery / "receipt.json")
     with lab.status_locks[job.user, job.project]:
         outbox.show(page(job.project, final, None, time.time()))
@@ -92,13 +92,13 @@ def hash_inputs(lab: Lab, job: Job) -> tuple[Path, tuple[str, ...]]:
 def _hashed_inputs(lab: Lab, job: Job) -> Path:
     """The manifest of the job's snapshot; what is shared with the snapshot before is not read again.
 
-    Raises HandsError, OSError.
+    Raises WorkerError, OSError.
     """
     folder = lab.folder(job.snapshot)
     manifest = folder / "inputs.jsonl"
     if (folder / "snapshot").exists() and not manifest.exists():
         latest = lab.config.paths.state / "manifests" / job.user / job.project
-        receipt.hash_files(lab.hands, None, folder / "snapshot", latest, manifest, time.time())
+        receipt.hash_files(lab.workers, None, folder / "snapshot", latest, manifest, time.time())
         # For the next job of the project, which shares files with this one.
         latest.parent.mkdir(parents=True, exist_ok=True)
         part = latest.with_name(f"{latest.name}.part")
@@ -113,7 +113,7 @@ def _outputs(lab: Lab, job: Job) -> receipt.Manifest | None:
     if not (lab.folder(job.id) / "delivery" / "output").exists():
         return None
     try:
-        return hash_outputs(lab.hands, lab.accounts[job.user], lab.folder(job.id), float("inf"))
+        return hash_outputs(lab.workers, lab.accounts[job.user], lab.folder(job.id), float("inf"))
     except LabdError as error:
         get().warning("output cannot be read", job=job.id, reason=error.message)
         return None
@@ -154,6 +154,6 @@ def clean_up(lab: Lab, job: Job) -> None:
     fault("committed")
     if job.image:
         lab.engine.remove(job.id)
-    job_folder.remove_run(lab.hands, lab.folder(job.id))
+    job_folder.remove_run(lab.workers, lab.folder(job.id))
     lab.stop_events.pop(job.id, None)
     lab.growing.discard(job.id)

@@ -1,7 +1,7 @@
 """Once more in the very environment of an earlier job: `rerun --exact`.
 
-This room owns what is kept of a job's environment, how it is made again when its image is gone, and what differs then.
-It builds nothing itself.
+This module owns what is kept of a job's environment, how it is made again when its image is gone, and what differs
+then. It builds nothing itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from labd.common.units import count
 from labd.daemon.pipeline.lab import Lab
 from labd.model.jobs import Job
 from labd.model.languages import Language
-from labd.projects.dependencies import Wishes
+from labd.projects.dependencies import Dependencies
 
 _FILE = "environment"  # in the job's folder, which is root's own
 _LISTED = "requirements.txt"
@@ -60,7 +60,7 @@ def kept(lab: Lab, job: Job) -> str | None:
     return lab.images.kept(lab.store.job(job.exact).image)
 
 
-def pinned(lab: Lab, job: Job, asked: Wishes) -> Wishes:
+def pinned(lab: Lab, job: Job, asked: Dependencies) -> Dependencies:
     """`asked`, with each library in the version that the earlier job had. Debian's packages come as they are now."""
     packages = _recalled(lab, job).get("packages", [])
     if _LISTED not in asked.files or not packages:

@@ -1,6 +1,6 @@
 """The lab: everything that a job's story needs, and the small steps that its chapters share.
 
-This room owns the committed moves of a job, the request to stop one, and whose results the outbox shows. It never
+This module owns the committed moves of a job, the request to stop one, and whose results the outbox shows. It never
 tells a story of its own.
 """
 
@@ -30,7 +30,7 @@ from labd.model.config import Config, for_account
 from labd.model.engine import Engine, EngineError, StartError
 from labd.model.jobs import Job, State
 from labd.model.languages import Language
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 from labd.scheduling.queue import Capacity
 from labd.storage.store import Store
 
@@ -50,7 +50,7 @@ class Lab:
     accounts: Accounts
     languages: Mapping[str, Language]
     store: Store
-    hands: Hands
+    workers: Workers
     images: Images
     engine: Engine
     root: Callable[[Account, str], str]  # where in its inbox entry an upload has its project
@@ -81,7 +81,7 @@ class Lab:
         self.accounts.refresh(keep=lambda: {job.user for job in self.store.active()})
 
     def outbox(self, job: Job) -> Outbox:
-        return Outbox(self.hands, self.accounts[job.user], job.project)
+        return Outbox(self.workers, self.accounts[job.user], job.project)
 
     def language(self, job: Job) -> Language:
         """The language of `job`. Raises UnavailableError when the lab does not have it any more."""

@@ -1,6 +1,6 @@
 """Jobs that wait for a licence: for a server that does not answer, or for a seat that another program has.
 
-This room owns the questions to the licence servers' ports and the time of the next try. What it knows of tries is the
+This module owns the questions to the licence servers' ports and the time of the next try. What it knows of tries is the
 store's; it never starts, ends or moves a job, and never takes a seat itself.
 """
 

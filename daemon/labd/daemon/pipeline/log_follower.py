@@ -1,6 +1,6 @@
 """run.log while a program runs, and whole at its end.
 
-This room owns the thread that follows what a program prints. Docker's stream loses lines while Docker turns its own
+This module owns the thread that follows what a program prints. Docker's stream loses lines while Docker turns its own
 file over, and ends when Docker restarts: so the log is followed from the first tick on, and read as a whole at the end.
 What Docker has at the end is whole, but for the beginning of a very long output, and that the follower has.
 """

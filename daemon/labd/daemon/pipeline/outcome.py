@@ -1,6 +1,6 @@
 """What the end of a program means: from evidence to an outcome and the sentence that goes with it.
 
-This room owns the order in which evidence counts: who asked to stop it, whether the machine stopped it, what the
+This module owns the order in which evidence counts: who asked to stop it, whether the machine stopped it, what the
 kernel counted, its exit code. It is pure; all evidence is handed in.
 """
 

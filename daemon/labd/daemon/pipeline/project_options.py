@@ -1,7 +1,7 @@
 """What a job's project asks to have around its program, and what it forgot to ask for.
 
-This room owns the way from a job's snapshot to the rooms that read wishes and imports, and where the researcher hears
-of it. It never decides what a line means.
+This module owns the way from a job's snapshot to the modules that read wishes and imports, and where the researcher
+hears of it. It never decides what a line means.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from labd.common.log import get
 from labd.daemon.pipeline.lab import Lab
 from labd.model.jobs import Job, Options
 from labd.model.languages import Language
-from labd.privsep.workers import HandsError
+from labd.privsep.workers import WorkerError
 from labd.projects import files as project_files
 from labd.projects import imports, job_file, reading
 from labd.projects import language as choosing
-from labd.projects.dependencies import Wishes
+from labd.projects.dependencies import Dependencies
 
 
 def options(lab: Lab, job: Job) -> Options:
@@ -32,7 +32,7 @@ def version(lab: Lab, job: Job, language: Language, asked: Options) -> str:
     return choosing.version(language, lab.config, asked, _files(lab, job, language.template.version_files, "code"))
 
 
-def wished(lab: Lab, job: Job, language: Language, version: str) -> Wishes:
+def wished(lab: Lab, job: Job, language: Language, version: str) -> Dependencies:
     """What the project of `job` asks for. Raises ProjectError."""
     files = _files(lab, job, language.template.environment, "code")
     return reading.wished(language, version, files, lab.config.build, lab.accounts[job.user].identity)
@@ -66,6 +66,6 @@ def tell_forgotten(lab: Lab, job: Job) -> Job:
         try:
             lab.outbox(job).show({imports.PROPOSAL: imports.proposal(missing)})
             note = f"{note[:-1]} ({imports.PROPOSAL} in the outbox has it ready)."
-        except HandsError as error:
+        except WorkerError as error:
             get().warning("no proposal could be left", job=job.id, user=job.user, reason=error.message)
     return lab.store.update(job, notes=tuple(dict.fromkeys((*job.notes, note))))

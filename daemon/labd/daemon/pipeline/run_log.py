@@ -1,6 +1,6 @@
 """run.log: what a program printed, growing while it runs, with a bounded size.
 
-This room owns the file's shape: everything while it is small; the first and the last half of the limit, and between
+This module owns the file's shape: everything while it is small; the first and the last half of the limit, and between
 them a line that says what was cut, when it is not. Writing it again from the first byte gives the same file, so a
 restart of labd needs no position to be remembered.
 """

@@ -1,6 +1,6 @@
 """The plan of a run: what a job's grant, its folders and the administrator's settings come to in a container.
 
-This room owns the environment variables and the places that a program finds. It is pure; engines carry it out.
+This module owns the environment variables and the places that a program finds. It is pure; engines carry it out.
 """
 
 from __future__ import annotations

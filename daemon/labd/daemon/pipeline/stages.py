@@ -1,6 +1,6 @@
 """The story of a job, from the complete upload to its outcome. Read it from top to bottom.
 
-This room owns the order of the steps. Each step starts from the state that the store has, may be cut off after any
+This module owns the order of the steps. Each step starts from the state that the store has, may be cut off after any
 line, and does the same again without harm when it is repeated: what it makes is named after the job.
 """
 
@@ -117,7 +117,7 @@ def _take_snapshot(lab: Lab, job: Job, folder: Path) -> snapshot.Taken:
     remembered = lab.store.project(job.user, job.project)
     previous = lab.folder(remembered.snapshot) / "snapshot"
     return snapshot.take(
-        lab.hands,
+        lab.workers,
         account,
         account.inbox / job.project / lab.root(account, job.project),
         folder / "snapshot",
@@ -148,7 +148,7 @@ def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
     get().info(
         "withdrawn: " + ("nothing has changed" if accepted else "it is still changing"), job=job.id, user=job.user
     )
-    job_folder.remove(lab.hands, lab.folder(job.id))
+    job_folder.remove(lab.workers, lab.folder(job.id))
     lab.announce(job)
 
 
@@ -242,7 +242,7 @@ def _wait_for_seat(lab: Lab, job: Job) -> Job:
     job = move(lab, job, State.QUEUED, started=None, gpu_ids=())
     get().info("all licences are in use, trying again later", job=job.id, user=job.user, state="queued")
     lab.engine.remove(job.id)
-    job_folder.remove_run(lab.hands, lab.folder(job.id))
+    job_folder.remove_run(lab.workers, lab.folder(job.id))
     return stopped(lab, job) if job.stopping else job
 
 
@@ -250,7 +250,7 @@ def _supervision(lab: Lab, job: Job) -> Supervision:
     return Supervision(
         job,
         lab.engine,
-        lab.hands,
+        lab.workers,
         lab.accounts[job.user],
         _Mirror(lab, job),
         lab.folder(job.id) / "delivery",

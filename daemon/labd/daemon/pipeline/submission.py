@@ -1,6 +1,6 @@
 """The reception: what becomes of what was seen in the inboxes, and of what is asked for.
 
-This room owns the step from a finding to a job, from a control file to its effect, and the words in STATUS for an
+This module owns the step from a finding to a job, from a control file to its effect, and the words in STATUS for an
 upload that is no job (yet). It never runs a job: it hands new ones on.
 """
 
@@ -26,7 +26,7 @@ from labd.intake.sending_advice import sent_in_parts
 from labd.intake.submissions import Key, Submissions
 from labd.model.jobs import Job, Signal, State
 from labd.model.layout import is_valid_name
-from labd.privsep.workers import HandsError
+from labd.privsep.workers import WorkerError
 
 _SUPERSEDED = 60.0
 _IN_PARTS = 600.0  # seconds between the first job of a project and the rest of what belongs to it
@@ -203,7 +203,7 @@ class Reception:
             return
         try:
             self._inbox.remove_controls(finding.account, finding.look)
-        except HandsError as error:
+        except WorkerError as error:
             # The next look sees them again, and to obey them again changes nothing.
             get().warning(
                 "control file not removed",

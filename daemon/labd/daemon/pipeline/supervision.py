@@ -1,7 +1,7 @@
 """Watching over a running program: its log, its mirror in the outbox, its limits, its end.
 
-This room owns what happens between a program's start and its end, every few seconds and at once when it ends. It never
-starts a program, and never judges its end.
+This module owns what happens between a program's start and its end, every few seconds and at once when it ends. It
+never starts a program, and never judges its end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from labd.daemon.pipeline.writing_limits import WritingLimits
 from labd.model.config import Output
 from labd.model.engine import Condition, Engine, EngineError, Phase
 from labd.model.jobs import Job, State
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 from labd.storage.database import DatabaseError
 
 _ENGINE_RETRY = 2.0
@@ -65,7 +65,7 @@ class Supervision:
 
     job: Job
     engine: Engine
-    hands: Hands
+    workers: Workers
     account: Account
     outbox: Mirror
     delivery: Path
@@ -86,7 +86,7 @@ class Supervision:
         self._troubled = False
         self._stopping = Retry()
         self._limits = WritingLimits(
-            self.hands,
+            self.workers,
             self.job.id,
             self.settings,
             written(self.delivery.parent),
@@ -191,7 +191,9 @@ class Supervision:
             self.stop(State.OUTPUT_TOO_LARGE, reason)
         if self._limits.is_closed:
             with contextlib.suppress(LabdError):
-                self.hands.do(self.account.identity, "open_up", timeout=_OPENING, folder=str(self.delivery / "output"))
+                self.workers.do(
+                    self.account.identity, "open_up", timeout=_OPENING, folder=str(self.delivery / "output")
+                )
 
     def _mirror(self) -> None:
         try:
@@ -223,7 +225,7 @@ class Supervision:
 
     def _hash(self, settled: float) -> Manifest | None:
         try:
-            return hash_outputs(self.hands, self.account, self.delivery.parent, settled)
+            return hash_outputs(self.workers, self.account, self.delivery.parent, settled)
         except LabdError as error:
             get().warning("output cannot be read", job=self.job.id, reason=error.message)
             return None
@@ -233,10 +235,10 @@ class Supervision:
         return RunLog(self.delivery / "run.log", self.settings.log, identity.uid, identity.gid)
 
 
-def hash_outputs(hands: Hands, account: Account, folder: Path, settled: float) -> Manifest:
-    """The manifest of the /output in the job's `folder`, without what changed after `settled`. Raises HandsError."""
+def hash_outputs(workers: Workers, account: Account, folder: Path, settled: float) -> Manifest:
+    """The manifest of the /output in the job's `folder`, without what changed after `settled`. Raises WorkerError."""
     file = folder / "outputs.jsonl"
-    return hash_files(hands, account.identity, folder / "delivery" / "output", file, file, settled)
+    return hash_files(workers, account.identity, folder / "delivery" / "output", file, file, settled)
 
 
 def _is_at_work(thread: threading.Thread | None) -> bool:

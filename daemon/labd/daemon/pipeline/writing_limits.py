@@ -1,6 +1,6 @@
 """How much a program writes, against the limits that it has.
 
-This room owns the looks at what a program wrote, by the hands, and the sentence about what is too much. A look that
+This module owns the looks at what a program wrote, by the workers, and the sentence about what is too much. A look that
 fails says nothing, neither that it is little nor that it is much. It never stops a program.
 """
 
@@ -14,7 +14,7 @@ from labd.common.errors import LabdError
 from labd.common.log import get
 from labd.common.units import count, human_size
 from labd.model.config import Output
-from labd.privsep.workers import Hands
+from labd.privsep.workers import Workers
 
 _TIMEOUT = 600.0
 _PACE = 0.5
@@ -27,10 +27,10 @@ class WritingLimits:
     """One program's."""
 
     def __init__(
-        self, hands: Hands, job: int, settings: Output, folders: Sequence[Path], processes: Callable[[], list[int]]
+        self, workers: Workers, job: int, settings: Output, folders: Sequence[Path], processes: Callable[[], list[int]]
     ) -> None:
         """`folders` are those that it can write; `processes` are its own, as long as it runs."""
-        self._hands, self._job, self._settings = hands, job, settings
+        self._workers, self._job, self._settings = workers, job, settings
         self._folders, self._processes = [str(folder) for folder in folders], processes
         self._troubled = False
         self.due = 0.0
@@ -44,7 +44,7 @@ class WritingLimits:
         """
         began = time.time()
         try:
-            found = self._hands.do(
+            found = self._workers.do(
                 None,
                 "held",
                 timeout=_TIMEOUT,

@@ -1,6 +1,6 @@
 """What can be asked at the daemon's socket: the verbs, and the arguments of each with their types.
 
-This room owns the table of requests and what is said of one that is wrong. All that a request names (jobs, projects)
+This module owns the table of requests and what is said of one that is wrong. All that a request names (jobs, projects)
 passes here first: a name that is no project's never becomes a path. It never answers anything.
 """
 

@@ -1,6 +1,6 @@
 """One connection at the daemon's socket: who is at its other end, what they ask, and the lines that they get.
 
-This room owns the bytes of one connection and the kernel's word on who asks (SO_PEERCRED, unix(7)). It never waits
+This module owns the bytes of one connection and the kernel's word on who asks (SO_PEERCRED, unix(7)). It never waits
 for a request, never waits without end for somebody who does not read, and never knows what is asked.
 """
 

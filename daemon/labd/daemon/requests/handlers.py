@@ -1,7 +1,7 @@
 """What can be asked of the daemon, and what each may know.
 
-This room owns the verbs of the socket. A researcher sees and touches only their own jobs; root, and whoever the daemon
-runs as, all of them.
+This module owns the verbs of the socket. A researcher sees and touches only their own jobs; root, and whoever the
+daemon runs as, all of them.
 """
 
 from __future__ import annotations

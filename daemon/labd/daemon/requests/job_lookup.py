@@ -1,6 +1,6 @@
 """Which job a request means: by its number, or by the name of its project; and the upload of that name.
 
-This room owns what holds where a name can be both, what is said where there is an upload and no job of it, and what a
+This module owns what holds where a name can be both, what is said where there is an upload and no job of it, and what a
 researcher hears of the jobs of others: the same as of jobs that there are not. It changes nothing.
 """
 

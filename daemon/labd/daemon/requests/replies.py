@@ -1,6 +1,6 @@
 """From a request that has arrived to the lines of its answer, and what is said when there is none.
 
-This room owns the difference between what a person can mend, which they are told, and a defect of labd, whose
+This module owns the difference between what a person can mend, which they are told, and a defect of labd, whose
 traceback goes to the log. It never knows what is asked.
 """
 

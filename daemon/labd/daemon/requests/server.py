@@ -1,6 +1,6 @@
 """The socket at which the command line and the gateway ask: one JSON document a line, in both directions.
 
-This room owns how many may ask at a time and how long a request may take to arrive: everybody on the machine can
+This module owns how many may ask at a time and how long a request may take to arrive: everybody on the machine can
 connect. One thread accepts and reads; a request that is whole gets a thread until it is answered. It never knows what
 is asked.
 """

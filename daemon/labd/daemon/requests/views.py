@@ -1,6 +1,6 @@
 """What may be told of the lab as a whole: the queue, the machine, the researchers.
 
-This room owns what one researcher gets to know about the jobs of others: that they are there, and what they hold, but
+This module owns what one researcher gets to know about the jobs of others: that they are there, and what they hold, but
 not whose they are. It is pure; all that is told is handed in.
 """
 

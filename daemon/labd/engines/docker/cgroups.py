@@ -1,6 +1,6 @@
 """What a container used, from the kernel's own counters (cgroups(7), v1 and v2).
 
-This room owns the files below /sys/fs/cgroup. The counters are gone with the container's cgroup a
+This module owns the files below /sys/fs/cgroup. The counters are gone with the container's cgroup a
 few milliseconds after its last process, so who wants the final figures reads them the moment the process ends.
 """
 

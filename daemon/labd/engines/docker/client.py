@@ -1,6 +1,6 @@
 """The one connection to Docker by which programs are run.
 
-This room owns the client, the limit of time of each call, and the translation of Docker's failures. It knows no job.
+This module owns the client, the limit of time of each call, and the translation of Docker's failures. It knows no job.
 """
 
 from __future__ import annotations

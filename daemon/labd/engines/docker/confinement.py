@@ -1,6 +1,6 @@
 """What Docker is told for every container of labd's: the runtime, the system calls, the devices.
 
-This room owns these settings. They are a function of what Docker says of itself; it never asks Docker, and never
+This module owns these settings. They are a function of what Docker says of itself; it never asks Docker, and never
 starts anything.
 """
 

@@ -1,6 +1,6 @@
 """Private copies of a snapshot, for programs on file systems that can hold no copy-on-write views.
 
-This room owns `copy` and `copied` in a job's scratch folder, and what is left of them after the program: only what it
+This module owns `copy` and `copied` in a job's scratch folder, and what is left of them after the program: only what it
 wrote, in `upper`, where a view would have left it. It is labd's own folder, which nobody can enter while no program
 runs. It never decides which job needs copies.
 """

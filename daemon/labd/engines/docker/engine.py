@@ -1,7 +1,7 @@
 """The engine that runs programs as Docker containers on this machine.
 
-This room owns the containers `<instance>-<job>` and what they may do and see. It never decides when a job runs or what
-its end means, and never touches its files.
+This module owns the containers `<instance>-<job>` and what they may do and see. It never decides when a job runs or
+what its end means, and never touches its files.
 """
 
 from __future__ import annotations

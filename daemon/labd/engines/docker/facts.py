@@ -1,6 +1,6 @@
 """What Docker says of itself.
 
-This room owns the doctor's connection to Docker, the same way that the engine takes, and the facts of `docker info`
+This module owns the doctor's connection to Docker, the same way that the engine takes, and the facts of `docker info`
 that matter to labd. It never changes anything.
 """
 

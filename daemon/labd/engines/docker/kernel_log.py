@@ -1,6 +1,6 @@
 """The kernel's own word that a program was killed at its memory limit.
 
-This room owns the reading of the kernel's log: the only evidence that is left when nobody watched a container end, or
+This module owns the reading of the kernel's log: the only evidence that is left when nobody watched a container end, or
 when it ended faster than anybody could look. It never looks at the container itself.
 """
 

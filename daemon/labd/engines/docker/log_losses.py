@@ -1,6 +1,6 @@
 """Whether Docker could write down all that a program printed.
 
-This room owns the watch over the disk on which Docker keeps what programs print. Docker drops what that disk does not
+This module owns the watch over the disk on which Docker keeps what programs print. Docker drops what that disk does not
 take, and tells nobody but its own log: so the disk is looked at as long as programs run, and Docker's log is asked
 where that is not enough. It never looks at what was printed.
 """

@@ -1,6 +1,6 @@
 """What a program finds in its container's folders: its upload, /output, its HOME.
 
-This room owns the mounts. Docker makes them when the container starts; it never starts one.
+This module owns the mounts. Docker makes them when the container starts; it never starts one.
 """
 
 from __future__ import annotations

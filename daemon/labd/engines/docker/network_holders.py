@@ -1,6 +1,6 @@
 """Holders: idle containers whose network namespaces jobs join.
 
-This room owns the containers `<instance>-holder-…` and who has joined which. Setting up a network is most of a
+This module owns the containers `<instance>-holder-…` and who has joined which. Setting up a network is most of a
 container's start, so jobs join one that is there already (like a pod's pause container); jobs that run together never
 share one, or they would share a loopback. A holder never ends by itself: one that did is evidence that Docker or the
 machine was stopped.

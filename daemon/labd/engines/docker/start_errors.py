@@ -1,6 +1,6 @@
 """Why Docker could not start a program, in words for a researcher: it is always the server's fault.
 
-This room owns the table from Docker's words to ours. Docker's own go to the journal.
+This module owns the table from Docker's words to ours. Docker's own go to the journal.
 """
 
 from __future__ import annotations

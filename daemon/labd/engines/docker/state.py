@@ -1,6 +1,6 @@
 """What Docker's description of a container means.
 
-This room owns the reading of `docker inspect`: the times, and which of Docker's many states is which of ours. It is
+This module owns the reading of `docker inspect`: the times, and which of Docker's many states is which of ours. It is
 pure, and takes what Docker may leave out.
 """
 

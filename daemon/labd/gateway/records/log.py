@@ -1,7 +1,7 @@
 """What a transfer did, for each project: the common ground of the readers of rsync's, scp's and sftp's logs.
 
-This room owns how a path in the inbox becomes a project and a part of it, and the words for how a transfer ended. It is
-pure.
+This module owns how a path in the inbox becomes a project and a part of it, and the words for how a transfer ended. It
+is pure.
 """
 
 from __future__ import annotations

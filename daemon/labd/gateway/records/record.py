@@ -1,6 +1,6 @@
 """The gateway's record of a transfer that receives: a file of JSON lines in ~/.labd/sessions.
 
-This room owns the writing of that file. It is locked (flock(2)) before it has its name, and the transfer's program
+This module owns the writing of that file. It is locked (flock(2)) before it has its name, and the transfer's program
 inherits the lock, so that whoever finds it unlocked and without an end knows that the gateway was killed. A disk that
 is full takes no line, but a name: then that says what the transfer is about. A record that cannot be made is left out:
 recording never changes a transfer.

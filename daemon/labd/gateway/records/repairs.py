@@ -1,6 +1,6 @@
 """Which of the files that arrived whole are worth noting: those that another transfer may have left broken.
 
-This room owns the comparison of a session's files with the records of others that lie beside its own. It runs in the
+This module owns the comparison of a session's files with the records of others that lie beside its own. It runs in the
 gateway at the end of a session, as the researcher. What it does not find holds an upload, and never starts one.
 """
 

@@ -1,7 +1,7 @@
 """What an rsync that receives did, from the log that its server writes (--log-file-format='%i %n').
 
-This room owns the meaning of these lines (rsync(1), --itemize-changes; rsyncd.conf(5), log format; measured with rsync
-3.5 and protocols 29 to 32) and of rsync's exit codes. It is pure but for the clock.
+This module owns the meaning of these lines (rsync(1), --itemize-changes; rsyncd.conf(5), log format; measured with
+rsync 3.5 and protocols 29 to 32) and of rsync's exit codes. It is pure but for the clock.
 """
 
 from __future__ import annotations

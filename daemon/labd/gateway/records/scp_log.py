@@ -1,8 +1,8 @@
 """What an old scp that receives (`scp -v -t`, what `scp -O` starts) did, from what it prints about its protocol.
 
-This room owns the meaning of these lines ("Sink: C0644 12 name"; scp.c, measured with OpenSSH 9.2). The protocol has no
-end: a client that is cut between two files looks like one that is done, so nothing here is ever proof. It is pure but
-for the clock.
+This module owns the meaning of these lines ("Sink: C0644 12 name"; scp.c, measured with OpenSSH 9.2). The protocol has
+no end: a client that is cut between two files looks like one that is done, so nothing here is ever proof. It is pure
+but for the clock.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an sftp session did, from the log of its server (`sftp-server -e -l VERBOSE`).
 
-This room owns the meaning of these lines (sftp-server.c; measured with the scp and sftp of OpenSSH 9.2, killed at
+This module owns the meaning of these lines (sftp-server.c; measured with the scp and sftp of OpenSSH 9.2, killed at
 random moments) and the signature of scp, which is the only client that shows when it is done: it opens without
 TRUNCATE, sets the size before it closes, and sets the attributes of the folder that it was given last. Of other clients
 it says whether they closed their session. It is pure but for the clock.
