@@ -161,7 +161,7 @@ def _settling(look: Look, signal: Signal, until: float) -> Wait:
     if signal is not Signal.UNPROVEN:
         return Wait(f"receiving: {_so_far(look)}", until)
     return Wait(
-        f"{_so_far(look)}; your transfer program did not say that it was done: starts at {clock(until)} unless more "
+        f"{_so_far(look)}; nothing says that this is all of it: starts at {clock(until)} unless more "
         f"arrives; {_submit(look)} starts it now",
         until,
     )

@@ -51,7 +51,7 @@ class Inbox:
     """When an upload counts as complete, and how large it may be."""
 
     settle: Duration = Duration(5.0)
-    unproven: Duration = Duration(60.0)  # the same where the transfer program did not say that it was done
+    unproven: Duration = Duration(60.0)  # the same where nothing says that all has arrived
     rescan: Duration = Duration(600.0)  # the longest that a change may go unnoticed without any file event
     max_files: int = 1_000_000
     max_bytes: Size = Size(500 * GIB)

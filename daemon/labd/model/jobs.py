@@ -78,8 +78,8 @@ class Signal(StrEnum):
 
 
 UNPROVEN_NOTES = {
-    Signal.UNPROVEN: "The end of its upload was not proven: the transfer program closed the connection without saying "
-    "that it was done. If something is missing, send it again.",
+    Signal.UNPROVEN: "The end of its upload was not proven: nothing said that this was all of it. If something is "
+    "missing, send it again.",
     Signal.SETTLED: "The end of its upload was not proven: nothing changed any more, so labd took it as complete. If "
     "something is missing, send it again.",
 }
