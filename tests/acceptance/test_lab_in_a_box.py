@@ -55,7 +55,7 @@ def test_an_installation_that_cannot_serve_ends_with_what_is_wrong_and_its_remed
 
 
 def test_the_service_has_few_rights(installed: InstalledLab) -> None:
-    exposure = re.search(r"Overall exposure level for labd.daemon.loop: ([\d.]+)", installed.security)
+    exposure = re.search(r"Overall exposure level for labd.service: ([\d.]+)", installed.security)
     assert exposure and float(exposure[1]) <= 3.5
 
 

@@ -178,7 +178,7 @@ def test_a_daemon_that_hangs_holds_up_no_transfer(door: Door) -> None:
 
 
 _BREAKS = """
-from labd.{module} import {reader}
+from labd.gateway.records.{module} import {reader}
 def fail(*_): raise ValueError("a line that nobody expected")
 {reader}.{step} = fail
 """

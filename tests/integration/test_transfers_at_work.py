@@ -60,7 +60,7 @@ def test_a_cut_is_made_good_by_a_session_for_its_broken_file_alone(patient: Lab)
     assert "`ssh lab submit galaxies`" in patient.ana.text("galaxies")
     began = time.time()
     patient.ana.write(patient.ana.inbox("galaxies") / "input" / "big", "12345678")
-    note(patient, 2, "clean", began, files=2, closed={"input/big": time.time()})
+    note(patient, 2, "clean", began, closed={"input/big": time.time()})
     status = patient.wait_complete("galaxies")
     # What was to follow that file may never have been sent.
     assert (status["state"], status["trigger"]) == ("succeeded", "unproven")

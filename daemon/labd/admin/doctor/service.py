@@ -82,9 +82,9 @@ def judge_unit(unit: Unit) -> Finding:
     if not unit.is_there:
         return fail(f"There is no {UNIT}.", "labd setup")
     if unit.active != "active":
-        return fail(f"labd.daemon.loop is {unit.active}.", "systemctl enable --now labd; journalctl -u labd -n 50")
+        return fail(f"labd.service is {unit.active}.", "systemctl enable --now labd; journalctl -u labd -n 50")
     if unit.enabled != "enabled":
-        return warn(f"labd.daemon.loop is {unit.enabled}: it will not start after a reboot.", "systemctl enable labd")
+        return warn(f"labd.service is {unit.enabled}: it will not start after a reboot.", "systemctl enable labd")
     if not unit.is_ours:
         mend = f"rm {UNIT} && labd setup && systemctl restart labd"
         return warn(f"{UNIT} is not that of this version: somebody changed it, or it is older.", mend)
@@ -92,7 +92,7 @@ def judge_unit(unit: Unit) -> Finding:
         return warn(
             f"systemd has not read {UNIT} since it changed.", "systemctl daemon-reload && systemctl restart labd"
         )
-    return ok("labd.daemon.loop is active, and starts with the machine.")
+    return ok("labd.service is active, and starts with the machine.")
 
 
 # The daemon

@@ -81,7 +81,7 @@ def _service(placing: Placing, changed: bool) -> None:
     if systemd.is_enabled():
         teller.found("labd starts with the machine")
     else:
-        teller.change("enable", "labd.daemon.loop, so that labd starts with the machine", systemd.enable)
+        teller.change("enable", "labd.service, so that labd starts with the machine", systemd.enable)
     # Asked afterwards: from version 257 on, systemd also notices the link by which a unit is enabled.
     if changed or systemd.is_behind():
         if jobs := systemd.jobs_with_gpus():

@@ -25,7 +25,7 @@ def remove(placing: Placing) -> None:
         return
     jobs = systemd.jobs_with_gpus()
     if systemd.is_here():
-        teller.change("stop", "labd.daemon.loop; programs of researchers go on", systemd.stop_and_disable)
+        teller.change("stop", "labd.service; programs of researchers go on", systemd.stop_and_disable)
     for path, target in list(manifest.links.items()):
         if os.path.islink(path) and os.readlink(path) == target:
             teller.change("remove", path, Path(path).unlink)

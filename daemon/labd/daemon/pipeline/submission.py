@@ -193,10 +193,11 @@ class Reception:
         before = self._lab.store.jobs(user, look.name, limit=2)
         if len(before) != 1 or time.time() - before[0].created > _IN_PARTS:
             return ""
+        advice = sent_in_parts(look.name, look.root, finding.traffic.places, before[0].id)
         with contextlib.suppress(OSError):
-            if os.listdir(self._lab.folder(before[0].snapshot) / "snapshot" / "input"):
+            if advice and os.listdir(self._lab.folder(before[0].snapshot) / "snapshot" / "input"):
                 return ""
-        return sent_in_parts(look.name, look.root, finding.traffic.places, before[0].id)
+        return advice
 
     def _remove_controls(self, finding: Finding) -> None:
         if not finding.look.controls:
