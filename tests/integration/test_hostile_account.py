@@ -574,7 +574,7 @@ def thousands_of_reruns(ground: Ground) -> Iterator[None]:
     wait_for("it to be told", lambda: "1,000 jobs that have not ended" in ground.ana.text("more"))
     began = time.monotonic()
     jobs = ground.mine()
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 10.0
     ground.ask(*({"verb": "cancel", "job": job["job"]} for job in jobs))
     ground.others_go_on()
     wait_for("it to run", lambda: ground.ana.complete("more"))

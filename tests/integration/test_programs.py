@@ -187,12 +187,13 @@ def test_a_flood_of_output_leaves_its_beginning_and_its_end(make_lab: MakeLab) -
     lab.start()
     status = lab.run(
         "flood",
-        "import time\nprint('first line', flush=True)\ntime.sleep(2)\n"
-        "for number in range(400000):\n    print('line', number)\nraise ValueError('the very end')\n",
+        "import sys, time\nprint('first line', flush=True)\ntime.sleep(2)\n"
+        "for number in range(400000):\n    print('line', number)\n"
+        "sys.stdout.flush()\ntime.sleep(3)\nraise ValueError('the very end')\n",
     )
     log = lab.ana.text("flood", "run.log")
     assert log.startswith("first line\nline 0\n")
-    # Docker reads standard output and standard error side by side: which of the two ends last is its luck.
+    # Docker reads standard output and standard error side by side; so the program gives it time between the two.
     assert "line 399999\n" in log
     assert "ValueError: the very end\n" in log
     assert status["state"] == "failed"
