@@ -1,7 +1,7 @@
 """The way from an account to the researcher's own computer: a key of the account's own, and that computer's host key.
 
 This module owns what `labd adduser --push` prepares in the home, all of it done as the researcher. It never sends a
-result; `pushing` does.
+result; `push` does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The queue at work: which jobs wait, in which order, and which of them may start now.
 
-This module owns the admission of jobs: it asks `scheduling`, which is pure, and commits what that chose. It never
+This module owns the admission of jobs: it asks `queue`, which is pure, and commits what that chose. It never
 starts a program.
 """
 

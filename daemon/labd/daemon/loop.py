@@ -1,7 +1,7 @@
 """The daemon: the parts of a running lab, and the loop that goes round them.
 
 This module owns the loop, start and stop. What it knows is in the store, so that it can be killed at any
-moment; everything about one job is in `pipeline`.
+moment; everything about one job is in `stages`.
 """
 
 from __future__ import annotations

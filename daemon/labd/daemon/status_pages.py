@@ -1,6 +1,6 @@
 """What a project's STATUS says now: which of its jobs is shown, and what else there is to tell.
 
-This module owns the choice; the words are in `status`, the writing is in `notices`.
+This module owns the choice; the words are in `status`, the writing is in `status_writer`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Becoming the program of a transfer: which one it is, what it may touch, and how it is started.
 
 This module owns the last steps before execve(2), in a process that does not come back from them. The string tests are
-done by then (`ssh_commands`); what a link or a race could still reach, the kernel refuses (`landlock`). It reads and
+done by then (`commands`); what a link or a race could still reach, the kernel refuses (`landlock`). It reads and
 writes no file of the researcher's.
 """
 

@@ -1,7 +1,7 @@
 """What a transfer's program may touch, by the kernel's word: Landlock (landlock(7)) and no_new_privs (prctl(2)).
 
 This module owns the system calls. They bind the calling process and all that it starts, for good. Where the kernel has
-no Landlock (before 5.13, or switched off) nothing is bound but privileges: then the tests of `ssh_words` and the
+no Landlock (before 5.13, or switched off) nothing is bound but privileges: then the tests of `words` and the
 researcher's own uid, which owns nothing outside its home, are what remains.
 """
 

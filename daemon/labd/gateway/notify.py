@@ -1,7 +1,7 @@
 """What the gateway tells the daemon: that a transfer ended, and what it refused.
 
 This module owns the wording of these notes and that nobody waits for them: the daemon may be down, and finds the
-records of transfers (`session_record`) by itself.
+records of transfers (`record`) by itself.
 """
 
 from __future__ import annotations

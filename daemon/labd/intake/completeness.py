@@ -27,7 +27,7 @@ _NO_TRAFFIC = Traffic()
 
 @dataclass(frozen=True)
 class Look:
-    """One look at one entry of an inbox, as `hands_worker.scan` reports it."""
+    """One look at one entry of an inbox, as `scan.scan` reports it."""
 
     name: str
     folder: bool

@@ -1,7 +1,7 @@
 """The gateway's notes of transfers over SSH, read.
 
 This module owns the form of what the gateway noted: which transfers there were, and what each did to which project. It
-is pure; what they prove together is for `traffic`.
+is pure; what they prove together is for `proof`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Transfer:
 
 
 def parse(reports: Iterable[Mapping[str, Any]]) -> list[Transfer]:
-    """From `session_files.read_sessions`; what makes no sense is left out, for the researcher could have written it."""
+    """From `session_records.read_sessions`; what makes no sense is left out: the researcher could have written it."""
     transfers = []
     for report in reports:
         try:
@@ -107,7 +107,7 @@ def _parse(report: Mapping[str, Any]) -> Transfer:
 
 
 def _named(report: Mapping[str, Any]) -> Transfer:
-    """From a file that has nothing but its name and its time, because the disk was full (`session_record`)."""
+    """From a file that has nothing but its name and its time, because the disk was full (`gateway.records.record`)."""
     name, *about = str(report["id"]).split(",")
     project, scope = (os.fsdecode(unquote_to_bytes(text)) for text in about or ("", ""))
     return Transfer(

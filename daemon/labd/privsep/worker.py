@@ -37,7 +37,7 @@ _CAUSE = re.compile(rb"\((\d{1,3})\)$")
 
 
 def look(sessions: str, **inbox: Any) -> Json:
-    """What is in an inbox (see `survey.scan`), and the transfers that the gateway noted in the folder `sessions`.
+    """What is in an inbox (see `scan.scan`), and the transfers that the gateway noted in the folder `sessions`.
 
     The transfers come first: what they say was true before the look, so that a look never misses what they brought.
     The cost is that of both: a folder with very many notes must not be looked at all the time, either.

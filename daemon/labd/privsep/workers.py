@@ -1,6 +1,6 @@
 """Worker processes in researchers' folders: they that do one thing at a time as the researcher.
 
-This module owns the pool of `hands_worker` processes and the limit of time for each request. A worker that does not
+This module owns the pool of `worker` processes and the limit of time for each request. A worker that does not
 answer in time (a hung network home) is ended and replaced; nobody else waits for it. It never touches a researcher's
 path itself.
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FOLDER = ".labd/sessions"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_LARGEST = 1 << 20  # bytes that the daemon reads of a record (`session_files`)
+_LARGEST = 1 << 20  # bytes that the daemon reads of a record (`session_records`)
 _LONGEST_WHY = 200
 _LONGER = ("broken", "half", "whole", "places", "closed")
 _END = 6 * _LONGEST_WHY + 100  # bytes of the end of a project, at the most, but for its name and its files
