@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labd.client.arrivals import GONE, UNCHANGED, Upload, as_json, upload
 from labd.common.errors import NotFoundError
+from labd.daemon.outbox.arrivals import GONE, UNCHANGED, Upload, as_json, upload
 from labd.daemon.outbox.status import told, told_alone
 from labd.daemon.requests.arguments import Target
 from labd.daemon.requests.job_lookup import find, find_job

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from labd.client.arrivals import Upload, state
 from labd.common.units import count, human_duration, human_time
+from labd.daemon.outbox.arrivals import Upload, state
 from labd.diagnosis.programs import Diagnosis
 from labd.model.jobs import Job, State
 

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from labd.accounts.accounts import Account
-from labd.client import arrivals
-from labd.client.arrivals import GONE, UNCHANGED, Upload
 from labd.common.errors import DefectError, LabdError, NotFoundError, ProjectError, UnavailableError
 from labd.common.log import get
 from labd.common.retry import Retry, tell_failure
+from labd.daemon.outbox import arrivals
+from labd.daemon.outbox.arrivals import GONE, UNCHANGED, Upload
 from labd.daemon.pipeline.lab import Lab, request_stop
 from labd.diagnosis.programs import Diagnosis
 from labd.intake.completeness import Complete, Gone, Nothing, Refuse, Wait

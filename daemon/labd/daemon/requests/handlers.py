@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from labd.client import arrivals
-from labd.client.arrivals import Upload
 from labd.client.rendering import one_line
 from labd.common.errors import NotAllowedError, NotFoundError
 from labd.common.log import get
+from labd.daemon.outbox import arrivals
+from labd.daemon.outbox.arrivals import Upload
 from labd.daemon.outbox.status import sentence, told, told_alone
 from labd.daemon.pipeline.lab import Lab, is_held_up, request_stop
 from labd.daemon.pipeline.submission import Reception

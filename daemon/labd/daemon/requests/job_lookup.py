@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from labd.client.arrivals import Upload
 from labd.common.errors import NotFoundError
+from labd.daemon.outbox.arrivals import Upload
 from labd.daemon.requests.arguments import Target
 from labd.model.jobs import Job
 from labd.storage.store import Store
