@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 MOST_PLACES = 5  # that are noted of what a transfer changed in one project
+MOST_KNOWN = 100_000  # files that are remembered to have arrived whole
 
 
 class End:
@@ -113,6 +114,12 @@ def place(path: str) -> str:
     """The name in its project's folder, or in `project` in that, that `path` (relative to the inbox) is below."""
     parts = [part for part in path.split("/") if part not in ("", ".")][1:]
     return "/".join(parts[: 1 + (parts[:1] == ["project"])])
+
+
+def note_place(places: dict[str, None], path: str) -> None:
+    """Add the place of `path` (relative to the inbox) to `places`, as long as they are few."""
+    if len(places) < MOST_PLACES and (where := place(path)):
+        places[where] = None
 
 
 def decoded(text: str) -> str:

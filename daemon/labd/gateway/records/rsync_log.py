@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 
-from labd.gateway.records.log import MOST_PLACES, End, LineLog, decoded, locate, place, result
+from labd.gateway.records.log import MOST_KNOWN, MOST_PLACES, End, LineLog, decoded, locate, note_place, result
 
 # As they stand after the process number; a file's name that looks the same only makes a count too high.
 _FILES = (b"] >f", b"] cL", b"] hf", b"] hL")
@@ -17,7 +17,6 @@ _OTHERS = (b"] cd", b"] cD", b"] cS", b"] *deleting")
 # The first two names of a path, which rsync writes from its destination on.
 _FIRST_NAMES = re.compile(rb"\] (?:[>h]f|[ch]L)\S{9} ([^/\n]*(?:/[^/\n]*)?)")
 _SENT = re.compile(rb"\] >f\S{9} (.+)")
-_MOST_KNOWN = 100_000  # files that are remembered to have arrived
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
@@ -41,7 +40,7 @@ class RsyncLog(LineLog):
 
     def take(self, block: bytes) -> None:
         """Take whole lines; where it is known whose they are, they only have to be counted."""
-        if len(self._arrived) < _MOST_KNOWN:
+        if len(self._arrived) < MOST_KNOWN:
             self._arrived |= dict.fromkeys(_SENT.findall(block), time.time())
         if not self._project:
             super().take(block)
@@ -53,12 +52,8 @@ class RsyncLog(LineLog):
         self._disk_is_full |= any(words.encode() in block for words in _FULL)
         if files and len(self._places[self._project]) < MOST_PLACES:
             for name in {*_FIRST_NAMES.findall(block)}:
-                self._note_place(self._project, f"{self._destination}/{name.decode(errors='surrogateescape')}")
-
-    def _note_place(self, project: str, path: str) -> None:
-        places = self._places[project]
-        if len(places) < MOST_PLACES and place(path):
-            places[place(path)] = None
+                path = f"{self._destination}/{name.decode(errors='surrogateescape')}"
+                note_place(self._places[self._project], path)
 
     def read(self, line: str) -> None:
         """Take one line: date, time, [pid], and what happened."""
@@ -86,7 +81,7 @@ class RsyncLog(LineLog):
             if item[0] != "*" and item[1] != "d":
                 self._files[project] += 1
                 self.files += 1
-                self._note_place(project, path)
+                note_place(self._places[project], path)
 
     def _know(self, project: str, scope: str) -> None:
         if project not in self._changes:

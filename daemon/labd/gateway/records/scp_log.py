@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from labd.gateway.records.log import MOST_PLACES, End, LineLog, decoded, locate, place, result
+from labd.gateway.records.log import MOST_KNOWN, End, LineLog, decoded, locate, note_place, result
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # scp stops waiting for more of a file when it has read as many bytes as were announced (sink() in scp.c).
 _ARRIVED = "clearing O_NONBLOCK"
-_MOST_KNOWN = 100_000
 
 
 class ScpLog(LineLog):
@@ -71,7 +70,7 @@ class ScpLog(LineLog):
         self._is_arriving = False
         self._files[self._top] += 1
         self.files += 1
-        if self._file and len(self._arrivals[self._top]) < _MOST_KNOWN:
+        if self._file and len(self._arrivals[self._top]) < MOST_KNOWN:
             self._arrivals[self._top].append((self._file[0], time.time()))
 
     def results(self, end: End) -> dict[str, dict[str, object]]:
@@ -111,5 +110,7 @@ class ScpLog(LineLog):
         return result("cut", self._files[project], why, broken, half=bool(self._folders), places=places)
 
     def _places(self, project: str) -> list[str]:
-        found = dict.fromkeys(place(self._path(parts)) for parts, _ in self._arrivals[project])
-        return list(found)[:MOST_PLACES]
+        found: dict[str, None] = {}
+        for parts, _ in self._arrivals[project]:
+            note_place(found, self._path(parts))
+        return list(found)

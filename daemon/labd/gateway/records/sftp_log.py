@@ -11,14 +11,13 @@ from __future__ import annotations
 import os
 import time
 
-from labd.gateway.records.log import MOST_PLACES, End, LineLog, common, decoded, locate, place, result
+from labd.gateway.records.log import MOST_KNOWN, End, LineLog, common, decoded, locate, note_place, result
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _CHANGES = ("remove name ", "rmdir name ", "rename old ", "posix-rename old ", "hardlink old ", "symlink old ")
-_MOST_KNOWN = 100_000  # files of one project that are remembered to have arrived whole
 _MOST_BROKEN = 20
 _ALL_RIGHTS = "0777"
 _PLAIN_MODE = 4  # digits of a mode without the kind of file
@@ -60,7 +59,7 @@ class _Project:
 
     def settle(self, path: str, when: float = 0.0) -> None:
         """Note that the file at `path` is there as it was sent."""
-        if len(self.whole) < _MOST_KNOWN:
+        if len(self.whole) < MOST_KNOWN:
             self.whole[locate(path)[1]] = when or time.time()
 
     @property
@@ -91,7 +90,7 @@ class _Project:
 
     def result(self, end: End, is_broken: bool) -> dict[str, object]:
         self._judge_resumed(end)
-        places = list(self.places)[:MOST_PLACES]
+        places = list(self.places)
         faults = {**dict.fromkeys(self.writing, "the connection broke in"), **self.faults}
         if faults:
             path, why = next(iter(faults.items()))
@@ -167,8 +166,7 @@ class SftpLog(LineLog):
             project = self._act(path, is_folder=False)
             if project:
                 path = self._inner(path)
-                if len(project.places) < MOST_PLACES and place(path):
-                    project.places[place(path)] = None
+                note_place(project.places, path)
                 project.opens_plainly |= len(rest.rpartition(" mode ")[2]) == _PLAIN_MODE
                 project.is_scp &= "TRUNCATE" not in flags and "APPEND" not in flags
                 project.faults.pop(path, None)
