@@ -6,7 +6,7 @@ complete, and of which nobody knows (docs/architecture.md, The way of a job). It
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from labd.common.units import count, human_time, printable
@@ -47,12 +47,9 @@ def traffic(project: str, transfers: Sequence[Transfer], newest: float, oldest: 
     about = [*named, *(transfer for transfer in transfers if transfer.may_concern(newest, explained))]
     live = [transfer.kind for transfer in about if transfer.alive]
     over = [transfer for transfer in about if not transfer.alive]
-    arrived = _arrivals(over, project)
-    held = [
-        transfer
-        for transfer in over
-        if _is_cut(transfer, project) and not _is_made_good(transfer, over, arrived, project, oldest)
-    ]
+    cuts = [transfer for transfer in over if _is_cut(transfer, project)]
+    lacking = _lacking(cuts, _arrivals(over, project), project)
+    held = [cut for cut in cuts if not _is_made_good(cut, lacking[cut.id], over, project, oldest)]
     proof = latest.part(project).result if latest else None
     if any(_is_left_unproven(transfer, over, project, oldest) for transfer in over):
         proof = Result.UNPROVEN
@@ -60,9 +57,9 @@ def traffic(project: str, transfers: Sequence[Transfer], newest: float, oldest: 
         live=live[0] if live else "",
         is_guess=bool(live) and not any(transfer.alive for transfer in named),
         held=_words(held[-1], project) if held else "",
-        missing=_missing(held, arrived, project),
+        missing=_missing(held, lacking, project),
         mended=frozenset(
-            path for cut in over for path in cut.part(project).broken or () if _is_repaired(path, cut, arrived, project)
+            path for cut in cuts for path in cut.part(project).broken or () if path not in lacking[cut.id]
         ),
         kind=latest.kind if latest else "",
         proof=proof,
@@ -117,15 +114,23 @@ def _arrivals(over: Sequence[Transfer], project: str) -> _Arrivals:
     return found
 
 
-def _is_made_good(cut: Transfer, over: Sequence[Transfer], arrived: _Arrivals, project: str, oldest: float) -> bool:
+def _lacking(cuts: Sequence[Transfer], arrived: _Arrivals, project: str) -> dict[str, dict[str, None]]:
+    """For each of the `cuts`, by its id, the files that it broke in and that have not arrived since."""
+    return {
+        cut.id: {path: None for path in cut.part(project).broken or () if not _is_repaired(path, cut, arrived, project)}
+        for cut in cuts
+    }
+
+
+def _is_made_good(
+    cut: Transfer, lacking: Collection[str], over: Sequence[Transfer], project: str, oldest: float
+) -> bool:
     """Whether what `cut` left open was sent again: all of its part, or each of the files that it broke in."""
     later = [other for other in over if other is not cut and not _is_cut(other, project) and other.began >= _end(cut)]
     if any(_sent_all(other, cut, project, oldest) for other in later):
         return True
     broken = cut.part(project).broken
-    if broken is None or not (broken or later):
-        return False
-    return all(_is_repaired(path, cut, arrived, project) for path in broken)
+    return broken is not None and bool(broken or later) and not lacking
 
 
 def _sent_all(later: Transfer, cut: Transfer, project: str, oldest: float) -> bool:
@@ -176,14 +181,13 @@ def _sent_more(later: Part, cut: Part) -> bool:
     return later.files > len(broken & later.closed.keys())
 
 
-def _missing(held: Sequence[Transfer], arrived: _Arrivals, project: str) -> tuple[str, ...]:
+def _missing(held: Sequence[Transfer], lacking: Mapping[str, Collection[str]], project: str) -> tuple[str, ...]:
     """The files that have to be sent again; () when one of those in `held` does not know its files."""
     missing: dict[str, None] = {}
     for cut in held:
-        broken = cut.part(project).broken
-        if not broken:
+        if not cut.part(project).broken:
             return ()
-        missing |= dict.fromkeys(final_path(path) for path in broken if not _is_repaired(path, cut, arrived, project))
+        missing |= dict.fromkeys(map(final_path, lacking[cut.id]))
     return tuple(missing)
 
 
