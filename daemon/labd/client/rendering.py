@@ -206,6 +206,7 @@ def in_a_line(job: Mapping[str, Any]) -> str:
     return f"{text} (the end of its upload was not proven)" if job.get("trigger") in _UNPROVEN else text
 
 
-def few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-    return ", ".join(one_line(name) for name in names[:_FEW]) + more
+def few(names: Sequence[str], most: int = _FEW) -> str:
+    """The first of `names`, `most` of them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(one_line(name) for name in names[:most]) + more

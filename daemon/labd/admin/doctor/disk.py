@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labd.admin.doctor.subject import Ground, daemon_process
+from labd.client.rendering import few
 from labd.common.errors import LabdError
 from labd.common.finding import Check, Finding, fail, ok, warn
 from labd.common.mounts import Mount, mount_of, mounts, nearest
@@ -22,6 +23,7 @@ from labd.model.config import GIB
 
 _SUBJECT = "Disk"
 _FULL = GIB
+_FEW = 3  # names of homes in a sentence
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "9p", "afs")
 
 
@@ -148,17 +150,15 @@ def judge_links(apart: Sequence[str], apart_for_daemon: Sequence[str]) -> Findin
     """Whether results can be hard links: homes that are not on the mount of the state, as we and the daemon see it."""
     if apart:
         return warn(
-            f"labd's state and {_few(apart)} are on different mounts: results are copied, which takes time and room.",
+            f"labd's state and {few(apart, _FEW)} are on different mounts: "
+            "results are copied, which takes time and room.",
             "Name a folder on the disk of the homes as `state` below [paths] in the config.",
         )
     if apart_for_daemon:
         return warn(
-            f"The daemon's unit puts the state and {_few(apart_for_daemon)} on different mounts: results are copied.",
+            f"The daemon's unit puts the state and {few(apart_for_daemon, _FEW)} on different mounts: "
+            "results are copied.",
             "systemctl cat labd (take out ProtectSystem=strict, StateDirectory=, ReadWritePaths= and BindPaths=: each"
             " makes a mount of its own), then: systemctl daemon-reload && systemctl restart labd",
         )
     return ok("labd's state and the homes are on one mount: results are hard links, not copies.")
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
