@@ -151,3 +151,16 @@ def ana(installed: InstalledLab) -> Person:
 def ben(installed: InstalledLab) -> Person:
     """Another one, who does not belong to ana's group."""
     return installed.person("ben-okoro")
+
+
+@pytest.fixture
+def case_of(request: pytest.FixtureRequest) -> Callable[[str], Any]:
+    """Gets a project's case from the `cases` of the test's own file; raises what went wrong while it was made."""
+
+    def case_of(project: str) -> Any:
+        case = request.getfixturevalue("cases")[project]
+        if case.failure:
+            raise case.failure
+        return case
+
+    return case_of

@@ -190,16 +190,6 @@ def _connected(person: Person, command: str) -> Iterator[None]:
     assert session.returncode == 0
 
 
-@pytest.fixture
-def case_of(cases: dict[str, Case]) -> Callable[[str], Case]:
-    def case_of(project: str) -> Case:
-        if failure := cases[project].failure:
-            raise failure
-        return cases[project]
-
-    return case_of
-
-
 def is_one_job_with_all(case: Case) -> None:
     assert case.codes[-1] == 0, case.told()
     assert len(case.jobs) == 1, case.told()

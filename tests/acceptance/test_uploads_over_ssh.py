@@ -207,16 +207,6 @@ def cases(sender: Sender) -> dict[str, Case]:
     return found
 
 
-@pytest.fixture
-def case_of(cases: dict[str, Case]) -> Callable[[str], Case]:
-    def case_of(project: str) -> Case:
-        if failure := cases[project].failure:
-            raise failure
-        return cases[project]
-
-    return case_of
-
-
 @pytest.mark.parametrize("name", ONE_JOB)
 def test_a_complete_upload_is_one_job_with_all_of_it(case_of: Callable[[str], Case], name: str) -> None:
     case = case_of(f"one-{name}")
