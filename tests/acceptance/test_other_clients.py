@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from box_lab import InstalledLab, Person
+from box_lab import UNPROVEN, InstalledLab, Person
 from lab import wait_for
 from other_clients import CLIENTS, Client, Wires
 from sending import quiet
@@ -27,9 +27,6 @@ from sending import quiet
 pytestmark = pytest.mark.xdist_group("box")
 
 AT_ONCE = 12
-UNPROVEN = 8.0
-"""Seconds; as the server in the box is configured."""
-
 HAS_FUSE = Path("/dev/fuse").exists()
 _NEEDS_FUSE = pytest.mark.skipif(not HAS_FUSE, reason="no FUSE here")
 NAMES = [pytest.param(name, marks=_NEEDS_FUSE if name == "sshfs" else ()) for name in CLIENTS]
