@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from docker import APIClient
 
 from conftest import temporary_folder
 from docker_daemon import DockerDaemon
@@ -303,6 +304,35 @@ def test_of_the_idle_holders_the_one_that_is_joined_first_is_kept(ground: Engine
     ground.engine.remove(jobs[2])
     ground.engine.rest()
     assert holders(ground) == []
+
+
+def test_a_program_starts_while_docker_takes_its_time_to_remove_an_idle_holder(
+    ground: EngineGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.output("true")
+    (idle,) = holders(ground)
+    removing, goes_on = threading.Event(), threading.Event()
+    remove = APIClient.remove_container
+
+    def late(client: APIClient, container: str, **options: object) -> None:
+        if threading.current_thread() is rest:
+            removing.set()
+            assert goes_on.wait(60)
+        remove(client, container, **options)
+
+    monkeypatch.setattr(APIClient, "remove_container", late)
+    rest = threading.Thread(target=ground.engine.rest)
+    rest.start()
+    try:
+        assert removing.wait(60)
+        job = started(ground, "true")
+        assert rest.is_alive()
+        assert ground.ended(job).exit_code == 0
+        (other,) = set(holders(ground)) - {idle}
+    finally:
+        goes_on.set()
+        rest.join()
+    assert holders(ground) == [other], "that of the program, which was not removed"
 
 
 def test_a_container_with_strange_labels_is_no_job(ground: EngineGround) -> None:

@@ -33,6 +33,7 @@ class Holders:
         self._lock = threading.Lock()
         self._joined: dict[int, str] | None = None  # job → holder; None until Docker was asked for those there are
         self._processes: dict[str, Process] = {}  # holder → its process, while it was seen running
+        self._leaving: set[str] = set()  # holders that are being removed
 
     def join(self, job: int, network: bool, image: str) -> str:
         """Name of a running holder that is `job`'s alone, with Docker's bridge if it has the `network`, else without.
@@ -46,7 +47,7 @@ class Holders:
             if job in joined and self._is_running(joined[job]):
                 # The container that it was made for may be there, from before labd was killed.
                 return joined[job]
-            taken = set(joined.values()) - {joined.pop(job, "")}
+            taken = (set(joined.values()) - {joined.pop(job, "")}) | self._leaving
             for number in range(_MOST):
                 name = f"{self._instance}-holder-{kind}-{number}"
                 if name in taken:
@@ -77,18 +78,25 @@ class Holders:
 
     def rest(self, keep: int = 0) -> None:
         """Remove the holders that no job has joined, but for `keep` of them: those that are joined first."""
+        # Jobs that start do not wait meanwhile: Docker may take its time to list and remove.
+        label = f"labd.holder={self._instance}"
+        found = {
+            (entry.get("Names") or [""])[0].lstrip("/"): entry["Id"]
+            for entry in self._docker.api.containers(all=True, filters={"label": [label]})
+        }
         with self._lock:
-            taken = set(self._known().values())
-            label = f"labd.holder={self._instance}"
-            idle = {
-                name: entry["Id"]
-                for entry in self._docker.api.containers(all=True, filters={"label": [label]})
-                if (name := (entry.get("Names") or [""])[0].lstrip("/")) not in taken
-            }
-            for name in sorted(idle, key=_turn)[keep:]:
+            idle = set(found) - set(self._known().values()) - self._leaving
+            leaving = set(sorted(idle, key=_turn)[keep:])
+            self._leaving |= leaving
+        try:
+            for name in leaving:
                 with contextlib.suppress(self._docker.refusal):
-                    self._docker.api.remove_container(idle[name], v=True, force=True)
-                self._processes.pop(name, None)
+                    self._docker.api.remove_container(found[name], v=True, force=True)
+        finally:
+            with self._lock:
+                self._leaving -= leaving
+                for name in leaving:
+                    self._processes.pop(name, None)
 
     def stopped_with(self, job: int, network: str, ended: float, code: int) -> bool:
         """Whether `job`, which ended at `ended` with exit `code`, ended because Docker or the machine stopped.
