@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from box import Box
-from box_lab import InstalledLab, Person
-from lab import Lab
 from labd.model.config import Build
-from workshop import Workshop
+from support.box.box import Box
+from support.box.installed_lab import InstalledLab, Person
+from support.environment_images import Workshop
+from support.lab import Lab
 
 MakeLab = Callable[..., Lab]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from box_lab import InstalledLab, Person, configure_ssh
-from lab import wait_for
+from support.box.installed_lab import InstalledLab, Person, configure_ssh
+from support.lab import wait_for
 
 pytestmark = pytest.mark.xdist_group("box")
 

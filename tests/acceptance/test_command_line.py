@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import AS_ROOT, DEADLINE, Lab, docker, wait_for
 from labd.common.errors import Exit
 from labd.model.config import Config, for_user
+from support.lab import AS_ROOT, DEADLINE, Lab, docker, wait_for
 
 Done = subprocess.CompletedProcess[str]
 

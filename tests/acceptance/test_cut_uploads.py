@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from box_lab import PATIENCE, InstalledLab, Person
-from lab import wait_for
-from sending import CUTTING, quiet
+from support.box.installed_lab import PATIENCE, InstalledLab, Person
+from support.clients.sending import CUTTING, quiet
+from support.lab import wait_for
 
 pytestmark = pytest.mark.xdist_group("box")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from box_lab import CHECKOUT, InstalledLab, Person
-from docs_blocks import Step, differs, steps
-from lab import wait_for
 from labd.model.jobs import State
+from support.box.installed_lab import CHECKOUT, InstalledLab, Person
+from support.docs_blocks import Step, differs, steps
+from support.lab import wait_for
 
 TOP = Path(__file__).resolve().parents[2]
 READER = "doc-reader"  # in the place of ana-silva, who has an account on the server already

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from box_lab import InstalledLab, Person
-from sending import PROGRAM, quiet
+from support.box.installed_lab import InstalledLab, Person
+from support.clients.sending import CUTTING, PROGRAM, quiet
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nile"
 CONTAINERD_STORE = json.dumps({"features": {"containerd-snapshotter": True}})
@@ -120,7 +120,7 @@ def test_a_job_runs_again_on_the_word(kim: Person, project: str, how: str) -> No
 
 
 def test_an_upload_that_was_cut_starts_nothing_until_it_is_made_good(kim: Person, project: str) -> None:
-    kim.pc.put("cutting.py", (Path(__file__).parents[1] / "cutting.py").read_text())
+    kim.pc.put("cutting.py", CUTTING.read_text())
     kim.pc.put(f"{project}/input/big", bytes(3_000_000))
     slow = f"rsync -a --bwlimit=500 --partial {project}/ lab:inbox/{project}/"
     assert kim.run(f"python3 cutting.py 200000 client kill {slow}", check=False).returncode != 0

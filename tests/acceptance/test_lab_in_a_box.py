@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from box_lab import CHECKOUT, InstalledLab, Person
+from support.box.installed_lab import CHECKOUT, InstalledLab, Person
 
 pytestmark = pytest.mark.xdist_group("box")
 

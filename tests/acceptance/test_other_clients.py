@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from box_lab import UNPROVEN, InstalledLab, Person
-from lab import wait_for
-from other_clients import CLIENTS, Client, Wires
-from sending import quiet
+from support.box.installed_lab import UNPROVEN, InstalledLab, Person
+from support.clients.other_clients import CLIENTS, Client, Wires
+from support.clients.sending import quiet
+from support.lab import wait_for
 
 pytestmark = pytest.mark.xdist_group("box")
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from box_lab import InstalledLab, Person, configure_ssh
-from box_machine import Done
-from lab import wait_for
+from support.box.installed_lab import InstalledLab, Person, configure_ssh
+from support.box.machine import Done
+from support.lab import wait_for
 
 pytestmark = pytest.mark.xdist_group("box")
 
@@ -287,7 +287,7 @@ def test_a_program_sees_no_other_researcher(ana: Person, ben: Person, plan: Plan
 INDEX = f"""
 import sys, time
 sys.path.insert(0, "/root/labd/tests")
-from package_index import PackageIndex
+from support.package_index import PackageIndex
 index = PackageIndex("labd:{PASSWORD}")
 index.add("alpha", "1.0")
 index.add_source("curious", "1.0", fails=True)

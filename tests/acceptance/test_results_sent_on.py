@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from box_images import docker, image
-from box_lab import InstalledLab, Person, configure_ssh
-from box_machine import Machine
-from lab import wait_for
+from support.box.images import docker, image
+from support.box.installed_lab import InstalledLab, Person, configure_ssh
+from support.box.machine import Machine
+from support.lab import wait_for
 
 pytestmark = pytest.mark.xdist_group("box")
 

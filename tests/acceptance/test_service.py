@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from box_lab import CHECKOUT, InstalledLab, Person
-from lab import wait_for
+from support.box.installed_lab import CHECKOUT, InstalledLab, Person
+from support.lab import wait_for
 
 pytestmark = pytest.mark.xdist_group("box")
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from box_lab import InstalledLab, Person
-from sending import Sender, quiet
+from support.box.installed_lab import InstalledLab, Person
+from support.clients.sending import Sender, quiet
 
 pytestmark = pytest.mark.xdist_group("box")
 

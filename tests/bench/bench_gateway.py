@@ -11,10 +11,10 @@ import json
 import shlex
 import statistics
 
-from ground import Report, Row
+from measured_lab import Report, Row
 
-from box import Box
-from box_lab import InstalledLab, Person, configure_ssh
+from support.box.box import Box
+from support.box.installed_lab import InstalledLab, Person, configure_ssh
 
 ROUNDS = 40
 STARTS = 10

@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ground import AS_ROOT, Ground, Report, Row, acting_as, fill, ground, wait_for
+from measured_lab import AS_ROOT, Ground, Report, Row, acting_as, fill, ground, wait_for
 
-import lab as labs
-from lab import children_of, cpu_seconds
 from labd.model.config import Inbox as Limits
 from labd.privsep.scan import scan
+from support import lab as labs
+from support.lab import children_of, cpu_seconds
 
 ACCOUNTS = 200
 FILES = 500

@@ -14,9 +14,9 @@ import subprocess
 import time
 from statistics import median
 
-from ground import Ground, Report, Row, Times, acting_as, fill, ground, wait_for
+from measured_lab import Ground, Report, Row, Times, acting_as, fill, ground, wait_for
 
-from lab import cpu_seconds
+from support.lab import cpu_seconds
 
 STARTS = 15
 LARGE_RESULTS = 3

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from ground import Ground, Report, Row, fill, ground, tell_complete
+from measured_lab import Ground, Report, Row, fill, ground, tell_complete
 
 ROUNDS = 3
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from ground import Ground, Report, Row, ground, tell_complete
+from measured_lab import Ground, Report, Row, ground, tell_complete
 
 from labd.model.languages import Template, load
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lab import Lab
 from labd.model.jobs import Signal, State
 from labd.storage.store import Store
+from support.lab import Lab
 
 TARGET = 4.0
 ROUNDS = 60

@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from ground import Row, docker
+from measured_lab import Row, docker
 
 HEADER = ("", "value", "target", "", "figures")
 

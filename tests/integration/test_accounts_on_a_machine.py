@@ -16,7 +16,7 @@ import pytest
 
 from labd.common.errors import Exit
 from labd.model.config import AccountLimits, Push, account_file
-from machine import Machine, needs_root
+from support.private_machine import Machine, needs_root
 
 pytestmark = needs_root
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Lab, docker
+from support.lab import Lab, docker
 
 CONFINED = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--"]
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root has a capability to give up")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tomli
 
-from lab import Lab, wait_for
+from support.lab import Lab, wait_for
 
 UPLOADS = Path(__file__).resolve().parent.parent / "uploads"
 CASES = sorted(path.parent.name for path in UPLOADS.glob("*/expect.toml"))

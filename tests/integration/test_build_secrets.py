@@ -16,8 +16,8 @@ import pytest
 from labd.diagnosis.builds import build_failed
 from labd.environments.images import BuildFailed
 from labd.model.config import Build
-from package_index import PackageIndex
-from workshop import Workshop
+from support.environment_images import Workshop
+from support.package_index import PackageIndex
 
 PASSWORD = "s3cr3t-" + uuid.uuid4().hex
 FORMS = (

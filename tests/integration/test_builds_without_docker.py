@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from docker_relay import DockerRelay
-from lab import Lab, wait_for
-from package_index import PackageIndex
+from support.engine.docker_relay import DockerRelay
+from support.lab import Lab, wait_for
+from support.package_index import PackageIndex
 
 HELLO = "open('/output/x', 'w').write('1')"
 WAITING = "waiting: the server's Docker does not answer"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from conftest import MakeLab
-from lab import Lab, docker, wait_for
 from labd.common.errors import Exit
 from labd.daemon.pipeline import build, delivery, stages
+from support.lab import Lab, docker, wait_for
 
 POINTS = [
     point

@@ -19,14 +19,14 @@ from pathlib import Path
 import pytest
 
 from conftest import temporary_folder
-from lab import AS_ROOT, Lab, docker, wait_for
 from labd.admin.doctor import accounts, builds, disk, gateway, leftovers, machine, service
 from labd.admin.doctor import docker as doctor_docker
 from labd.admin.doctor.subject import Ground, daemon_process, find
 from labd.common.finding import Check, Finding, fail, warn
 from labd.engines.docker.facts import connected
 from labd.model.config import Build, Config, Paths, load
-from package_index import PackageIndex
+from support.lab import AS_ROOT, Lab, docker, wait_for
+from support.package_index import PackageIndex
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 NOWHERE = "unix:///nonexistent/docker.sock"

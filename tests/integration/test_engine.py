@@ -21,14 +21,14 @@ import pytest
 from docker import APIClient
 
 from conftest import temporary_folder
-from docker_daemon import DockerDaemon
-from engine_ground import IMAGE, EngineGround
-from lab import AS_ROOT, docker, wait_for
 from labd.engines.docker.client import DockerClient
 from labd.engines.docker.engine import DockerEngine
 from labd.environments.image_finishing import Finisher
 from labd.model.config import bundled
 from labd.model.engine import EngineError, Phase, StartError
+from support.engine.docker_daemon import DockerDaemon
+from support.engine.standalone import IMAGE, EngineGround
+from support.lab import AS_ROOT, docker, wait_for
 
 as_root = pytest.mark.skipif(not AS_ROOT, reason="only root can do this")
 GPUS = ("GPU-5d5ba0d6-33a9-7bbf-c2b4-51bf6d1d1d1d", "MIG-57de94a5-be60-5a8f-aaaa-000000000001")

@@ -10,8 +10,8 @@ import docker as sdk
 import pytest
 
 from conftest import MakeLab
-from lab import Lab, wait_for
-from package_index import PackageIndex
+from support.lab import Lab, wait_for
+from support.package_index import PackageIndex
 
 USES_IT = "import {name}; print({name}.__version__)\n"
 

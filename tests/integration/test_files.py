@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import MakeLab
-from lab import AS_ROOT, Lab, wait_for
+from support.lab import AS_ROOT, Lab, wait_for
 
 NAMES = [
     b"with space",

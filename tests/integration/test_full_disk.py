@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from conftest import temporary_folder
-from docker_daemon import DockerDaemon
-from engine_ground import IMAGE, EngineGround
-from lab import AS_ROOT, wait_for
 from labd.daemon.pipeline.log_follower import LogFollower
 from labd.daemon.pipeline.run_log import RunLog
 from labd.model.engine import Condition
+from support.engine.docker_daemon import DockerDaemon
+from support.engine.standalone import IMAGE, EngineGround
+from support.lab import AS_ROOT, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can make a disk")
 _SIZE = 2 * 1024**3

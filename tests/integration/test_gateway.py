@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway_door import ADDRESS, DEADLINE, Door, tree
-from lab import wait_for
 from labd.intake.proof import traffic
 from labd.intake.transfers import parse
 from labd.privsep.session_records import read_sessions
+from support.gateway import ADDRESS, DEADLINE, Door, tree
+from support.lab import wait_for
 
 NASTY = [
     b"a b",

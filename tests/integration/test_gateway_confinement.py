@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway_door import AS_ROOT, Door
 from labd.gateway.landlock import version
+from support.gateway import AS_ROOT, Door
 
 GROUP = 54321  # of nobody on this machine
 FIRST_GROUP = 54320

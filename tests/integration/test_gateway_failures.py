@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway_door import AS_ROOT, Door
 from labd.gateway.records.record import Record
 from labd.intake.proof import traffic
 from labd.intake.transfers import Part, Result, parse
 from labd.privsep.session_records import read_sessions
+from support.gateway import AS_ROOT, Door
 
 
 @pytest.fixture

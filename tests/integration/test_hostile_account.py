@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from conftest import temporary_folder
-from lab import AS_ROOT, Lab, children_of, wait_for
+from support.lab import AS_ROOT, Lab, children_of, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="needs two accounts")
 

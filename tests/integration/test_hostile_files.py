@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from conftest import temporary_folder
-from lab import AS_ROOT, Researcher, wait_for
 from labd.accounts.accounts import Account
 from labd.common.schema import Size
 from labd.daemon.outbox.outbox import DeliveryError, Outbox
@@ -23,6 +22,7 @@ from labd.daemon.pipeline.writing_limits import WritingLimits
 from labd.intake.completeness import Look
 from labd.model.config import Config
 from labd.privsep.workers import Identity, WorkerError, Workers
+from support.lab import AS_ROOT, Researcher, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="one user has no other's rights to take on")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import MakeLab, temporary_folder
-from lab import AS_ROOT, Lab, wait_for
+from support.lab import AS_ROOT, Lab, wait_for
 
 WRITE = "def write(path, size):\n    with open(path, 'wb') as file:\n        file.write(bytes(size))\n"
 STAY = "import time\ntime.sleep(600)\n"

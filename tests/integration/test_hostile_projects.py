@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import MakeLab
-from lab import AS_ROOT, Lab, wait_for
+from support.lab import AS_ROOT, Lab, wait_for
 
 HELLO = "print('hello')\nopen('/output/result.txt', 'w').write('42')\n"
 FILES = {

@@ -26,8 +26,8 @@ from labd.environments.base_images import BaseImageError
 from labd.environments.environment import reference
 from labd.environments.images import BuildFailed, DockerAwayError
 from labd.model.config import Build, Versions
-from package_index import PackageIndex
-from workshop import Workshop
+from support.environment_images import Workshop
+from support.package_index import PackageIndex
 
 PASSWORD = "s3cr3t-" + uuid.uuid4().hex
 DEADLINE = 240.0  # seconds; a loaded Docker may take many for one answer

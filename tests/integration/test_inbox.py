@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import MakeLab
-from lab import AS_ROOT, Lab, cpu_seconds, wait_for
+from support.lab import AS_ROOT, Lab, cpu_seconds, wait_for
 
 HELLO = "print('hello')\nopen('/output/result.txt', 'w').write('42')\n"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from conftest import temporary_folder
-from faulty_daemon import FAULT_VARIABLE, WORDS
-from lab import AS_ROOT, Lab, wait_for
+from support.faulty_daemon import FAULT_VARIABLE, WORDS
+from support.lab import AS_ROOT, Lab, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="several accounts need root")
 
@@ -82,7 +82,7 @@ class FaultyLab(Lab):
     def __init__(self) -> None:
         super().__init__(temporary_folder(), ("ana-silva", "ben-okoro"), "[machine]\ncpus = 4.0\nmemory = '16g'\n")
         self.fault, self.met = self.folder / "fault", self.folder / "fault.met"
-        script = Path(__file__).resolve().parents[1] / "faulty_daemon.py"
+        script = Path(__file__).resolve().parents[1] / "support" / "faulty_daemon.py"
         self.command = [sys.executable, str(script), *self.command[3:]]
         self.ben = self.users["ben-okoro"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from conftest import MakeLab
-from lab import AS_ROOT, Lab, docker, wait_for
-from matlab_stand_in import LicenceServer, base_image
+from support.lab import AS_ROOT, Lab, docker, wait_for
+from support.matlab.stand_in import LicenceServer, base_image
 
 
 @pytest.fixture(scope="module")

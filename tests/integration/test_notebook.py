@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lab import Lab, wait_for
+from support.lab import Lab, wait_for
 
 BUILDING = 400.0  # seconds, on a busy machine
 

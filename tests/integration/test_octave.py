@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import MakeLab
-from lab import Lab, docker, wait_for
+from support.lab import Lab, docker, wait_for
 
 SETTINGS = "[user]\nrunning = 4\n[machine]\ncpus = 4.0\n"
 MAKING = 900.0  # seconds for a base image from Debian's packages, on a busy machine

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from conftest import MakeLab
-from hung_mount import HungMount
-from lab import AS_ROOT, UIDS, Lab, Researcher, wait_for
+from support.hung_mount import HungMount
+from support.lab import AS_ROOT, UIDS, Lab, Researcher, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="several accounts need root")
 

@@ -13,8 +13,8 @@ import docker as sdk
 import pytest
 
 from conftest import MakeLab
-from docs_blocks import differs, steps
-from lab import Lab, wait_for
+from support.docs_blocks import differs, steps
+from support.lab import Lab, wait_for
 
 BASE = "python:3.11-slim-bookworm"  # what is there; any image with a shell does
 DOCKERFILE = "ARG BASE\nFROM ${BASE} AS environment\n"

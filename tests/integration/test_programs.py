@@ -9,7 +9,7 @@ import time
 import pytest
 
 from conftest import MakeLab
-from lab import AS_ROOT, Lab, docker, wait_for
+from support.lab import AS_ROOT, Lab, docker, wait_for
 
 
 def test_a_program_runs_as_the_researcher_without_any_privilege(shared_lab: Lab) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab import Lab, docker, wait_for
+from support.lab import Lab, docker, wait_for
 
 MAKING = 900.0  # seconds for a base image from Debian's packages, on a busy machine
 

@@ -17,8 +17,6 @@ from typing import Any
 
 import pytest
 
-from gateway_door import AS_ROOT, DEADLINE
-from lab import wait_for
 from labd.accounts import push_keys
 from labd.accounts.accounts import Account
 from labd.common.commands import run
@@ -28,6 +26,8 @@ from labd.model.config import AccountSettings, Push
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.privsep.workers import Identity
 from labd.storage.store import Store
+from support.gateway import AS_ROOT, DEADLINE
+from support.lab import wait_for
 
 GRANT = Grant("python", "3.11", 2.0, 4096, 0, 60.0, False, (), {})
 NOBODY = Identity(65534, 65534) if AS_ROOT else Identity(os.getuid(), os.getgid())

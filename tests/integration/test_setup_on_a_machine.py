@@ -10,7 +10,7 @@ import pytest
 
 from labd.common.errors import Exit
 from labd.model.config import bundled
-from machine import Machine, needs_root
+from support.private_machine import Machine, needs_root
 
 pytestmark = needs_root
 needs_sshd = pytest.mark.skipif(not shutil.which("sshd"), reason="needs OpenSSH's server")

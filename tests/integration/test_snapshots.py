@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from conftest import MakeLab, temporary_folder
-from lab import AS_ROOT, Researcher, wait_for
 from labd.accounts.accounts import Account
 from labd.intake import snapshot
 from labd.privsep.workers import Identity, Workers
+from support.lab import AS_ROOT, Researcher, wait_for
 
 MANY = 10_000
 

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from conftest import MakeLab, temporary_folder
-from lab import AS_ROOT, Lab, Researcher, children_of, cpu_seconds, wait_for
 from labd.common.errors import Exit
 from labd.daemon.requests.arguments import VERBS
+from support.lab import AS_ROOT, Lab, Researcher, children_of, cpu_seconds, wait_for
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="other accounts need root")
 

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from conftest import temporary_folder
-from engine_ground import EngineGround
-from lab import AS_ROOT, Lab
 from labd.admin.doctor import disk as doctor_disk
 from labd.admin.doctor.subject import Ground
 from labd.admin.setup import install
@@ -22,6 +20,8 @@ from labd.common.errors import ConfigError
 from labd.common.state_folder import loss, unfitness, view_support
 from labd.engines.docker import copies, engine
 from labd.model.config import Config, Paths
+from support.engine.standalone import EngineGround
+from support.lab import AS_ROOT, Lab
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can mount")
 

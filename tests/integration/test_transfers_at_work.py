@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import MakeLab
-from lab import Lab, wait_for
+from support.lab import Lab, wait_for
 
 HELLO = "print('hello')\nopen('/output/result', 'w').write('42')\n"
 

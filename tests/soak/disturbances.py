@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from people import Local, Remote
 
-from box_machine import Machine
+from support.box.machine import Machine
 
 _PAUSE = 30.0
 """Seconds between two of them, at most."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from people import Upload
 
-from box_machine import Machine
+from support.box.machine import Machine
 
 _SIZES = r"""
 import json, os, re, subprocess

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from box_lab import Person
-from box_machine import Done, Machine
+from support.box.installed_lab import Person
+from support.box.machine import Done, Machine
 
 PATIENCE = 300.0
 """Seconds until somebody gives up."""

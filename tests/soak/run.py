@@ -25,9 +25,9 @@ from disturbances import Disturbances
 from kinds import HOSTILE, KINDS, REMOTE, Kinds, choose, pause
 from people import GaveUpError, Local, Remote, Somebody, all_uploads
 
-from box import Box
-from box_lab import InstalledLab
-from box_machine import Machine
+from support.box.box import Box
+from support.box.installed_lab import InstalledLab
+from support.box.machine import Machine
 
 DISK = 10 * 1024**3
 LOCAL, LOCAL_UID = "carl", 4001

@@ -1,0 +1,1 @@
+"""What tests stand on that is not a test: labs, servers in boxes, clients, indexes."""

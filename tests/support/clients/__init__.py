@@ -1,0 +1,1 @@
+"""What researchers send with, and what cuts it."""

@@ -1,0 +1,1 @@
+"""What stands in for MATLAB and its licence server where there is neither."""
