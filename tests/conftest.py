@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import threading
 import uuid
@@ -151,6 +152,19 @@ def ana(installed: InstalledLab) -> Person:
 def ben(installed: InstalledLab) -> Person:
     """Another one, who does not belong to ana's group."""
     return installed.person("ben-okoro")
+
+
+@pytest.fixture
+def signals_heeded() -> Iterator[None]:
+    """Signals reach this process and those that it starts, also where what started the tests ignores them.
+
+    nohup does, and a script that starts them in the background; a child inherits what is ignored.
+    """
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

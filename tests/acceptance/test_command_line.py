@@ -225,6 +225,7 @@ def test_results_inside_the_project_are_no_part_of_it(project: Path, place: Path
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.usefixtures("signals_heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_the_program_and_brings_home_what_it_wrote(project: Path, place: Path, number: int) -> None:
     (project / "code" / "app.py").write_text(SLOW)
@@ -237,6 +238,7 @@ def test_ctrl_c_stops_the_program_and_brings_home_what_it_wrote(project: Path, p
     assert (project.parent / "labd-output" / "COMPLETE").read_text() == "1 cancelled\n"
 
 
+@pytest.mark.usefixtures("signals_heeded")
 def test_after_ctrl_c_nothing_of_the_lab_is_left(project: Path, place: Path) -> None:
     (project / "code" / "app.py").write_text(SLOW)
     process = begin(project, place)
@@ -248,6 +250,19 @@ def test_after_ctrl_c_nothing_of_the_lab_is_left(project: Path, place: Path) -> 
     process.stdout.close()
     assert containers(folder) == []
     assert not folder.exists()
+
+
+@pytest.mark.usefixtures("signals_heeded")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_try_that_is_to_ignore_a_signal_goes_on(project: Path, place: Path, number: signal.Signals) -> None:
+    (project / "code" / "app.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(1)\nprint('ended')\n")
+    signal.signal(number, signal.SIG_IGN)  # as nohup does, and a script for what it starts in the background
+    process = begin(project, place)
+    assert process.stdout and process.stdout.readline() == b"begun\n"
+    process.send_signal(number)
+    assert process.stdout.read() == b"ended\n"
+    assert process.wait(DEADLINE) == 0
+    process.stdout.close()
 
 
 def test_what_a_killed_try_left_is_removed_by_the_next(project: Path, place: Path) -> None:

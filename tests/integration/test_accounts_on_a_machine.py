@@ -175,6 +175,7 @@ def test_a_home_that_cannot_be_made_leaves_no_account(machine: Machine, key: Pat
     refused(machine, "adduser", NAME, "--key", key)
 
 
+@pytest.mark.usefixtures("signals_heeded")
 def test_ctrl_c_in_the_middle_undoes_everything(machine: Machine, key: Path) -> None:
     before = machine.must("sh", "-c", DATABASE)
     # It goes on only when the test has sent the signal.

@@ -10,6 +10,8 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
+from labd.common.signals import catch
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -37,7 +39,7 @@ def all_or_nothing() -> Iterator[Steps]:
         def note(number: int, frame: object) -> None:
             steps.interrupted = True
 
-        before = {number: signal.signal(number, note) for number in _SIGNALS}
+        before = catch(_SIGNALS, note)
         try:
             yield steps
             undo.pop_all()

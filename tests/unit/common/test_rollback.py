@@ -9,6 +9,8 @@ import pytest
 
 from labd.common.rollback import all_or_nothing
 
+pytestmark = pytest.mark.usefixtures("signals_heeded")
+
 
 def nothing() -> None:
     """A step that does nothing."""
@@ -59,3 +61,9 @@ def test_undoing_is_not_interrupted() -> None:
     with pytest.raises(ZeroDivisionError):
         do_all((nothing, undo), (lambda: 1 // 0, nothing))
     assert said == ["undone"]
+
+
+def test_a_signal_that_is_ignored_from_the_start_stays_so() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
+    do_all((partial(os.kill, os.getpid(), signal.SIGHUP), nothing))
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

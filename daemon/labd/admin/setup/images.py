@@ -17,6 +17,7 @@ from pathlib import Path
 
 from labd.client.writing import Teller
 from labd.common.errors import LabdError, NotFoundError, UnavailableError
+from labd.common.signals import catch
 from labd.common.units import human_duration
 from labd.environments.base_images import BaseImages
 from labd.environments.build_settings import BuildSettings
@@ -110,11 +111,12 @@ def _wanted(config: Config) -> list[tuple[str, Language, str]]:
 def _interruptible() -> Iterator[threading.Event]:
     """Ctrl-C as an event: what was started for an image is ended before labd ends."""
     cancelled = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda number, frame: cancelled.set())
+    before = catch((signal.SIGINT,), lambda number, frame: cancelled.set())
     try:
         yield cancelled
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ignore(line: str) -> None:

@@ -20,6 +20,7 @@ from labd.client.progress import Progress
 from labd.client.rendering import BOLD, one_line, styled, wrapped
 from labd.common.commands import run as run_program
 from labd.common.errors import Exit, LabdError, NotFoundError, ProjectError
+from labd.common.signals import catch
 from labd.common.units import count, human_size
 from labd.daemon.outbox.outbox import CONTENTS
 from labd.model.config import Config
@@ -53,8 +54,7 @@ def _run(project: Path, output: Path, config: Config | None) -> int:
     if not project.is_dir():
         raise NotFoundError(f"There is no folder {project}.", "Name the folder that has code/ in it.")
     _check_output(output, project)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    catch((signal.SIGTERM, signal.SIGHUP), signal.default_int_handler)
     progress = Progress()
     progress.enter("preparing", time.time())
     with temporary_lab(config, project.name) as lab:
