@@ -105,7 +105,7 @@ def test_a_mistake_in_job_toml_names_the_key_and_what_is_expected(text: str, mes
 @given(st.binary(max_size=300))
 def test_no_job_toml_whatsoever_raises_anything_but_a_clear_error(content: bytes) -> None:
     with contextlib.suppress(ProjectError):
-        read_options(content)
+        assert isinstance(read_options(content), Options)
 
 
 def test_a_job_toml_from_a_windows_editor_is_read() -> None:

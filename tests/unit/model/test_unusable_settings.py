@@ -179,4 +179,8 @@ def test_every_strange_value_in_config_toml_is_refused_with_its_key(tmp_path: Pa
 def test_limits_of_an_account_that_are_read_can_be_used(name: str, number: float) -> None:
     text = str(number).lower() if isinstance(number, bool) else repr(number)
     with contextlib.suppress(SchemaError):
-        for_account(Config(), read_text(AccountLimits, f"{name} = {text}".encode(), "ana.toml"))
+        own = for_account(Config(), read_text(AccountLimits, f"{name} = {text}".encode(), "ana.toml"))
+        limit = own.user.running if name == "running" else getattr(own.job.max, name)
+        assert limit == number
+        assert math.isfinite(limit)
+        assert limit >= 0

@@ -121,7 +121,9 @@ def test_lines_that_contradict_each_other_are_a_question(lines: str) -> None:
 
 
 def test_lines_that_go_together_are_no_contradiction() -> None:
-    read(requirements__txt="six==1.15.0\nsix>=1.10\nsix\nsix==1.15\nsix==1.16; python_version<'3.8'")
+    lines = ("six==1.15.0", "six>=1.10", "six", "six==1.15", "six==1.16;python_version<'3.8'")
+    found = read(requirements__txt="\n".join(lines))
+    assert found.files["requirements.txt"].decode().splitlines() == sorted(lines)
 
 
 def test_a_build_for_a_graphics_card_comes_from_its_own_index_where_the_administrator_names_one() -> None:

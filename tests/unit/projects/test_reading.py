@@ -244,7 +244,11 @@ def test_a_template_without_a_reader_gets_its_files_as_they_are_and_no_endless_l
         reading.wished(plain, "1", {"requirements.txt": b" " * 1_000_000}, Build(), SOMEBODY)
 
 
-@pytest.mark.parametrize(("content", "line"), [(b"a\nb\n" + b"c" * 3000, 3), (b"a\n" * 400 + b" " * 2001 + b"b", 401)])
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(b"a\nb\n" + b"c" * 3000, 3), (b"a\n" * 400 + b" " * 2001 + b"b", 401)],
+    ids=["letters", "spaces"],
+)
 def test_a_line_that_is_too_long_is_named(content: bytes, line: int) -> None:
     with pytest.raises(ProjectError, match=rf"Line {line} of code/requirements\.txt has "):
         read({"requirements.txt": content})
@@ -262,7 +266,11 @@ def test_a_library_may_have_many_checksums() -> None:
     assert len(read({"requirements.txt": lines}).libraries) == 2
 
 
-@pytest.mark.parametrize("content", [b"9" * 900_000, b"python-" + b"3." * 400_000, b"a" * 1_000_000, b"\n" * 1_000_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"9" * 900_000, b"python-" + b"3." * 400_000, b"a" * 1_000_000, b"\n" * 1_000_000],
+    ids=["digits", "numbers", "letters", "lines"],
+)
 def test_a_file_with_a_version_is_answered_at_once(content: bytes) -> None:
     with Bounded():
         try:

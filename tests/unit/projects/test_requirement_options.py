@@ -66,4 +66,7 @@ def test_a_line_that_could_lead_a_password_elsewhere_is_refused_by_name(line: st
     ],
 )
 def test_a_line_that_leads_nothing_elsewhere_is_left_to_the_installer(line: str) -> None:
+    # Of several lines, the one is named that leads elsewhere.
+    with pytest.raises(ProjectError, match=r"^The line `--cert elsewhere`"):
+        refuse_foreign([line, "--cert elsewhere"], "requirements.txt")
     refuse_foreign([line], "requirements.txt")
