@@ -20,7 +20,7 @@ import pytest
 
 from conftest import MakeLab, temporary_folder
 from labd.common.errors import Exit
-from labd.daemon.requests.arguments import VERBS
+from labd.model.requests import REQUESTS
 from support.lab import AS_ROOT, Lab, Researcher, children_of, cpu_seconds, wait_for
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="other accounts need root")
@@ -326,10 +326,12 @@ def test_a_wrong_request_is_told_what_is_wrong_with_it(lab: Lab, name: str) -> N
     assert "error" not in lab.ask("status")[0]
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("verb", sorted(REQUESTS))
 def test_every_verb_has_an_answer(lab: Lab, verb: str) -> None:
     arguments: dict[str, Any] = {"job": "no-such", "project": "no-such", "event": "began"}
-    arguments = {argument.name: arguments[argument.name] for argument in VERBS[verb] if argument.is_needed}
+    arguments = {
+        argument.name: arguments[argument.name] for argument in REQUESTS[verb].arguments() if argument.is_needed
+    }
     for answer in lab.ask(verb, **arguments):
         assert answer.get("exit", 0) in (0, Exit.NOT_FOUND, Exit.NO_PERMISSION)
 

@@ -1,7 +1,8 @@
 """The table of labd's commands: what each is called, what it takes, what its help says.
 
-This module owns names, options and help texts. It reads no arguments and does no work. It is imported whenever anybody
-types `labd status`, so it imports nothing that takes time.
+This module owns names, options and help texts of those that are more than a request to the daemon; what is one has them
+in `model/requests`. It reads no arguments and does no work. It is imported whenever anybody types `labd status`, so it
+imports nothing that takes time.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from types import SimpleNamespace as Options
 
 from labd.cli import admin_commands, lab_commands
 from labd.client import questions
+from labd.client.arguments import JSON, defaults, typed
+from labd.model.requests import REQUESTS
 
 TYPE_CHECKING = False  # that of typing, which takes as long to import as all of this file
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+
+    from labd.client.arguments import Typed
+    from labd.model.requests import Request
 
 
 class Command:
@@ -24,25 +29,22 @@ class Command:
         self,
         run: Callable[[Options], int],
         summary: str,
-        arguments: Sequence[str],
+        arguments: Sequence[str | Typed],
         example: str,
         details: str = "",
         bare: Options | None = None,
     ) -> None:
-        """`arguments` are keys of ARGUMENTS; `bare` is what argparse makes of none, to do without it (8 ms)."""
-        self.run, self.summary, self.arguments, self.bare = run, summary, arguments, bare
+        """`arguments` are keys of ARGUMENTS or what they stand for.
+
+        `bare` is what argparse makes of none, to do without it (8 ms).
+        """
+        self.run, self.summary, self.bare = run, summary, bare
+        self.arguments = [ARGUMENTS[argument] if isinstance(argument, str) else argument for argument in arguments]
         self.example, self.details = example, details
 
 
-_JOB = {
-    "metavar": "JOB",
-    "help": "number of a job, or name of a project for its latest job (NAME/ if the name is a number)",
-}
-ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
-    "job": (["job"], _JOB),
-    "job?": (["job"], {**_JOB, "nargs": "?"}),
+ARGUMENTS: dict[str, Typed] = {
     "project": (["project"], {"metavar": "PROJECT", "help": "folder that has code/ in it"}),
-    "upload": (["project"], {"metavar": "PROJECT", "help": "name of the folder in your inbox"}),
     "file?": (["file"], {"metavar": "FILE", "nargs": "?", "help": "config file (default: /etc/labd/config.toml)"}),
     "config": (
         ["--config"],
@@ -53,11 +55,8 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
         ["-o", "--output"],
         {"metavar": "DIR", "default": "labd-output", "help": "results (default: labd-output)"},
     ),
-    "follow": (["-f", "--follow"], {"action": "store_true", "help": "go on until the job ends"}),
-    "exact": (["--exact"], {"action": "store_true", "help": "in the very environment of that job"}),
-    "json": (["--json"], {"action": "store_true", "help": "one JSON document a line"}),
+    "json": JSON,
     "brief": (["--brief"], {"action": "store_true", "help": "only what is not as it should be, the worst first"}),
-    "limit": (["-n", "--limit"], {"metavar": "N", "type": int, "default": 50, "help": "how many (default: 50)"}),
     "socket": (
         ["--socket"],
         {"metavar": "PATH", "help": "the daemon's socket (default: $LABD_SOCKET, or the usual place)"},
@@ -91,43 +90,16 @@ ARGUMENTS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
 }
 """How argparse is told of an argument: its names, and the settings of `add_argument`."""
 
-_JOBS = {
-    "status": Command(
-        questions.status,
-        "What runs, what waits, and what ended lately",
-        ["job?", "json", "socket"],
-        "labd status galaxies",
-        "With JOB: all about one job, and if it failed, why and what to do. A project's\n"
-        "name also tells of an upload of it that has not started.",
-        bare=Options(job=None, json=False, socket=None),
-    ),
-    "queue": Command(
-        questions.queue,
-        "What runs and waits on the machine, in the order of the queue",
-        ["json", "socket"],
-        "labd queue",
-        "Of other people's jobs you see what they take, and not what they are.",
-        bare=Options(json=False, socket=None),
-    ),
-    "jobs": Command(
-        questions.jobs,
-        "All jobs, the latest last",
-        ["json", "limit", "socket"],
-        "labd jobs --json | jq .cause",
-        "On a terminal a table; piped, one line each with tabs between.",
-    ),
-    "logs": Command(questions.logs, "What a program printed", ["job", "follow", "socket"], "labd logs -f galaxies"),
-    "submit": Command(
-        questions.submit,
-        "Say that an upload is complete, and start it at once",
-        ["upload", "socket"],
-        "labd submit galaxies",
-    ),
-    "cancel": Command(questions.cancel, "Stop a job, and deliver what it has", ["job", "socket"], "labd cancel 42"),
-    "rerun": Command(
-        questions.rerun, "Run the same upload once more", ["job", "exact", "socket"], "labd rerun galaxies"
-    ),
-}
+
+def _asks(request: type[Request]) -> Command:
+    """The command that is one request to the daemon."""
+    bare = None if request.needs_name() else Options(**vars(defaults(request)), socket=None)
+    arguments = [*typed(request), ARGUMENTS["socket"]]
+    run = getattr(questions, request.name)
+    return Command(run, request.summary, arguments, request.example, request.details, bare)
+
+
+_JOBS = {name: _asks(request) for name, request in REQUESTS.items() if request.summary}
 _PROJECTS = {
     "try": Command(
         lab_commands.try_,

@@ -10,7 +10,7 @@ import sys
 from types import SimpleNamespace as Options
 
 from labd import __version__
-from labd.cli.commands import ARGUMENTS, COMMANDS, GROUPS
+from labd.cli.commands import COMMANDS, GROUPS
 from labd.common.errors import Exit
 
 TYPE_CHECKING = False  # that of typing, which takes as long to import as all of this file
@@ -66,7 +66,6 @@ def parse(name: str, arguments: Sequence[str]) -> Options:
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=_HELP_WIDTH),
         allow_abbrev=False,
     )
-    for argument in command.arguments:
-        flags, settings = ARGUMENTS[argument]
-        parser.add_argument(*flags, **settings)
+    for names, settings in command.arguments:
+        parser.add_argument(*names, **settings)
     return parser.parse_args(arguments, Options())

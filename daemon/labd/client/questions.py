@@ -1,8 +1,8 @@
 """What the command line asks a running daemon, and how the answer is shown.
 
-This module owns one function for each question: the request that it is, and the way that the answer is printed. Each
-returns the exit code and raises LabdError. It never decides anything. What the daemon says of commands names those of
-`labd`; `command` in the options is what somebody types instead, where that is something else.
+This module owns one function for each request that is typed, of the same name (`model/requests`): it asks, and prints
+the answer. Each returns the exit code and raises LabdError. It never decides anything. What the daemon says of commands
+names those of `labd`; `command` in the options is what somebody types instead, where that is something else.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from labd.client.connection import ask, find_socket
 from labd.client.rendering import is_terminal, safe, show_history, show_images, show_job, show_jobs, show_queue
 from labd.common.errors import Exit, UnavailableError
 from labd.common.units import count
+from labd.model.request_arguments import MOST_JOBS
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import SimpleNamespace as Options
     from typing import Any
-
-MOST_JOBS = 10_000  # that the daemon lists at a time
 
 
 def status(options: Options) -> int:
@@ -51,15 +50,16 @@ def _show_all(answer: Mapping[str, Any], options: Options) -> None:
 
 def jobs(options: Options) -> int:
     """The latest jobs."""
+    limit = min(options.limit, MOST_JOBS)
     if options.json:
-        _print_json(_ask(options, "jobs", limit=options.limit), options)
+        _print_json(_ask(options, "jobs", limit=limit), options)
         return Exit.OK
     # One more than is shown tells whether there are more.
-    found = _ask(options, "jobs", limit=options.limit + (0 < options.limit < MOST_JOBS))
-    is_cut = len(found) > options.limit
-    show_history(found[-options.limit :] if is_cut else found, time.time())
+    found = _ask(options, "jobs", limit=limit + (0 < limit < MOST_JOBS))
+    is_cut = len(found) > limit
+    show_history(found[-limit:] if is_cut else found, time.time())
     if is_cut:
-        more = min(max(options.limit * 10, 1000), MOST_JOBS)
+        more = min(max(limit * 10, 1000), MOST_JOBS)
         _note(f"There are older jobs: `labd jobs -n {more}` lists more.", options)
     return Exit.OK
 

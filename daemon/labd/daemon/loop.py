@@ -23,7 +23,8 @@ from labd.daemon.pipeline.lab import Lab
 from labd.daemon.pipeline.submission import Reception
 from labd.daemon.push import Pushing
 from labd.daemon.readiness import tell, watchdog_interval
-from labd.daemon.requests.handlers import Verbs
+from labd.daemon.requests.answers import Answers
+from labd.daemon.requests.handling import Parts
 from labd.daemon.requests.server import Control
 from labd.daemon.requests.views import counts
 from labd.daemon.status_pages import Pages
@@ -81,8 +82,8 @@ class Service:
         self._pages = Pages(self.lab, lambda key: self._reception.upload(key), place)
         self._pushing = Pushing(self.lab, self._announce)
         self._reception = Reception(self.lab, self._inbox, self._jobs.start, self._notices.announce)
-        verbs = Verbs(self.lab, self._inbox, self._reception, self._admission.queue, place, self._wake.set)
-        self._control = Control(config.paths.socket, verbs.answer, verbs.check)
+        answers = Answers(Parts(self.lab, self._inbox, self._reception, self._admission.queue, place, self._wake.set))
+        self._control = Control(config.paths.socket, answers.answer, answers.check)
         self._steps = (
             Step("inboxes", lambda: self._inbox.start_looks(self._reception.deal), self._inbox.next_due),
             admit,

@@ -13,8 +13,6 @@ TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-QUESTIONS = ("status", "jobs", "logs", "cancel", "rerun", "submit", "queue", "check", "top", "help")
-
 # Subsystem lines of sshd_config(5) in distributions, and what clients ask for themselves when there is none.
 _SFTP_FOLDERS = (
     "",
@@ -74,20 +72,22 @@ def understand(command: str, home: str) -> Request:
     program = words[0].text if words else ""
     if not words:
         return Question("", [])
-    if program in QUESTIONS and _SHELLS_OWN.isdisjoint(command.strip()):
-        return Question(program, [word.text for word in words[1:]])
-    if program in _HELP:
-        return Question("help", [])
     if program in _SFTP:
         return Transfer("sftp", receives=True)
     if program in _RSYNC and len(words) > 1 and words[1].text == "--server" and words[-2].text != "--daemon":
         return _rsync(words[1:], home)
     if program in _SCP and (transfer := _scp(words[1:], home)):
         return transfer
-    # Not at the top: good commands never need it.
+    # Not at the top: a transfer needs neither.
+    from labd.gateway.verbs import VERBS
+
+    if program in VERBS and _SHELLS_OWN.isdisjoint(command.strip()):
+        return Question(program, [word.text for word in words[1:]])
+    if program in _HELP:
+        return Question("help", [])
     from labd.gateway.hints import explain
 
-    raise explain(command, home, QUESTIONS)
+    raise explain(command, home)
 
 
 def _rsync(words: Sequence[Word], home: str) -> Transfer | Secluded:

@@ -12,8 +12,10 @@ import shlex
 from labd.gateway import file_hints
 from labd.gateway.habit_hints import ADVICE, HELP, KEYS, OTHER_WORDS, PROGRAMS, SEND
 from labd.gateway.shell_hints import WRAPPERS, calls, expands, program, unwrapped
+from labd.gateway.verbs import VERBS
 from labd.gateway.words import refusal, shown
 from labd.model.layout import is_valid_name
+from labd.model.request_arguments import Flag
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -24,23 +26,16 @@ if TYPE_CHECKING:
 
     Advice = tuple[str, str]  # what happened, what to do
 
+_TYPED = [verb for verb in VERBS if verb]
 _NO_SHELL = "There is no shell here: labd runs programs for you."
-_NEED_NAME = ("logs", "cancel", "rerun", "submit", "check")
-_OPTIONS = {
-    "status": ("--json",),
-    "jobs": ("--json",),
-    "queue": ("--json",),
-    "logs": ("-f", "--follow"),
-    "rerun": ("--exact",),
-}
 
 
-def explain(asked: str, home: str, verbs: Sequence[str]) -> NotAllowedError:
-    """The refusal of the command `asked`, which is not what the gateway does; `verbs` are the questions there are."""
-    return refusal(*_advice(asked, home, verbs))
+def explain(asked: str, home: str) -> NotAllowedError:
+    """The refusal of the command `asked`, which is not what the gateway does."""
+    return refusal(*_advice(asked, home))
 
 
-def _advice(asked: str, home: str, verbs: Sequence[str]) -> Advice:
+def _advice(asked: str, home: str) -> Advice:
     if "authorized_keys" in asked or ("umask 077" in asked and "restorecon" in asked):
         return "Keys are not added over ssh here, so ssh-copy-id cannot do it.", KEYS
     inner, wrapper = unwrapped(asked)
@@ -60,27 +55,27 @@ def _advice(asked: str, home: str, verbs: Sequence[str]) -> Advice:
         made[:1] = calls(unwrapped(shlex.join(made[0].words))[0])
     if not made:
         return _NO_SHELL, f"Send a folder with your program: {SEND} {HELP}"
-    if verb := _verb(made[0], verbs):
-        return _question(asked, made, verb, wrapper, verbs)
-    return _command(made[0], folder, home, verbs)
+    if verb := _verb(made[0]):
+        return _question(asked, made, verb, wrapper)
+    return _command(made[0], folder, home)
 
 
-def _verb(call: Call, verbs: Sequence[str]) -> str:
+def _verb(call: Call) -> str:
     """The question that `call` is, however it is written; "" when it is none."""
     words = list(call.words)
     while words and (words[0] in ("ssh", "labd", "lab", "-t", "-q") or words[0].endswith("/labd")):
         words = words[1:]
     name = words[0].lower().strip("-/:") if words else ""
-    if name in verbs:
+    if name in _TYPED:
         call.words[:] = [name, *words[1:]]
         return name
     return "status" if not words and call.words[0] in ("labd", "lab", "ssh") else ""
 
 
-def _question(asked: str, made: Sequence[Call], verb: str, wrapper: str, verbs: Sequence[str]) -> Advice:
+def _question(asked: str, made: Sequence[Call], verb: str, wrapper: str) -> Advice:
     """What is said of a question that has more around it than the gateway takes."""
     first = _ask(verb, made[0].words[1:])
-    others = [_ask(found, call.words[1:]) for call in made[1:] if call.before != "|" and (found := _verb(call, verbs))]
+    others = [_ask(found, call.words[1:]) for call in made[1:] if call.before != "|" and (found := _verb(call))]
     if others:
         return "That is several questions, and labd takes one at a time.", f"{first}, then {', then '.join(others)}"
     rest = made[0].rest.strip()
@@ -107,11 +102,13 @@ def _question(asked: str, made: Sequence[Call], verb: str, wrapper: str, verbs: 
 
 def _ask(verb: str, arguments: Sequence[str]) -> str:
     """The question as the gateway takes it, with what of the `arguments` can be right."""
-    options = [word for word in arguments if word in _OPTIONS.get(verb, ())]
-    takes_name = verb in (*_NEED_NAME, "status")
+    request = VERBS[verb]
+    flags = [word for argument in request.arguments() if isinstance(argument, Flag) for word in argument.typed]
+    options = [word for word in arguments if word in flags + ["--json"] * request.has_json]
+    takes_name = request.takes_name()
     plain = [word.removeprefix("inbox/").removeprefix("outbox/").rstrip("/") for word in arguments]
     names = [name for name in plain if is_valid_name(name)][:1] if takes_name else []
-    is_named = verb in _NEED_NAME or any(not word.startswith("-") for word in arguments)
+    is_named = request.needs_name() or any(not word.startswith("-") for word in arguments)
     if takes_name and is_named and not names:
         names = ["NAME"]
     return f"`ssh {'-t ' if verb == 'top' else ''}lab {' '.join([verb, *options, *names])}`"
@@ -136,7 +133,7 @@ def _rsync_path(made: Sequence[Call], home: str) -> Advice:
     )
 
 
-def _command(call: Call, folder: str, home: str, verbs: Sequence[str]) -> Advice:
+def _command(call: Call, folder: str, home: str) -> Advice:
     name = program(call)
     if name == "git" or name.startswith("git-"):
         return _git(name if name != "git" else " ".join(call.words[:2]), call.words[-1], home)
@@ -154,19 +151,19 @@ def _command(call: Call, folder: str, home: str, verbs: Sequence[str]) -> Advice
         return f"{shown(name)} has another name here.", f"It is {_ask(verb, call.words[1:])}"
     if "." in name or "/" in call.words[0] or name in PROGRAMS:
         return _program(call, folder, home)
-    if verb := _near(name, verbs):
+    if verb := _near(name):
         return f"There is no question {shown(name)}.", f"Did you mean {_ask(verb, call.words[1:])}?"
     return (
         f"{shown(call.words[0])} is not something that you can do here.",
-        f"You can ask {', '.join(verbs)}, and send a folder: {SEND} {HELP}",
+        f"You can ask {', '.join(_TYPED)}, and send a folder: {SEND} {HELP}",
     )
 
 
-def _near(name: str, verbs: Sequence[str]) -> str:
+def _near(name: str) -> str:
     import difflib
 
     plain = name.lower().strip("-/:")
-    known = [*verbs, *(word for word in OTHER_WORDS if len(word) > 4)]
+    known = [*_TYPED, *(word for word in OTHER_WORDS if len(word) > 4)]
     near = difflib.get_close_matches(plain, known, n=1, cutoff=0.66)
     return OTHER_WORDS.get(near[0], near[0]) if near else ""
 

@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from types import SimpleNamespace as Options
 
 from labd.client import questions, screen
+from labd.client.arguments import defaults, typed
+from labd.client.arguments import parse as parse_words
 from labd.client.connection import NotRunningError, ask, find_socket
 from labd.client.rendering import is_terminal
 from labd.common.errors import Exit, LabdError, UnavailableError
+from labd.gateway.verbs import VERBS
 from labd.model.layout import is_valid_name
 from labd.privsep.disk_usage import free, usage
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import SimpleNamespace as Options
 
-_JOB, _MAYBE_JOB, _PROJECT = "JOB", "[JOB]", "NAME"
-_FOLLOW, _JSON, _LIMIT, _EXACT = "[-f]", "[--json]", "[-n N]", "[--exact]"
 _LAB = "lab"  # as the welcome of `labd adduser` has it for ~/.ssh/config
 _COMMAND = f"ssh {_LAB}"
 _NO_SHELL = f"""\
@@ -32,7 +33,7 @@ labd: What comes on standard input is not run: there is no shell here.
 _LISTENING = 0.1  # seconds
 _COUNTING = 0.3
 _DISK_AGE = 30.0
-_PATIENCE = 5.0
+_SCREEN_SECONDS = 5.0  # that the daemon has to answer for one screen
 
 
 class UsageError(LabdError):
@@ -43,14 +44,14 @@ class UsageError(LabdError):
 
 def answer(verb: str, arguments: Sequence[str], home: str) -> int:
     """Answer `verb` ("" for the status screen); the exit code. Raises LabdError."""
-    function, takes = _VERBS[verb]
-    if {"-h", "--help"} & {*arguments} or (verb == "help" and set(arguments) <= {*_VERBS}):
+    if {"-h", "--help"} & {*arguments} or (verb == "help" and set(arguments) <= {*VERBS}):
         print(help_text(_LAB))
         return Exit.OK
-    options = parse(verb, takes, arguments)
-    options.home, options.command = home, _COMMAND
+    options = parse(verb, arguments)
+    options.socket, options.home, options.command = None, home, _COMMAND
+    function = _OWN.get(verb) or getattr(questions, verb)
     try:
-        return function(options)
+        return int(function(options))
     except NotRunningError:
         raise UnavailableError(
             "labd is not running on the server at the moment.",
@@ -64,29 +65,16 @@ def answer(verb: str, arguments: Sequence[str], home: str) -> int:
         raise
 
 
-def parse(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> Options:
+def parse(verb: str, arguments: Sequence[str]) -> Options:
     """The options in `arguments`. Raises UsageError."""
-    options = Options(job=None, project=None, json=False, follow=False, exact=False, limit=50, socket=None)
-    takes_name = {_JOB, _MAYBE_JOB, _PROJECT} & {*takes}
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        if argument in ("-f", "--follow") and _FOLLOW in takes:
-            options.follow = True
-        elif argument == "--json" and _JSON in takes:
-            options.json = True
-        elif argument == "--exact" and _EXACT in takes:
-            options.exact = True
-        elif argument in ("-n", "--limit") and _LIMIT in takes and rest and rest[0].isdecimal():
-            options.limit = min(int(rest.pop(0)[:6]), 10_000)
-        elif argument.startswith("-") or options.job is not None or not takes_name:
-            raise _usage(verb, takes, arguments)
-        else:
-            options.project = _name(argument)
-            # What can only be a project stays so: a name may look like a number.
-            options.job = options.project if argument == options.project else f"{options.project}/"
-    if options.job is None and takes_name - {_MAYBE_JOB}:
-        raise _usage(verb, takes, arguments)
+    request = VERBS[verb]
+    if not arguments and not request.needs_name():
+        return defaults(request)  # without argparse, which takes a while to import
+    options = parse_words(arguments, typed(request), _usage(verb, arguments))
+    if (given := vars(options).get("project", vars(options).get("job"))) is not None:
+        name = _name(given)
+        # What can only be a project stays so: a name may look like a number.
+        options.project, options.job = name, name if given == name else f"{name}/"
     return options
 
 
@@ -100,9 +88,10 @@ def _name(argument: str) -> str:
     return name
 
 
-def _usage(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> UsageError:
+def _usage(verb: str, arguments: Sequence[str]) -> UsageError:
     """What is said of a `verb` with `arguments` that it does not take, with a question that can be asked."""
-    form = " ".join(word for word in (_COMMAND, verb, *takes) if word)
+    request = VERBS[verb]
+    form = " ".join(word for word in (_COMMAND, verb, *request.usage()) if word)
     before = ["", *arguments]
     # A number after an option is the option's.
     names = [
@@ -110,10 +99,9 @@ def _usage(verb: str, takes: Sequence[str], arguments: Sequence[str]) -> UsageEr
         for at, word in enumerate(arguments)
         if is_valid_name(word) and not (word.isdecimal() and before[at].startswith("-"))
     ]
-    takes_name = {_JOB, _MAYBE_JOB, _PROJECT} & {*takes}
     terminal = "-t " if verb == "top" else ""
-    asked = [f"`ssh {terminal}{_LAB} {verb} {name}`" for name in names] if takes_name else []
-    if not takes_name or (not asked and _MAYBE_JOB in takes):
+    asked = [f"`ssh {terminal}{_LAB} {verb} {name}`" for name in names] if request.takes_name() else []
+    if not asked and not request.needs_name():
         asked = [f"`ssh {terminal}{_LAB} {verb}`".replace(" `", "`")]
     hint = f"It is: {form}, for example {asked[0] if asked else f'`{_COMMAND} {verb} galaxies`'}"
     if len(asked) > 1:
@@ -183,7 +171,7 @@ def _top(options: Options) -> int:
 
 
 def _lines(home: str, disk: screen.Disk, columns: int, rows: int, colours: bool) -> list[str]:
-    for overview in ask(find_socket(), "overview", _PATIENCE):
+    for overview in ask(find_socket(), "overview", _SCREEN_SECONDS):
         colours = colours and not os.environ.get("NO_COLOR")
         return screen.screen(overview, disk, _LAB, time.time(), columns, rows, colours)
     raise UnavailableError
@@ -205,6 +193,11 @@ def _help(options: Options) -> int:
 
 def help_text(place: str) -> str:
     """What `ssh lab help` says: one screen of examples; `place` is how the researcher calls the server."""
+    questions_asked = "\n".join(
+        f"   {' '.join([verb, *_named(verb)]) or '(nothing)':<16} {VERBS[verb].over_ssh.format(lab=place)}"
+        for verb in VERBS
+        if VERBS[verb].over_ssh
+    )
     return f"""\
 Send a folder, get a result. The folder has your program in code/ (code/app.py)
 and its data in input/; what the program writes to /output comes back.
@@ -216,30 +209,21 @@ and its data in input/; what the program writes to /output comes back.
           scp -r {place}:outbox/galaxies/output .
 
  ssh {place} …
-   (nothing)        your jobs, the queue, the machine, your disk
-   top              the same, live: ssh -t {place} top
-   status [JOB]     what runs; with JOB: all about it, why it failed, what to do
-   logs [-f] JOB    what the program printed; -f goes on until it ends
-   submit NAME      everything has arrived: start
-   cancel JOB       stop it; what it wrote so far comes back
-   rerun JOB        once more; with --exact in the very environment of JOB
-   check NAME       what labd thinks of inbox/NAME
-   queue, jobs      who waits and runs; all jobs there were
+{questions_asked}
 JOB is a number, or the name of a project (NAME/ where that is a number, too).
-status, jobs, queue take --json."""
+{", ".join(verb for verb in VERBS if VERBS[verb].has_json)} take --json."""
 
 
-_VERBS: dict[str, tuple[Callable[[Options], int], tuple[str, ...]]] = {
-    "": (_screen, ()),
-    "status": (questions.status, (_MAYBE_JOB, _JSON)),
-    "jobs": (questions.jobs, (_LIMIT, _JSON)),
-    "logs": (_logs, (_FOLLOW, _JOB)),
-    "cancel": (questions.cancel, (_JOB,)),
-    "rerun": (questions.rerun, (_EXACT, _JOB)),
-    "submit": (questions.submit, (_PROJECT,)),
-    "queue": (questions.queue, (_JSON,)),
-    "check": (_check, (_PROJECT,)),
-    "top": (_top, ()),
-    "help": (_help, ()),
+def _named(verb: str) -> list[str]:
+    """What of its usage tells a question from the others: options that help explains are left out."""
+    return [word for word in VERBS[verb].usage() if word not in ("[--json]", "[--exact]", "[-n N]")]
+
+
+_OWN: dict[str, Callable[[Options], int]] = {
+    "": _screen,
+    "top": _top,
+    "check": _check,
+    "help": _help,
+    "logs": _logs,
 }
-"""For each verb: what answers it, and what may follow it."""
+"""What is answered otherwise than by `labd` on the server; all else is a function of that name in client/questions."""

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labd.common.errors import Exit, NotAllowedError
-from labd.gateway.commands import QUESTIONS, Question, Secluded, Transfer, understand
+from labd.gateway.commands import Question, Secluded, Transfer, understand
+from labd.gateway.verbs import VERBS
 from labd.gateway.words import split
 
 HOME = "/home/ana-silva"
@@ -76,7 +77,7 @@ SOME_WORDS = [
         "\n",
         "*",
         "git-receive-pack",
-        *QUESTIONS,
+        *VERBS,
         "--json",
         "/tmp/rsync",
         "./rsync",
@@ -107,7 +108,7 @@ def is_inside(path: str, areas: tuple[str, ...]) -> bool:
 def assert_harmless(request: object) -> None:
     """The oracle: nothing but what researchers may do, with paths of their own."""
     if isinstance(request, Question):
-        assert request.verb in ("", *QUESTIONS)
+        assert request.verb in ("", *VERBS)
         return
     assert isinstance(request, Transfer)
     areas = ("inbox", "outbox") if "--sender" in request.options or "-f" in request.options else ("inbox",)

@@ -195,7 +195,7 @@ def assert_works(remedy: str, asked_of_server: Recorder) -> None:
         assert words[0] == "lab"
         question = understand(" ".join(words[1:]), HOME)
         assert isinstance(question, Question)
-        questions.parse(question.verb, questions._VERBS[question.verb][1], question.arguments)
+        questions.parse(question.verb, question.arguments)
     elif words[0] == "sftp":
         assert words == ["sftp", "lab"]
     else:

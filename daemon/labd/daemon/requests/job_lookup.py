@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from labd.common.errors import NotFoundError
 from labd.daemon.outbox.arrivals import Upload
-from labd.daemon.requests.arguments import Target
 from labd.model.jobs import Job
+from labd.model.request_arguments import Target
 from labd.storage.store import Store
 
 Uploads = Callable[[str | None, str], Sequence[Upload]]

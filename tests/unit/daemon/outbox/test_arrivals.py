@@ -10,10 +10,10 @@ import pytest
 from labd.common.errors import NotFoundError
 from labd.daemon.outbox.arrivals import GONE, UNCHANGED, Upload, as_json, upload
 from labd.daemon.outbox.status import told, told_alone
-from labd.daemon.requests.arguments import Target
 from labd.daemon.requests.job_lookup import find, find_job
 from labd.diagnosis.programs import Diagnosis
 from labd.model.jobs import Signal
+from labd.model.request_arguments import Target
 from labd.storage.store import Store
 
 KEY = ("ana-silva", "galaxies")

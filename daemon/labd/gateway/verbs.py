@@ -1,0 +1,35 @@
+"""What can be asked over ssh: those of the requests to the daemon that are, and what the gateway answers by itself."""
+
+from __future__ import annotations
+
+from labd.model.request_arguments import Project
+from labd.model.requests import REQUESTS, Request
+
+
+class Screen(Request):
+    over_ssh = "your jobs, the queue, the machine, your disk"
+
+
+class Top(Request):
+    name = "top"
+    over_ssh = "the same, live: ssh -t {lab} top"
+
+
+class Check(Request):
+    name = "check"
+    over_ssh = "what labd thinks of inbox/NAME"
+    project = Project()
+
+
+class Help(Request):
+    name = "help"
+
+
+VERBS: dict[str, type[Request]] = {
+    "": Screen,
+    Top.name: Top,
+    **{name: request for name, request in REQUESTS.items() if request.over_ssh},
+    Check.name: Check,
+    Help.name: Help,
+}
+"""All of them by name, in the order of the help; "" is `ssh lab` alone."""
