@@ -24,8 +24,8 @@ from labd.environments.build_settings import BuildSettings
 from labd.environments.environment import Recipe
 from labd.model.config import Build
 
-_PROBE_TIMEOUT = 30.0
-_ANSWER_TIMEOUT = 10.0  # seconds in which Docker says its version
+_PROBE_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0  # seconds in which Docker says its version
 _ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd is no longer there to end it
 _NEEDS_CODE = 75  # EX_TEMPFAIL; see templates/python/Dockerfile
 _ATTEMPTS = 3  # at a build of which the builder does not tell why it failed
@@ -169,7 +169,7 @@ class Builder:
 
     def _answers(self) -> bool:
         """Whether Docker answers now, and not only takes the call."""
-        return run([self.cli(), "version", "--format", "{{.Server.Version}}"], timeout=_ANSWER_TIMEOUT).code == 0
+        return run([self.cli(), "version", "--format", "{{.Server.Version}}"], timeout=_ANSWER_SECONDS).code == 0
 
     @property
     def proxies(self) -> Mapping[str, str]:
@@ -226,9 +226,9 @@ def find_cli(wanted: str) -> str:
 
 
 def _can_build(cli: str) -> bool:
-    if run([cli, "buildx", "version"], timeout=_PROBE_TIMEOUT).code == 0:
+    if run([cli, "buildx", "version"], timeout=_PROBE_SECONDS).code == 0:
         return True
     # Until version 23, BuildKit was a part of the command itself.
-    said = run([cli, "--version"], timeout=_PROBE_TIMEOUT).output
+    said = run([cli, "--version"], timeout=_PROBE_SECONDS).output
     version = re.search(r"^Docker version (\d+)\.(\d+)", said, re.MULTILINE)
     return version is not None and (18, 9) <= (int(version[1]), int(version[2])) < (23, 0)

@@ -22,7 +22,7 @@ _MEMORY = 2 * 1024**3
 _LEAST_SHARES = 2  # of the processor, against 1024 of each job
 _LIMIT = 3600.0
 _POLL = 0.3
-_PATIENCE = 20.0
+_LEAVE_SECONDS = 20.0
 
 
 def is_unfinished(image: Any) -> bool:
@@ -66,7 +66,7 @@ class Finisher:
         with self._changed:
             thread = self._thread
         if thread is not None:
-            thread.join(_PATIENCE)  # a Docker that hangs holds it up, and must not hold up the end of labd
+            thread.join(_LEAVE_SECONDS)  # a Docker that hangs holds it up, and must not hold up the end of labd
 
     def _work(self) -> None:
         while True:

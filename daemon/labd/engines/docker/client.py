@@ -14,14 +14,14 @@ from labd.engines.docker.facts import Engine, parse
 from labd.model.engine import EngineError
 
 CONFLICT = 409
-_TIMEOUT = 90.0  # seconds; Docker needs many on a busy disk
+_ANSWER_SECONDS = 90.0  # seconds; Docker needs many on a busy disk
 _CONNECTIONS = 4  # kept open when they are idle; there are as many as are needed, and a new one takes no time
 
 
 class DockerClient:
     """A Docker engine. Any thread may use it."""
 
-    def __init__(self, address: str | None = None, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, address: str | None = None, timeout: float = _ANSWER_SECONDS) -> None:
         """`address`: of Docker's socket, None: the usual one; `timeout`: seconds in which Docker must answer."""
         self._address, self._timeout = address, timeout
         self._lock = threading.Lock()

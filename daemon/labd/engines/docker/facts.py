@@ -16,7 +16,7 @@ from typing import Any
 from labd.common.errors import NotAllowedError, UnavailableError
 from labd.common.finding import AS_ROOT, Finding, warn
 
-_TIMEOUT = 20
+_ANSWER_SECONDS = 20
 
 
 class NoDockerError(UnavailableError):
@@ -50,7 +50,7 @@ def connected(address: str | None = None) -> Iterator[Any]:
 
     client: Any = None
     try:
-        client = docker.APIClient(base_url=address, timeout=_TIMEOUT)
+        client = docker.APIClient(base_url=address, timeout=_ANSWER_SECONDS)
         yield client
     except (docker.errors.DockerException, requests.RequestException) as error:
         if "PermissionError" in str(error):
