@@ -29,10 +29,9 @@ from labd.engines.docker.client import DockerClient
 from labd.intake.inbox import Inbox
 from labd.model.config import Config, Output, Paths
 from labd.model.config import Inbox as Limits
-from labd.model.engine import EngineError
+from labd.model.engine import Capacity, EngineError
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.privsep.workers import Identity, WorkerError, Workers
-from labd.scheduling.queue import Capacity
 from labd.storage.database import DatabaseError
 from labd.storage.store import Store
 from support.lab import wait_for

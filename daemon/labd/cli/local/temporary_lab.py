@@ -27,7 +27,7 @@ from labd.common.commands import run, start
 from labd.common.errors import LabdError, UnavailableError
 from labd.common.schema import Duration
 from labd.daemon.outbox import job_folder
-from labd.engines.docker.engine import DockerEngine
+from labd.engines.docker.programs import DockerPrograms
 from labd.model.config import AccountEntry, Build, Config, for_user
 from labd.model.layout import CONTROLS, is_valid_name
 from labd.privsep.outbox_files import remove
@@ -56,7 +56,7 @@ def temporary_lab(config: Config | None, name: str) -> Iterator[TemporaryLab]:
     lab = None
     try:
         with _held(folder):
-            DockerEngine(_instance(folder)).jobs()
+            DockerPrograms(_instance(folder)).jobs()
             lab = TemporaryLab(folder, config or Config(build=_machine_build()), name)
             yield lab
     finally:
@@ -272,7 +272,7 @@ def _tidy(place: Path) -> None:
 def _remove(folder: Path, keep: bool) -> None:
     """Remove the containers of the lab in `folder`, and the folder; `keep`: the folder stays, also for a later try."""
     with suppress(LabdError):
-        engine = DockerEngine(_instance(folder))
+        engine = DockerPrograms(_instance(folder))
         for job in engine.jobs():
             engine.remove(job)
         engine.rest()
