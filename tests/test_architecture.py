@@ -28,6 +28,7 @@ ONLY_THERE = {
     "sqlite3": {"storage"},
     "structlog": {"common/log.py"},
     "tomli": {"common/schema.py", "projects/metadata.py"},
+    "tomlkit": {"common/toml_files.py"},
     "yaml": {"projects/metadata.py"},
     "subprocess": {"common/commands.py", "privsep", "cli/local/temporary_lab.py"},
 }

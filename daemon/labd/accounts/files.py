@@ -6,7 +6,6 @@ it means. It never touches the machine's own list of accounts.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +14,10 @@ from labd.client.connection import SYSTEM_SOCKET, ask
 from labd.client.writing import write_whole
 from labd.common.errors import Exit, LabdError, UnavailableError
 from labd.common.schema import SchemaError, read_text
+from labd.common.toml_files import as_toml, with_key
 from labd.model.config import AccountSettings
 
 _LIMITS = ("running", "cpus", "memory", "gpus", "timeout")
-_DISABLED = re.compile(r"^\s*disabled\s*=.*\n?", re.MULTILINE)
-_TABLE = re.compile(r"^\s*\[", re.MULTILINE)
 
 
 class AccountError(LabdError):
@@ -30,16 +28,19 @@ class AccountError(LabdError):
 
 def form(comment: str, shell: bool, limits: Mapping[str, str], push: Mapping[str, str]) -> str:
     """The text of an account file. Raises SchemaError for a value that cannot be."""
-    lines = [f"comment = {_toml(comment)}"] if comment else []
-    lines += ["shell = true"] if shell else []
+    for text in (comment, *limits.values(), *push.values()):
+        if not text.isprintable():
+            raise SchemaError(f"{text!r} has characters that cannot be shown.")
+    values: dict[str, object] = {"comment": comment} if comment else {}
+    if shell:
+        values["shell"] = True
     if limits:
-        lines += ["", "[limits]", *(f"{key} = {_measure(value)}" for key, value in limits.items())]
+        values["limits"] = {key: _measure(value) for key, value in limits.items()}
     if push:
-        texts = (f"{key} = {_toml(push[key])}" for key in ("user", "host", "path"))
-        lines += ["", "[push]", *texts, f"port = {int(push['port'])}"]
-    text = "\n".join(lines).lstrip("\n") + "\n"
-    read_text(AccountSettings, text.encode(), "the account")
-    return text
+        values["push"] = {**{key: push[key] for key in ("user", "host", "path")}, "port": int(push["port"])}
+    written = as_toml(values)
+    read_text(AccountSettings, written.encode(), "the account")
+    return written
 
 
 def parse_limits(text: str) -> dict[str, str]:
@@ -79,10 +80,7 @@ def parse_push(text: str) -> dict[str, str]:
 
 def set_disabled(file: Path, disabled: bool) -> None:
     """Write into the account `file` whether it is disabled; all else stays as it is."""
-    text = file.read_text()
-    start = found.start() if (found := _TABLE.search(text)) else len(text)
-    top = _DISABLED.sub("", text[:start])
-    write_whole(file, (("disabled = true\n" if disabled else "") + top + text[start:]).encode(), 0o644)
+    write_whole(file, with_key(file.read_bytes(), "disabled", True if disabled else None), 0o644)
 
 
 def tell_daemon() -> None:
@@ -95,11 +93,8 @@ def tell_daemon() -> None:
         print(f"The running daemon does not know of it yet: {error.message} Restart it: systemctl restart labd")
 
 
-def _measure(text: str) -> str:
-    return text if re.fullmatch(r"\d+(\.\d+)?", text) else _toml(text)
-
-
-def _toml(text: str) -> str:
-    if not text.isprintable():
-        raise SchemaError(f"{text!r} has characters that cannot be shown.")
-    return json.dumps(text, ensure_ascii=False)
+def _measure(text: str) -> int | float | str:
+    """A number as one, and what has a unit as text. One with too many digits is no number either."""
+    if re.fullmatch("[0-9]{1,15}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"[0-9]{1,15}\.[0-9]{1,15}", text) else text

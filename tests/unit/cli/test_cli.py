@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from labd import __version__
 from labd.__main__ import main
-from labd.cli.local.temporary_lab import as_toml, valid_name
+from labd.cli.local.temporary_lab import valid_name
 from labd.cli.parser import COMMANDS, parse
 from labd.client import connection, rendering
 from labd.common.errors import Exit, NotFoundError
+from labd.common.toml_files import as_toml
 from labd.daemon.requests.server import Control
 from labd.model.config import Build, Config, Paths, for_user, load
 from labd.model.layout import is_valid_name

@@ -7,7 +7,6 @@ program never runs as root here: when root asks, it runs as who called sudo, or 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import pwd
 import re
@@ -16,9 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from labd.client.connection import ask
 from labd.common.commands import run, start
 from labd.common.errors import LabdError, UnavailableError
 from labd.common.schema import Duration
+from labd.common.toml_files import as_toml
 from labd.daemon.outbox import job_folder
 from labd.engines.docker.programs import DockerPrograms
 from labd.model.config import AccountEntry, Build, Config, for_user
@@ -175,30 +175,13 @@ class TemporaryLab:
         file = self._folder / "config.toml"
         # It can hold passwords of a package index.
         file.touch(mode=0o600)
-        file.write_text(as_toml(config))
+        file.write_bytes(as_toml(config).encode())
         return config
 
 
 def valid_name(name: str) -> str:
     """The name of a project that is most like `name`."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:64] or "project"
-
-
-def as_toml(config: Config) -> str:
-    """The text of a config file that `config.load` reads as `config`."""
-    return "".join(f"{field.name} = {_toml(getattr(config, field.name))}\n" for field in fields(config))
-
-
-def _toml(value: Any) -> str:
-    """`value` in one line of TOML; JSON's strings are TOML's."""
-    if is_dataclass(value):
-        return _toml({field.name: getattr(value, field.name) for field in fields(value)})
-    if isinstance(value, Mapping):
-        pairs = ((json.dumps(key), item) for key, item in value.items() if item is not None)
-        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in pairs) + "}"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(str(value) if isinstance(value, Path) else value)
 
 
 # Who, where, with what
