@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labd.client.rendering import one_line
 from labd.common.commands import run
 from labd.common.errors import Exit, LabdError
+from labd.common.printable import one_line
 
 _TYPES = {
     "ssh-ed25519": "ED25519",

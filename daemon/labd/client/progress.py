@@ -11,7 +11,8 @@ import codecs
 import sys
 import time
 
-from labd.client.rendering import DIM, is_terminal, one_line, safe, shortened, styled, width
+from labd.client.rendering import DIM, is_terminal, shortened, styled, width
+from labd.common.printable import for_terminal, one_line
 from labd.common.units import human_time
 
 _CLEAR = "\r\x1b[K"
@@ -71,7 +72,7 @@ class Progress:
             text, self._unfinished = f"{text}{self._unfinished}\n", ""
         if text:
             self._clear()
-            self._out.write(safe(text))
+            self._out.write(for_terminal(text))
             self._out.flush()
 
     def say(self, line: str) -> None:

@@ -12,8 +12,9 @@ import sys
 import time
 
 from labd.client.connection import ask, find_socket
-from labd.client.rendering import is_terminal, safe, show_history, show_images, show_job, show_jobs, show_queue
+from labd.client.rendering import is_terminal, show_history, show_images, show_job, show_jobs, show_queue
 from labd.common.errors import Exit, UnavailableError
+from labd.common.printable import for_terminal
 from labd.common.units import count
 from labd.model.request_arguments import MOST_JOBS
 
@@ -66,7 +67,7 @@ def jobs(options: Options) -> int:
 
 def logs(options: Options) -> int:
     """What a program printed, as it comes."""
-    shown = safe if is_terminal(sys.stdout) else str
+    shown = for_terminal if is_terminal(sys.stdout) else str
     for piece in ask(find_socket(options.socket), "logs", None, job=options.job, follow=options.follow):
         _tell_also(piece, options)
         sys.stdout.write(shown(piece["text"]))

@@ -7,10 +7,10 @@ sequences that change the terminal itself. It never asks for what it shows.
 from __future__ import annotations
 
 import os
-import re
 import sys
 
-from labd.common.units import count, human_duration, human_size, human_time, printable
+from labd.common.printable import one_line
+from labd.common.units import count, human_duration, human_size, human_time
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 _UNPROVEN = ("unproven", "settled")  # triggers of jobs whose upload may not have been whole (`jobs.Signal`)
 _FEW = 8  # names in a line
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-# Colours are harmless (ESC [ … m); all else that begins with ESC, and all other control characters, can do more than
-# show text. A sequence that is cut off at the end of a piece loses its ESC and stays as text.
-_UNSAFE = (
-    r"(\x1b\[[\d;]*m)|\x1b\[[\d;?]*[ -/]*[@-ln-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
-    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
-)
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -46,16 +40,6 @@ def width(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except OSError:
         return 80
-
-
-def one_line(text: object) -> str:
-    """`text` as it may stand in a table: without line ends, tabs and other control characters."""
-    return printable(str(text), " ").strip()
-
-
-def safe(text: str) -> str:
-    """A program's output as a terminal may get it: colours stay, what else controls a terminal does not."""
-    return re.sub(_UNSAFE, lambda match: match[1] or "", text)
 
 
 def show_table(

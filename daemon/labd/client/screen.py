@@ -6,8 +6,9 @@ of the daemon and the sizes are handed in, and it returns lines that fit. It nev
 
 from __future__ import annotations
 
-from labd.client.rendering import BOLD, DIM, PLAIN, in_a_line, one_line, shortened
-from labd.common.units import human_duration, human_size, human_time, printable
+from labd.client.rendering import BOLD, DIM, PLAIN, in_a_line, shortened
+from labd.common.printable import one_line, printable
+from labd.common.units import human_duration, human_size, human_time
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from labd.common.errors import LabdError, UnavailableError
+from labd.common.printable import well_formed
 
 _KEPT_OUTPUT = 64 * 1024
 _POLL = 0.1
@@ -196,12 +197,7 @@ class _Tail:
     def __call__(self, chunk: str) -> None:
         self._kept = (self._kept + chunk)[-_KEPT_OUTPUT:]
         if self._on_output:
-            self._on_output(_readable(chunk))
+            self._on_output(well_formed(chunk))
 
     def text(self) -> str:
-        return _readable(self._kept)
-
-
-def _readable(text: str) -> str:
-    """`text` without what is no UTF-8; it was cut anywhere before."""
-    return text.encode(errors="surrogateescape").decode(errors="replace")
+        return well_formed(self._kept)

@@ -6,10 +6,11 @@ This module owns the reading of mountinfo, and which mount a path is on. It neve
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from labd.common.octal import octal_decoded
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,14 @@ def mounts(process: int | str = "self") -> list[Mount]:
 
 
 def parse(line: str) -> Mount:
-    """The mount that a line of mountinfo describes."""
+    """The mount that a line of mountinfo describes.
+
+    The kernel writes spaces, line ends and backslashes in octal (seq_escape in fs/proc_namespace.c).
+    """
     own, _, general = line.partition(" - ")
     number, _, _, _, point, options = own.split(" ")[:6]
     kind, _, details = [*general.split(" ", 2), "", ""][:3]
-    return Mount(int(number), _unescaped(point), kind, frozenset(options.split(",")), _unescaped(details))
+    return Mount(int(number), octal_decoded(point), kind, frozenset(options.split(",")), octal_decoded(details))
 
 
 def mount_of(path: Path, table: Sequence[Mount]) -> Mount:
@@ -46,7 +50,3 @@ def mount_of(path: Path, table: Sequence[Mount]) -> Mount:
 def nearest(path: Path) -> Path:
     """`path`, or the first folder above it that is there."""
     return next(folder for folder in (path, *path.parents) if folder.exists())
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

@@ -104,8 +104,3 @@ def _local(timestamp: float, form: str) -> str:
 def count(number: int, noun: str) -> str:
     """`number` with its noun: "1 file", "1,204 files"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def printable(text: str, instead: str = "?") -> str:
-    """`text` as it is safe in a line: `instead` of control characters, line ends, and bytes that are not UTF-8."""
-    return "".join(character if character.isprintable() else instead for character in text)

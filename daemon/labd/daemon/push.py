@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable
 
 from labd.accounts.accounts import PUSH_HOSTS, PUSH_KEY, Account
-from labd.client.rendering import one_line
 from labd.common.commands import Result, run
 from labd.common.errors import LabdError, NotFoundError, RecordError
 from labd.common.log import get
+from labd.common.printable import one_line
 from labd.daemon.pipeline.lab import Lab
 from labd.model.config import Push as Target
 from labd.model.jobs import Job

@@ -157,6 +157,7 @@ def _pattern(argument: str) -> str:
 
 
 def _unescaped(argument: str) -> str:
+    """`argument` as a name: a backslash makes a wildcard plain, and else is one (rsync(1), --secluded-args)."""
     text = argument
     for wildcard in "*?[]":
         text = text.replace(f"\\{wildcard}", wildcard)

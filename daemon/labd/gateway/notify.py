@@ -11,7 +11,8 @@ import os
 
 from labd.client.connection import ask, find_socket
 from labd.common.errors import LabdError
-from labd.common.units import count, printable
+from labd.common.printable import printable
+from labd.common.units import count
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WILDCARDS = "*?["
 PATHS_HINT = "Paths begin with inbox/ or outbox/, for example inbox/my-project/ or outbox/my-project/output/."
 _LONGEST_PATH = 4096  # PATH_MAX of linux/limits.h
+_SHOWN = 60  # characters
 _ESCAPED_IN_QUOTES = '$`"\\'
 
 
@@ -95,14 +96,15 @@ def inside(path: str, home: str, areas: Sequence[str]) -> str:
         path = path[2:]
     elif path.startswith(f"{home}/"):
         path = path[len(home) + 1 :]
-    path = _plain(path)
+    path = _without_dots(path)
     parts = path.split("/")
     if parts[0] not in areas or ".." in parts:
         raise refusal(f"{shown(wanted)} is not a path that you can use here.", PATHS_HINT)
     return path
 
 
-def _plain(path: str) -> str:
+def _without_dots(path: str) -> str:
+    """`path` without `./` at its beginning."""
     while path.startswith("./"):
         path = path[2:].lstrip("/")
     return path
@@ -110,5 +112,8 @@ def _plain(path: str) -> str:
 
 def shown(text: str) -> str:
     """What somebody sent, safe and short enough for a sentence and a log."""
-    printable = "".join(character if character.isprintable() else "?" for character in text[:200])
-    return f"`{printable[:60]}…`" if len(printable) > 60 else f"`{printable}`"
+    # Not at the top: good commands never need it.
+    from labd.common.printable import printable
+
+    line = printable(text[: _SHOWN + 1])
+    return f"`{line[:_SHOWN]}…`" if len(line) > _SHOWN else f"`{line}`"

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labd.common.units import clock, count, human_size, human_time, printable
+from labd.common.printable import printable
+from labd.common.units import clock, count, human_size, human_time
 from labd.diagnosis.programs import Diagnosis, no_program
 from labd.intake.proof import Traffic
 from labd.intake.sending_advice import misplaced

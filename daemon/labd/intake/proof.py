@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from labd.common.units import count, human_time, printable
+from labd.common.printable import printable
+from labd.common.units import count, human_time
 from labd.intake.transfers import CLOCKS, Part, Result, Transfer
 from labd.model.layout import final_path
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labd.common.units import printable
+from labd.common.printable import printable
 from labd.diagnosis.programs import Diagnosis
 from labd.model.layout import CONTROLS, PARTS, is_temporary
 

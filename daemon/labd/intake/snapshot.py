@@ -19,7 +19,7 @@ from typing import Any
 from labd.accounts.accounts import Account
 from labd.common.errors import LabdError
 from labd.common.log import get
-from labd.common.units import printable
+from labd.common.printable import printable
 from labd.model.layout import PARTS
 from labd.privsep.workers import WorkerError, Workers
 

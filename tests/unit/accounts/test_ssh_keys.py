@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from labd.accounts import key_files, ssh_keys
 from labd.accounts.ssh_keys import KeyRefusedError, parse
-from labd.client.rendering import one_line
+from labd.common.printable import one_line
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs OpenSSH's client")
 

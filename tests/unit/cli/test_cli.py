@@ -270,27 +270,6 @@ def test_an_empty_table_prints_nothing() -> None:
     assert out.getvalue() == ""
 
 
-@given(st.text())
-def test_output_of_programs_can_colour_a_terminal_and_do_nothing_else_to_it(text: str) -> None:
-    shown = re.sub(r"\x1b\[[\d;]*m", "", rendering.safe(text))
-    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", shown)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain\ttext\r\n", "plain\ttext\r\n"),
-        ("\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
-        ("\x1b[2Jgone", "gone"),
-        ("\x1b]0;title\x07text", "text"),
-        ("\x1b[?25lhidden", "hidden"),
-        ("\x9b2Jgone", "2Jgone"),
-    ],
-)
-def test_sequences_that_control_a_terminal_are_taken_out(text: str, shown: str) -> None:
-    assert rendering.safe(text) == shown
-
-
 def test_status_of_a_job_has_cause_and_hint_each_in_a_line(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

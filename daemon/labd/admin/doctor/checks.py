@@ -18,9 +18,10 @@ from types import SimpleNamespace as Options
 
 from labd.admin.doctor import accounts, builds, disk, docker, gateway, gpus, leftovers, machine, service, sshd
 from labd.admin.doctor.subject import Ground, find
-from labd.client.rendering import BOLD, is_terminal, one_line, shortened, styled, width, wrapped
+from labd.client.rendering import BOLD, is_terminal, shortened, styled, width, wrapped
 from labd.common.errors import Exit, LabdError
 from labd.common.finding import AS_ROOT, Check, Finding, Level, fail, warn
+from labd.common.printable import one_line
 from labd.common.units import count
 from labd.model.config import SYSTEM_FILE, Config, load
 

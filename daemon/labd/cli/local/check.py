@@ -12,9 +12,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from labd.client.rendering import few, granted, one_line
+from labd.client.rendering import few, granted
 from labd.common.commands import run
 from labd.common.errors import NotFoundError, ProjectError
+from labd.common.printable import one_line
 from labd.common.units import count, human_size
 from labd.intake import snapshot
 from labd.intake.completeness import Look, Refuse, judge

@@ -17,9 +17,10 @@ from typing import Any
 from labd.cli.local.temporary_lab import TemporaryLab, as_caller, temporary_lab
 from labd.client.connection import AnswerError
 from labd.client.progress import Progress
-from labd.client.rendering import BOLD, one_line, styled, wrapped
+from labd.client.rendering import BOLD, styled, wrapped
 from labd.common.commands import run as run_program
 from labd.common.errors import Exit, LabdError, NotFoundError, ProjectError
+from labd.common.printable import one_line
 from labd.common.signals import catch
 from labd.common.units import count, human_size
 from labd.daemon.outbox.outbox import CONTENTS

@@ -15,7 +15,8 @@ from typing import Any
 
 from labd.accounts.accounts import Account
 from labd.common.errors import LabdError
-from labd.common.units import count, printable
+from labd.common.printable import printable
+from labd.common.units import count
 from labd.privsep.outbox_files import MOST_STRAYS as MOST_STRAYS
 from labd.privsep.workers import WorkerError, Workers
 

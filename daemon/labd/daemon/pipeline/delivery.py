@@ -13,7 +13,8 @@ from pathlib import Path
 
 from labd.common.errors import LabdError
 from labd.common.log import get
-from labd.common.units import count, printable
+from labd.common.printable import printable
+from labd.common.units import count
 from labd.daemon.outbox import job_folder, receipt
 from labd.daemon.outbox.outbox import MOST_STRAYS
 from labd.daemon.outbox.status import page

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labd.client.rendering import one_line
 from labd.common.errors import NotAllowedError
 from labd.common.log import get
+from labd.common.printable import one_line
 from labd.daemon.requests.handling import Asking, Json, handles
 from labd.model.requests import Note, Submit
 

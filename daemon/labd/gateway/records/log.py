@@ -6,6 +6,8 @@ is pure.
 
 from __future__ import annotations
 
+from labd.common.octal import octal_decoded
+
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     import os
@@ -123,20 +125,6 @@ def note_place(places: dict[str, None], path: str) -> None:
 
 
 def decoded(text: str) -> str:
-    r"""`text` with octal escapes turned back into bytes: vis(3)'s \303 of the OpenSSH programs."""
-    if "\\" not in text:
-        return text
-    raw = bytearray()
-    position, encoded = 0, text.encode(errors="surrogateescape")
-    while position < len(encoded):
-        digits = encoded[position + 1 : position + 4]
-        if encoded[position] == 92 and len(digits) == 3 and digits.isdigit() and max(digits) < 56:
-            raw.append(int(digits, 8) & 255)
-            position += 4
-        elif encoded[position : position + 2] == b"\\\\":
-            raw.append(92)
-            position += 2
-        else:
-            raw.append(encoded[position])
-            position += 1
-    return raw.decode(errors="surrogateescape")
+    r"""`text` of a log of OpenSSH's programs, as it was: \303 is a byte, and \\ a backslash (vis(3), VIS_OCTAL)."""
+    # Two backslashes in a row are never the end of one escape and the beginning of another.
+    return octal_decoded(text.replace("\\\\", r"\134"))

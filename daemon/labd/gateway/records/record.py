@@ -42,7 +42,7 @@ class Record:
         self._noted: set[str] = set()
         self._free = _LARGEST - 4096
         try:
-            self._make(f'{{"kind": "{kind}", "began": {time.time():.6f}, "address": "{_plain(address)}"}}\n'.encode())
+            self._make(f'{{"kind": "{kind}", "began": {time.time():.6f}, "address": "{_address(address)}"}}\n'.encode())
         except OSError:
             self._forget()
 
@@ -196,5 +196,6 @@ class Record:
         self.name = name
 
 
-def _plain(address: str) -> str:
-    return "".join(character for character in address if character.isalnum() or character in ".:%-")[:64]
+def _address(text: str) -> str:
+    """`text` as an IP address with its zone: what else it may hold could end the string that it stands in."""
+    return "".join(character for character in text if character.isalnum() or character in ".:%-")[:64]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import time
 
-from labd.gateway.records.log import MOST_KNOWN, MOST_PLACES, End, LineLog, decoded, locate, note_place, result
+from labd.common.octal import octal_decoded
+from labd.gateway.records.log import MOST_KNOWN, MOST_PLACES, End, LineLog, locate, note_place, result
 
 # As they stand after the process number; a file's name that looks the same only makes a count too high.
 _FILES = (b"] >f", b"] cL", b"] hf", b"] hL")
@@ -17,6 +18,7 @@ _OTHERS = (b"] cd", b"] cD", b"] cS", b"] *deleting")
 # The first two names of a path, which rsync writes from its destination on.
 _FIRST_NAMES = re.compile(rb"\] (?:[>h]f|[ch]L)\S{9} ([^/\n]*(?:/[^/\n]*)?)")
 _SENT = re.compile(rb"\] >f\S{9} (.+)")
+_ESCAPE = "\\#"  # with three octal digits, for a byte that rsync cannot print; all else stands as it is (rsync(1), -8)
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
@@ -72,7 +74,7 @@ class RsyncLog(LineLog):
         if self._project:
             project = self._project
         else:
-            project = _decoded(path.partition("/")[0])
+            project = octal_decoded(path.partition("/")[0], _ESCAPE)
             if project in ("", "."):
                 return
         self._know(project, "")
@@ -95,7 +97,7 @@ class RsyncLog(LineLog):
         found: dict[str, dict[str, float]] = {}
         is_file = self._end and len(self._arrived) == 1 and self._end.size(self._destination) >= 0
         for name, when in self._arrived.items() if self._end else ():
-            inner = "" if is_file else _decoded(name.decode(errors="surrogateescape"))
+            inner = "" if is_file else octal_decoded(name.decode(errors="surrogateescape"), _ESCAPE)
             project, path = locate(f"{self._destination}/{inner}")
             found.setdefault(project, {})[path] = when
         return found
@@ -112,8 +114,3 @@ class RsyncLog(LineLog):
             )
             for project, files in self._files.items()
         }
-
-
-def _decoded(name: str) -> str:
-    """`name` as it is: rsync writes \\#ooo for what it cannot print."""
-    return decoded(name.replace("\\#", "\\")) if "\\#" in name else name

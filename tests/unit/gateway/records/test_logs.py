@@ -251,6 +251,7 @@ def test_rsync_with_any_other_code_is_a_cut() -> None:
     [
         ("galaxies/input/", -1, "big", "input/big"),
         ("galaxies/input", -1, "more/\\#303\\#244", "input/more/ä"),
+        ("galaxies/input", -1, "a\\\\b\\303\\#303\\#244", "input/a\\\\b\\303ä"),
         ("galaxies/input/big", 9, "big", "input/big"),
         ("", -1, "galaxies/input/big", "input/big"),
         ("galaxies/project", -1, "input/big", "input/big"),
