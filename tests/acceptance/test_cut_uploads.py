@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from support.box.installed_lab import PATIENCE, InstalledLab, Person
+from support.box.installed_lab import JOB_SECONDS, InstalledLab, Person
 from support.clients.sending import CUTTING, quiet
 from support.lab import wait_for
 
@@ -95,7 +95,7 @@ def cuts(installed: InstalledLab, ben: Person, seed: int) -> Iterator[dict[str, 
     reported = {name for name, cut in found.items() if cut.is_reported_whole}
     # On a busy machine the last of them may take longer than the quiet that shows that nothing more comes.
     with contextlib.suppress(AssertionError):
-        wait_for("a job of each whole upload", lambda: reported <= {job["project"] for job in ben.jobs()}, PATIENCE)
+        wait_for("a job of each whole upload", lambda: reported <= {job["project"] for job in ben.jobs()}, JOB_SECONDS)
     jobs = [job for job in quiet(ben) if job["project"] in found]
     inbox = {f"{ben.home}/inbox/{name}": name for name in found}
     snapshots = {f"/var/lib/labd/jobs/{job['job']}/snapshot": job for job in jobs}

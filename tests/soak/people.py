@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from support.box.installed_lab import Person
 from support.box.machine import Done, Machine
 
-PATIENCE = 300.0
+GIVE_UP_SECONDS = 300.0
 """Seconds until somebody gives up."""
 
 PAUSE = 2.0
@@ -54,7 +54,7 @@ class Somebody:
 
     def make(self, project: str, files: dict[str, str]) -> None:
         """Write a project; on a disk that is full, that takes as long as it is."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + GIVE_UP_SECONDS
         for path, content in files.items():
             while True:
                 try:
@@ -67,7 +67,7 @@ class Somebody:
 
     def insist(self, command: str, project: str = "") -> int:
         """Run a line of shell until it succeeds, or `project` is complete: how often it failed."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + GIVE_UP_SECONDS
         failed = 0
         while True:
             done = self.run(command)
@@ -107,7 +107,7 @@ class Somebody:
 
     def wait_complete(self, project: str, after: int = 0) -> int:
         """The job, once one later than `after` is complete."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + GIVE_UP_SECONDS
         while (job := self.complete(project)) <= after:
             if time.monotonic() > end:
                 raise GaveUpError(f"{self.name}: {project} did not complete")

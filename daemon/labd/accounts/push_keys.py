@@ -16,7 +16,7 @@ from labd.accounts.accounts import PUSH_HOSTS, PUSH_KEY
 from labd.common.commands import must, run
 from labd.privsep.workers import Workers
 
-_PATIENCE = 5  # seconds in which the computer has to answer; it may be off
+_ANSWER_SECONDS = 5  # the computer may be off
 
 
 def prepare(name: str, home: Path, push: Mapping[str, str]) -> str:
@@ -35,8 +35,8 @@ def prepare(name: str, home: Path, push: Mapping[str, str]) -> str:
 
 def _pin(name: str, hosts: Path, push: Mapping[str, str]) -> str:
     where = f"{push['host']}, port {push['port']}"
-    scan = ["ssh-keyscan", "-T", str(_PATIENCE), "-t", "ed25519,ecdsa,rsa", "-p", push["port"], push["host"]]
-    lines, prints = scanned_keys(run(scan, timeout=_PATIENCE * 4).output)
+    scan = ["ssh-keyscan", "-T", str(_ANSWER_SECONDS), "-t", "ed25519,ecdsa,rsa", "-p", push["port"], push["host"]]
+    lines, prints = scanned_keys(run(scan, timeout=_ANSWER_SECONDS * 4).output)
     if not lines:
         return f"{where}, does not answer now. Its host key will be remembered at the first contact.\n"
     workers = Workers()

@@ -26,7 +26,7 @@ _TYPES = {
     "sk-ecdsa-sha2-nistp256@openssh.com": "ECDSA-SK",
 }
 _RSA_BITS = 2048  # what OpenSSH itself asks for by default is less (RequiredRSASize); NIST SP 800-131A asks for this
-_TIMEOUT = 30.0
+_SSH_KEYGEN_SECONDS = 30.0
 _OWN_WORDS = "Ask for the .pub file, a line that begins with ssh-ed25519."
 _MAKE_ONE = "Make a new one: ssh-keygen -t ed25519"
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|^PuTTY-User-Key-File-", re.MULTILINE)
@@ -147,7 +147,7 @@ def _converted(text: str, name: str) -> str:
     with tempfile.TemporaryDirectory(prefix="labd-key-") as folder:
         file = Path(folder) / "key"
         file.write_text("\n".join(text.splitlines()) + "\n")
-        done = run(["ssh-keygen", "-i", "-f", str(file)], timeout=_TIMEOUT)
+        done = run(["ssh-keygen", "-i", "-f", str(file)], timeout=_SSH_KEYGEN_SECONDS)
     if done.code != 0:
         raise KeyRefusedError(f"The key in {name} is damaged or incomplete.", _OWN_WORDS)
     comment = re.search(r'^Comment: "?([^"\n]*)', text, re.MULTILINE)
@@ -155,5 +155,5 @@ def _converted(text: str, name: str) -> str:
 
 
 def _shown(file: Path) -> re.Match[str] | None:
-    done = run(["ssh-keygen", "-l", "-E", "sha256", "-f", str(file)], timeout=_TIMEOUT)
+    done = run(["ssh-keygen", "-l", "-E", "sha256", "-f", str(file)], timeout=_SSH_KEYGEN_SECONDS)
     return _SHOWN.fullmatch(done.output.strip()) if done.code == 0 else None

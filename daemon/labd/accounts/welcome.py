@@ -19,7 +19,7 @@ from labd.model.config import Door as Settings
 
 _HOST_KEYS = Path("/etc/ssh")
 _ORDER = ("ED25519", "ECDSA", "RSA")
-_TIMEOUT = 30.0
+_SSHD_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def find_door(settings: Settings) -> Door:
     """What the settings say, or else this machine and its sshd say of themselves."""
     told = ""
     with contextlib.suppress(LabdError):
-        told = run(["sshd", "-T"], timeout=_TIMEOUT).output
+        told = run(["sshd", "-T"], timeout=_SSHD_SECONDS).output
     port = re.search(r"^port (\d+)$", told, re.MULTILINE)
     found = []
     for file in _HOST_KEYS.glob("ssh_host_*_key.pub"):

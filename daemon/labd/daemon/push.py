@@ -27,7 +27,7 @@ from labd.storage.records import Push
 
 _FIRST_WAIT, _LONGEST_WAIT = 60.0, 3600.0
 _GIVE_UP = 86400.0
-_TIMEOUT = 6 * 3600.0
+_RSYNC_SECONDS = 6 * 3600.0
 _ENDING = 5.0
 _AT_A_TIME = 16
 _FILE_ERROR = 11  # rsync(1), "error in file I/O"; what it was does not always arrive
@@ -185,12 +185,12 @@ def _rsync(account: Account, target: Target, project: str, closing: threading.Ev
         f"{account.outbox}/./{project}/output/",
         f"{target.user}@{host}:{target.path}/",
     ]
-    return run([*account.identity.prefix(), *command], timeout=_TIMEOUT, cancelled=closing)
+    return run([*account.identity.prefix(), *command], timeout=_RSYNC_SECONDS, cancelled=closing)
 
 
 def _reason(done: Result) -> str:
     if done.timed_out:
-        return f"it took longer than {_TIMEOUT / 3600:.0f} hours"
+        return f"it took longer than {_RSYNC_SECONDS / 3600:.0f} hours"
     for pattern, words in _REASONS:
         if re.search(pattern, done.output):
             return words

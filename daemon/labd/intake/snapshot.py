@@ -23,7 +23,7 @@ from labd.common.printable import printable
 from labd.model.layout import PARTS
 from labd.privsep.workers import WorkerError, Workers
 
-_TIMEOUT = 6 * 3600.0
+_RSYNC_SECONDS = 6 * 3600.0
 _LOOK = 600.0
 _LEFT_OUT = re.compile(
     r'^(?:skipping non-regular file "(?P<special>.*)"|ignoring unsafe symlink "(?P<link>.*)" -> .*)$'
@@ -178,7 +178,9 @@ def _rsync(
         arguments.append(f"env:{source}/")
     else:
         arguments.append(f"{source}/")
-    done = workers.do(None, "rsync", timeout=_TIMEOUT + 60, arguments=[*arguments, f"{target}/"], seconds=_TIMEOUT)
+    done = workers.do(
+        None, "rsync", timeout=_RSYNC_SECONDS + 60, arguments=[*arguments, f"{target}/"], seconds=_RSYNC_SECONDS
+    )
     if done["code"] != 0:
         for number in _FULL:
             if str(number) in done["causes"]:
@@ -201,7 +203,7 @@ def _complaint(done: Any) -> str:
 def _differs(workers: Workers, new: Path, old: Path) -> bool:
     """Whether the snapshot `new` differs from `old`; true when nobody can tell, for no work may be lost."""
     try:
-        return bool(workers.do(None, "differs", timeout=_TIMEOUT, new=str(new), old=str(old)))
+        return bool(workers.do(None, "differs", timeout=_RSYNC_SECONDS, new=str(new), old=str(old)))
     except WorkerError as error:
         get().warning("the snapshot before cannot be compared", reason=error.message, file=str(old))
         return True

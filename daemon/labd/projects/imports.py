@@ -21,7 +21,7 @@ from labd.privsep.workers import Identity
 
 PROPOSAL = "requirements.proposed.txt"
 
-_TIMEOUT = 20.0  # seconds
+_SCAN_SECONDS = 20.0
 _SHOWN = 3
 _NAME = 80  # characters
 # What the most used libraries bring along, as far as programs import it.
@@ -57,7 +57,7 @@ def scan(code: Path, program: str, identity: Identity | None) -> Found:
     rights = [str(identity.uid), str(identity.gid)] if identity else []
     command = [sys.executable, "-I", "-m", "labd.projects.import_scan", str(code), program, *rights]
     try:
-        done = consult(command, b"", timeout=_TIMEOUT)
+        done = consult(command, b"", timeout=_SCAN_SECONDS)
         found = json.loads(done.output) if done.code == 0 else {}
         # Names of files and modules are the researcher's own, and can be anything.
         named = {shorten(module, _NAME): (shorten(file, _NAME), int(line)) for module, (file, line) in found.items()}

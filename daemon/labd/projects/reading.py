@@ -33,7 +33,7 @@ from labd.projects.dependencies import Dependencies
 
 T = TypeVar("T")
 
-_PATIENCE = 30.0  # seconds, on a busy machine; the processor's time has a limit of its own
+_READER_SECONDS = 30.0  # on a busy machine; the processor's time has a limit of its own
 # With these, no parser takes half a second, and no pattern, which keeps all threads waiting, a tenth of one.
 _SMALL = 16 * 1024  # bytes
 _FEW = 300  # lines
@@ -177,7 +177,7 @@ def _answer(question: bytes, kind: type[T], identity: Identity | None) -> T:
     rights = [str(identity.uid), str(identity.gid)] if identity else []
     # Whoever sends much to read waits for it alone.
     with _turn(identity):
-        done = consult([sys.executable, "-I", "-m", "labd.projects.reader", *rights], question, timeout=_PATIENCE)
+        done = consult([sys.executable, "-I", "-m", "labd.projects.reader", *rights], question, timeout=_READER_SECONDS)
     if done.timed_out or done.code == -signal.SIGXCPU:
         raise _UnreadableError(f"that takes longer than {reader.SECONDS} seconds")
     if done.code == -signal.SIGKILL:

@@ -15,7 +15,7 @@ from labd.common import installation
 from labd.common.commands import run
 from labd.common.errors import UnavailableError
 
-_TIMEOUT = 30.0  # without its persistence mode, the driver takes seconds to come up
+_NVIDIA_SMI_SECONDS = 30.0  # without its persistence mode, the driver takes seconds to come up
 _GPU = re.compile(r"GPU (\d+): (.*?) \(UUID: (GPU-[\w-]+)\)")
 _PART = re.compile(r"\s+MIG (\S+)\s+Device\s+(\d+): \(UUID: (MIG-[\w/-]+)\)")
 
@@ -33,7 +33,7 @@ class Gpu:
 def listed(noted: Path = installation.GPUS) -> tuple[Gpu, ...]:
     """The GPUs that the driver knows; `noted` tells where the service may not ask it. Raises UnavailableError."""
     with contextlib.suppress(UnavailableError):
-        result = run(["nvidia-smi", "-L"], timeout=_TIMEOUT)
+        result = run(["nvidia-smi", "-L"], timeout=_NVIDIA_SMI_SECONDS)
         if result.code == 0 and (found := parse(result.output)):
             return found
     with contextlib.suppress(OSError):

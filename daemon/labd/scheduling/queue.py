@@ -18,7 +18,7 @@ from labd.model.engine import Capacity
 from labd.model.jobs import Job, State
 from labd.scheduling.timeline import ROUNDING, Amount, Timeline
 
-PATIENCE = 600.0
+PROMISE_AFTER_SECONDS = 600.0
 """Seconds after which a job that did not fit the free part of the machine is promised a time."""
 LONGEST_WAIT = 86400.0
 """Seconds after which its promise goes before those of all others, whatever its owner used before."""
@@ -72,10 +72,10 @@ def admit(
     """The queued jobs that may start now, next to those `admitted`, which end `grace` seconds after their time is over.
 
     A project runs one job at a time: its outbox shows one job, so it is busy while one is `delivering` too. A user runs
-    as many as `per_user` says, at most. A job that fits may pass one that does not. When that one has waited PATIENCE
-    seconds, it is promised the earliest time at which it fits for certain, and only what does not delay it may pass.
-    Who waits for a place of their own user or project is promised nothing. `since` is that of the last choice; without
-    it, patience only begins anew.
+    as many as `per_user` says, at most. A job that fits may pass one that does not. When that one has waited longer
+    than PROMISE_AFTER_SECONDS, it is promised the earliest time at which it fits for certain, and only what does not
+    delay it may pass. Who waits for a place of their own user or project is promised nothing. `since` is that of the
+    last choice; without it, the wait only begins anew.
     """
     by_user = _by_user(queued)
     places = _Places(admitted, delivering, capacity, per_user, now, grace, by_user)
@@ -109,7 +109,7 @@ def _to_promise(waiting: Sequence[tuple[Job, float]], usage: Mapping[str, float]
         return not is_late, since if is_late else usage.get(job.user, 0.0), job.id
 
     chosen: dict[str, Job] = {}
-    for job, _ in sorted((entry for entry in waiting if now - entry[1] > PATIENCE), key=rank):
+    for job, _ in sorted((entry for entry in waiting if now - entry[1] > PROMISE_AFTER_SECONDS), key=rank):
         chosen.setdefault(job.user, job)
     return list(chosen.values())[:PROMISES]
 

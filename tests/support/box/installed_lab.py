@@ -12,7 +12,7 @@ from support.box.machine import Done, Machine
 from support.lab import wait_for
 
 CHECKOUT = "/root/labd"
-PATIENCE = 60.0
+JOB_SECONDS = 60.0
 
 # The tests make many connections at once; sshd's own limit for those who have not logged in yet is 10.
 _SSHD = "MaxStartups 200:30:400\nMaxSessions 50\n"
@@ -61,9 +61,9 @@ class Person:
         def numbers() -> list[int]:
             return [job["job"] for job in self.jobs(project) if job["job"] > after]
 
-        return wait_for(f"a job of {project}; STATUS says: {self.outbox(project)}", numbers, PATIENCE)[-1]
+        return wait_for(f"a job of {project}; STATUS says: {self.outbox(project)}", numbers, JOB_SECONDS)[-1]
 
-    def wait_complete(self, project: str, after: int = 0, deadline: float = PATIENCE) -> dict[str, Any]:
+    def wait_complete(self, project: str, after: int = 0, deadline: float = JOB_SECONDS) -> dict[str, Any]:
         """status.json once a job of `project` later than job `after` is complete, `deadline` seconds at most."""
         path = shlex.quote(f"{self.home}/outbox/{project}/COMPLETE")
         # The server does the looking: each question from here costs 60 ms.
@@ -79,7 +79,7 @@ class Person:
         """Wait until `text` is in a file of the outbox."""
         path = shlex.quote(f"{self.home}/outbox/{project}/{file}")
         look = (
-            f"for try in $(seq {int(PATIENCE * 10)}); do grep -qsF -- {shlex.quote(text)} {path} && exit 0; "
+            f"for try in $(seq {int(JOB_SECONDS * 10)}); do grep -qsF -- {shlex.quote(text)} {path} && exit 0; "
             "sleep 0.1; done; exit 1"
         )
         done = self.lab.server.run(look, check=False)

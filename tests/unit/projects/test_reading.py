@@ -338,7 +338,7 @@ class TestTheProcessThatReads:
         assert "longer than 3 seconds" in self.ask(monkeypatch, "while True: pass").message
 
     def test_that_hangs_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reading, "_PATIENCE", 0.5)
+        monkeypatch.setattr(reading, "_READER_SECONDS", 0.5)
         assert "longer than 3 seconds" in self.ask(monkeypatch, "import time; time.sleep(60)").message
 
     def test_that_takes_too_much_memory_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:

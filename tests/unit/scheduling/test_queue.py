@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from labd.model.engine import Capacity
 from labd.model.jobs import Grant, Job, Signal, State
-from labd.scheduling.queue import LONGEST_WAIT, PATIENCE, PROMISES, admit, order
+from labd.scheduling.queue import LONGEST_WAIT, PROMISE_AFTER_SECONDS, PROMISES, admit, order
 
 MACHINE = Capacity(4.0, 8000, ("0", "1"))
 GRANT = Grant("python", "3.11", cpus=1.0, memory=1000, gpus=0, timeout=60.0, network=False)
@@ -63,8 +63,8 @@ def test_a_job_that_fits_passes_one_that_does_not() -> None:
 
 def test_a_large_job_is_not_passed_for_ever() -> None:
     large, small = job(1, cpus=4.0), job(2, "ben", timeout=70.0)
-    assert ids([large, small], [job(9, "eva")], now=PATIENCE, since={1: 0.0}) == [2]
-    assert ids([large, small], [job(9, "eva")], now=PATIENCE + 1, since={1: 0.0}) == []
+    assert ids([large, small], [job(9, "eva")], now=PROMISE_AFTER_SECONDS, since={1: 0.0}) == [2]
+    assert ids([large, small], [job(9, "eva")], now=PROMISE_AFTER_SECONDS + 1, since={1: 0.0}) == []
 
 
 def test_a_project_runs_one_job_at_a_time() -> None:
@@ -95,20 +95,22 @@ def test_who_waits_for_a_gpu_does_not_stop_those_who_need_none() -> None:
     holders = [replace(job(9, "eva", gpus=2, timeout=1000.0), gpu_ids=("0", "1"), state=State.RUNNING, started=0.0)]
     needs_gpu, others = job(1, cpus=2.0, gpus=1), [job(n, "ben", timeout=5000.0) for n in (2, 3, 4)]
     # Of four CPUs, two are promised, and one of these is in use until then: a third can be had until then only.
-    assert ids([needs_gpu, *others], holders, now=PATIENCE + 1, since={1: 0.0}) == [2, 3]
+    assert ids([needs_gpu, *others], holders, now=PROMISE_AFTER_SECONDS + 1, since={1: 0.0}) == [2, 3]
     short = job(5, "ben", timeout=100.0)
-    assert ids([needs_gpu, *others, short], holders, now=PATIENCE + 1, since={1: 0.0}) == [2, 3, 5]
+    assert ids([needs_gpu, *others, short], holders, now=PROMISE_AFTER_SECONDS + 1, since={1: 0.0}) == [2, 3, 5]
 
 
 def test_patience_counts_from_when_a_job_first_did_not_fit() -> None:
     large, holder = job(1, cpus=4.0), job(9, "eva", timeout=1e6)
     first = admit([large], [holder], (), MACHINE, {}, lambda user: 10, 5000.0)
     assert first.since == {1: 5000.0}
-    soon = admit([large], [holder], (), MACHINE, {}, lambda user: 10, 5000.0 + PATIENCE, first.since)
+    soon = admit([large], [holder], (), MACHINE, {}, lambda user: 10, 5000.0 + PROMISE_AFTER_SECONDS, first.since)
     assert soon.promised == []
-    later = admit([large], [holder], (), MACHINE, {}, lambda user: 10, 5001.0 + PATIENCE, soon.since)
+    later = admit([large], [holder], (), MACHINE, {}, lambda user: 10, 5001.0 + PROMISE_AFTER_SECONDS, soon.since)
     assert (later.since, later.promised) == ({1: 5000.0}, [1])
-    assert admit([], [holder], (), MACHINE, {}, lambda user: 10, 5002.0 + PATIENCE, later.since).since == {}
+    assert (
+        admit([], [holder], (), MACHINE, {}, lambda user: 10, 5002.0 + PROMISE_AFTER_SECONDS, later.since).since == {}
+    )
 
 
 def test_who_waits_for_a_place_of_their_own_user_or_project_holds_nothing() -> None:
@@ -143,7 +145,7 @@ def test_a_job_that_waited_for_a_day_is_promised_a_time_before_those_whose_owner
     queue = [job(1, "ana", cpus=4.0), *others]
 
     def promised(since: float) -> list[int]:
-        waits = {1: since, **{other.id: 1e6 - PATIENCE - 1 for other in others}}
+        waits = {1: since, **{other.id: 1e6 - PROMISE_AFTER_SECONDS - 1 for other in others}}
         return admit(queue, [holder], (), MACHINE, {"ana": 1e9}, lambda user: 9, 1e6, waits).promised
 
     assert 1 not in promised(1e6 - LONGEST_WAIT)
@@ -161,7 +163,11 @@ JOBS = st.builds(
 )
 
 
-@given(st.lists(JOBS, max_size=12, unique_by=lambda entry: entry.id), st.integers(1, 3), st.floats(0, 2 * PATIENCE))
+@given(
+    st.lists(JOBS, max_size=12, unique_by=lambda entry: entry.id),
+    st.integers(1, 3),
+    st.floats(0, 2 * PROMISE_AFTER_SECONDS),
+)
 def test_what_is_admitted_always_fits_the_machine_and_the_rules(queue: list[Job], per_user: int, now: float) -> None:
     chosen = admit(queue, [], (), MACHINE, {}, lambda user: per_user, now).admissions
     jobs = [entry.job for entry in chosen]

@@ -16,7 +16,7 @@ from labd.model.engine import Capacity
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.scheduling import fair_share
 from labd.scheduling.fair_share import Run
-from labd.scheduling.queue import PATIENCE, admit, order
+from labd.scheduling.queue import PROMISE_AFTER_SECONDS, admit, order
 
 MACHINE = Capacity(4.0, 8000, ("a", "b"))
 GRACE = 10.0
@@ -135,7 +135,7 @@ def test_a_large_job_starts_in_time_however_many_small_ones_come(
         if clock.now == 1000.0:
             clock.queue.append(job(10**6, "ana", clock.now, timeout=LONGEST, **large))
         clock.step(early)
-        assert clock.now < 1000.0 + 2 * LOOK + PATIENCE + LONGEST + GRACE, "the large job starves"
+        assert clock.now < 1000.0 + 2 * LOOK + PROMISE_AFTER_SECONDS + LONGEST + GRACE, "the large job starves"
 
 
 @settings(max_examples=25, deadline=None)
@@ -158,7 +158,7 @@ def test_every_job_of_a_crowd_starts_and_nothing_idles_meanwhile(seed: int, per_
         )
     while clock.queue:
         clock.step(early=True)
-        assert clock.now < 40 * (900 + PATIENCE)
+        assert clock.now < 40 * (900 + PROMISE_AFTER_SECONDS)
 
 
 @settings(max_examples=5, deadline=None)
@@ -193,7 +193,9 @@ def test_a_choice_among_ten_thousand_jobs_takes_ten_times_that_among_a_thousand(
         took, since = [], {}
         for turn in range(9):
             began = time.thread_time()
-            since = admit(queue, running, (), machine, {}, lambda _: 10, turn * PATIENCE, since, GRACE).since
+            since = admit(
+                queue, running, (), machine, {}, lambda _: 10, turn * PROMISE_AFTER_SECONDS, since, GRACE
+            ).since
             took.append(time.thread_time() - began)
         return min(took)
 

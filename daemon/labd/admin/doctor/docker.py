@@ -23,7 +23,7 @@ from labd.engines.docker.facts import Facts
 _SUBJECT = "Docker"
 _LEAST = (20, 10)
 _DAEMON_FILE = Path("/etc/docker/daemon.json")
-_TIMEOUT = 20.0
+_DOCKER_INFO_SECONDS = 20.0
 
 
 def checks(ground: Ground) -> list[Check]:
@@ -117,7 +117,7 @@ def _command(ground: Ground) -> Iterator[Finding]:
     except UnavailableError:
         wanted = ""
     cli = find_cli(ground.config.build.cli)
-    answer = run([cli, "info", "--format", "{{.ID}}"], timeout=_TIMEOUT)
+    answer = run([cli, "info", "--format", "{{.ID}}"], timeout=_DOCKER_INFO_SECONDS)
     yield judge_command(cli, wanted, answer.code, answer.output)
 
 

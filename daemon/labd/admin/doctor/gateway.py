@@ -21,7 +21,7 @@ from labd.privsep.workers import Identity
 _SUBJECT = "Transfers"
 _LEAST_RSYNC = (3, 2, 7)  # earlier ones have known holes in the server's side, and no --secluded-args
 _SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server")
-_TIMEOUT = 10.0
+_TRIAL_SECONDS = 10.0
 _LANDLOCK_CREATE_RULESET = 444  # on all architectures but alpha (linux/arch/*/syscall.tbl)
 _ASK_VERSION = 1
 _NOBODY = Identity(65534, 65534)
@@ -49,7 +49,7 @@ def checks(_: Ground) -> list[Check]:
 
 
 def _rsync() -> Iterator[Finding]:
-    yield judge_rsync(run([which("rsync"), "--version"], timeout=_TIMEOUT).output)
+    yield judge_rsync(run([which("rsync"), "--version"], timeout=_TRIAL_SECONDS).output)
 
 
 def judge_rsync(said: str) -> Finding:
@@ -98,7 +98,7 @@ def judge_landlock(version: int, has_grub: bool) -> Finding:
 
 def _namespaces() -> Iterator[Finding]:
     as_nobody = _NOBODY.prefix() if os.geteuid() == 0 else []
-    tried = run([*as_nobody, sys.executable, "-I", "-c", _TRY], timeout=_TIMEOUT)
+    tried = run([*as_nobody, sys.executable, "-I", "-c", _TRY], timeout=_TRIAL_SECONDS)
     if tried.code not in (0, _NOT_ALLOWED):
         last = tried.output.strip().rpartition("\n")[2]
         raise UnavailableError(f"Python did not start ({last or tried.code}).")

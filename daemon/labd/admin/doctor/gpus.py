@@ -19,7 +19,7 @@ from labd.engines.docker.facts import Facts
 from labd.scheduling.gpus import Gpu, listed, resolve, uuids
 
 _SUBJECT = "GPUs"
-_TIMEOUT = 30.0
+_NVIDIA_SMI_SECONDS = 30.0
 _HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-runtime")
 _TOOLKIT = (
     "apt-get install nvidia-container-toolkit && nvidia-ctk runtime configure --runtime=docker"
@@ -44,7 +44,7 @@ def _default(ground: Ground) -> Iterator[Finding]:
 def _devices(ground: Ground) -> Iterator[Finding]:
     there = listed()
     yield from judge_devices(ground.config.machine.gpus, there)
-    answer = run(["nvidia-smi", "--query-gpu=persistence_mode", "--format=csv,noheader"], timeout=_TIMEOUT)
+    answer = run(["nvidia-smi", "--query-gpu=persistence_mode", "--format=csv,noheader"], timeout=_NVIDIA_SMI_SECONDS)
     yield judge_persistence(answer.output if answer.code == 0 else "")
 
 

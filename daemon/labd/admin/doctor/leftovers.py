@@ -25,7 +25,7 @@ from labd.common.units import count
 from labd.engines.docker.client import connected
 
 _SUBJECT = "Leftovers"
-_TIMEOUT = 10.0
+_ASK_SECONDS = 10.0
 _JOBS = 10_000  # the latest; a folder of an earlier job is housekeeping's
 _FRESH = 600.0  # seconds in which something may still be in the making
 _SHOWN = 20
@@ -53,8 +53,8 @@ def _jobs(ground: Ground) -> Jobs | None:
     """None when no daemon answers: then nobody knows, and what is there may be of jobs that wait for its start."""
     socket = str(ground.config.paths.socket)
     try:
-        active = [job["job"] for answer in ask(socket, "status", _TIMEOUT) for job in answer["active"]]
-        known = [job["job"] for job in ask(socket, "jobs", _TIMEOUT, limit=_JOBS)]
+        active = [job["job"] for answer in ask(socket, "status", _ASK_SECONDS) for job in answer["active"]]
+        known = [job["job"] for job in ask(socket, "jobs", _ASK_SECONDS, limit=_JOBS)]
     except UnavailableError:
         return None
     return Jobs(frozenset(active), frozenset(known))

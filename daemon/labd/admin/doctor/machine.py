@@ -21,7 +21,7 @@ from labd.common.finding import Check, Finding, ok, warn
 from labd.intake.file_events import FileEvents
 from labd.scheduling.machine import capacity
 
-_TIMEOUT = 10.0
+_CLOCK_COMMAND_SECONDS = 10.0
 _AHEAD = 2.0
 _FEW_INSTANCES = 128
 _FEW_FILES = 1024
@@ -78,7 +78,7 @@ def _clock() -> Iterator[Finding]:
 def _said(*command: str) -> str:
     """What a program printed; "" when it failed, or is not there."""
     try:
-        result = run(command, timeout=_TIMEOUT)
+        result = run(command, timeout=_CLOCK_COMMAND_SECONDS)
     except UnavailableError:
         return ""
     return result.output if result.code == 0 else ""

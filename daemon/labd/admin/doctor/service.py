@@ -21,7 +21,7 @@ from labd.common.finding import Check, Finding, fail, ok, warn
 from labd.common.installation import CURRENT, UNIT
 
 _SUBJECT = "Service"
-_TIMEOUT = 10.0
+_ANSWER_SECONDS = 10.0
 _JOURNAL = Path("/var/log/journal")
 
 
@@ -73,7 +73,7 @@ def _unit() -> Iterator[Finding]:
 
 
 def _said(question: str) -> str:
-    words = run(["systemctl", question, "labd.service"], timeout=_TIMEOUT).output.split()
+    words = run(["systemctl", question, "labd.service"], timeout=_ANSWER_SECONDS).output.split()
     return words[-1] if words else "unknown"
 
 
@@ -99,7 +99,7 @@ def judge_unit(unit: Unit) -> Finding:
 
 
 def _daemon(ground: Ground) -> Iterator[Finding]:
-    answer = next(ask(str(ground.config.paths.socket), "status", _TIMEOUT))
+    answer = next(ask(str(ground.config.paths.socket), "status", _ANSWER_SECONDS))
     yield ok(f"The daemon answers: {answer['running']} running, {answer['queued']} queued.")
     process = daemon_process(ground.config.paths.socket)
     if process and CURRENT.is_symlink():
@@ -124,7 +124,7 @@ def judge_age(started: float, installed: float) -> Finding:
 
 
 def _journal() -> Iterator[Finding]:
-    reached = run(["journalctl", "-u", "labd", "-n", "1", "-q", "--no-pager"], timeout=_TIMEOUT)
+    reached = run(["journalctl", "-u", "labd", "-n", "1", "-q", "--no-pager"], timeout=_ANSWER_SECONDS)
     yield judge_journal(systemd.is_here(), _JOURNAL.is_dir(), reached.code == 0, reached.output)
 
 

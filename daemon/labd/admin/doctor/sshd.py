@@ -25,7 +25,7 @@ from labd.common.finding import AS_ROOT, Check, Finding, Level, fail, ok, warn
 from labd.common.installation import GROUP, SHELL_GROUP, SSHD, SSHD_MAIN
 
 _SUBJECT = "SSH"
-_TIMEOUT = 10.0
+_SSHD_SECONDS = 10.0
 _GATEWAY = "labd.gateway"
 _MOST = 50  # researchers that sshd is asked about: 20 ms each, and they differ little
 _SET_UP = "labd setup"
@@ -54,7 +54,7 @@ def _server() -> Iterator[Finding]:
     ours = [plan.sshd(with_sftp).content for with_sftp in (False, True)]
     yield judge_drop_in(SSHD.read_bytes() if SSHD.is_file() else None, ours, setup_ssh.is_included())
     if valid.level is Level.OK:
-        settings = parse(run([sshd, "-T"], timeout=_TIMEOUT).output)
+        settings = parse(run([sshd, "-T"], timeout=_SSHD_SECONDS).output)
         yield judge_running(_banner(settings), settings.get("port", ["22"])[0])
 
 
@@ -77,14 +77,14 @@ def _banner(settings: Effective) -> str:
     host, _, port = address.rpartition(":")
     host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))
     try:
-        with socket.create_connection((host, int(port)), timeout=_TIMEOUT) as connection:
+        with socket.create_connection((host, int(port)), timeout=_SSHD_SECONDS) as connection:
             return connection.recv(256).decode("ascii", "replace").strip()
     except OSError:
         return ""
 
 
 def _valid(sshd: str) -> Finding:
-    checked = run([sshd, "-t"], timeout=_TIMEOUT)
+    checked = run([sshd, "-t"], timeout=_SSHD_SECONDS)
     return judge_valid(checked.code, checked.output)
 
 
@@ -162,7 +162,7 @@ def judge_members(accounts: Sequence[Account], groups: Mapping[str, Collection[s
 
 
 def _faults(sshd: str, account: Account, ground: Ground) -> list[str]:
-    answer = run([sshd, "-T", "-C", f"user={account.name},host=x,addr=127.0.0.1"], timeout=_TIMEOUT)
+    answer = run([sshd, "-T", "-C", f"user={account.name},host=x,addr=127.0.0.1"], timeout=_SSHD_SECONDS)
     if answer.code:
         return [f"sshd does not tell ({_first(answer.output) or answer.code})"]
     settings = parse(answer.output)

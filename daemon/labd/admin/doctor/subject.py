@@ -17,7 +17,7 @@ from labd.accounts.accounts import Account, resolve
 from labd.common.errors import LabdError
 from labd.model.config import AccountEntry, Config, account_file
 
-_PATIENCE = 5.0
+_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _entries(config: Config, wrong: list[LabdError]) -> Iterator[AccountEntry]:
 def daemon_process(path: Path) -> int | None:
     """Id of the process that listens on the socket at `path` (SO_PEERCRED of unix(7)); None when there is none."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_PATIENCE)
+        connection.settimeout(_ANSWER_SECONDS)
         try:
             connection.connect(os.fspath(path))
         except OSError:

@@ -21,7 +21,7 @@ from labd.common.errors import ConfigError
 from labd.common.installation import SSHD, SSHD_MAIN
 
 _RUNTIME = Path("/run/sshd")
-_TIMEOUT = 30.0
+_SSHD_SECONDS = 30.0
 INCLUDE = f"Include {SSHD.parent}/*.conf"
 
 
@@ -74,7 +74,7 @@ def is_included() -> bool:
 
 def complaint() -> str:
     """What sshd has against its settings as they are on disk; "" if it takes them."""
-    result = run(["sshd", "-t"], timeout=_TIMEOUT)
+    result = run(["sshd", "-t"], timeout=_SSHD_SECONDS)
     lines = result.output.strip().splitlines()
     return "" if result.code == 0 else lines[0] if lines else f"exit code {result.code}"
 
@@ -84,7 +84,7 @@ def _must_define_sftp() -> bool:
     with_it = plan.sshd(with_sftp=True).content
     if SSHD.exists() and SSHD.read_bytes() == with_it:
         return "already defined" not in complaint()
-    told = run(["sshd", "-T"], timeout=_TIMEOUT)
+    told = run(["sshd", "-T"], timeout=_SSHD_SECONDS)
     return told.code == 0 and not re.search(r"^subsystem sftp ", told.output, re.MULTILINE | re.IGNORECASE)
 
 

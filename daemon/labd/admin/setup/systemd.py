@@ -13,7 +13,7 @@ from labd.common.commands import must, run
 from labd.common.errors import LabdError
 
 _SERVICE = "labd.service"
-_TIMEOUT = 120.0  # seconds; a stop waits for what labd is doing
+_SYSTEMCTL_SECONDS = 120.0  # a stop waits for what labd is doing
 
 
 def is_here() -> bool:
@@ -23,39 +23,39 @@ def is_here() -> bool:
 
 def is_active(service: str) -> bool:
     """Whether `service` runs."""
-    return is_here() and run(["systemctl", "is-active", "--quiet", service], timeout=_TIMEOUT).code == 0
+    return is_here() and run(["systemctl", "is-active", "--quiet", service], timeout=_SYSTEMCTL_SECONDS).code == 0
 
 
 def is_enabled() -> bool:
     """Whether labd starts with the machine."""
-    return run(["systemctl", "is-enabled", "--quiet", _SERVICE], timeout=_TIMEOUT).code == 0
+    return run(["systemctl", "is-enabled", "--quiet", _SERVICE], timeout=_SYSTEMCTL_SECONDS).code == 0
 
 
 def is_behind() -> bool:
     """Whether labd's unit changed since systemd read it."""
-    shown = run(["systemctl", "show", "--property=NeedDaemonReload", _SERVICE], timeout=_TIMEOUT)
+    shown = run(["systemctl", "show", "--property=NeedDaemonReload", _SERVICE], timeout=_SYSTEMCTL_SECONDS)
     return shown.output.strip() == "NeedDaemonReload=yes"
 
 
 def read_units() -> None:
     """Have systemd read its units again. Raises CommandError."""
-    must(["systemctl", "daemon-reload"], timeout=_TIMEOUT)
+    must(["systemctl", "daemon-reload"], timeout=_SYSTEMCTL_SECONDS)
 
 
 def enable() -> None:
     """Have labd start with the machine."""
-    must(["systemctl", "enable", "--quiet", "--no-reload", _SERVICE], timeout=_TIMEOUT)
+    must(["systemctl", "enable", "--quiet", "--no-reload", _SERVICE], timeout=_SYSTEMCTL_SECONDS)
 
 
 def stop_and_disable() -> None:
     """Stop labd, and have it no longer start with the machine."""
-    must(["systemctl", "stop", _SERVICE], timeout=_TIMEOUT)
-    must(["systemctl", "disable", "--quiet", "--no-reload", _SERVICE], timeout=_TIMEOUT)
+    must(["systemctl", "stop", _SERVICE], timeout=_SYSTEMCTL_SECONDS)
+    must(["systemctl", "disable", "--quiet", "--no-reload", _SERVICE], timeout=_SYSTEMCTL_SECONDS)
 
 
 def reload(service: str) -> None:
     """Have `service` read its settings again."""
-    must(["systemctl", "reload", service], timeout=_TIMEOUT)
+    must(["systemctl", "reload", service], timeout=_SYSTEMCTL_SECONDS)
 
 
 def jobs_with_gpus() -> list[int]:

@@ -32,7 +32,7 @@ from labd.projects.language import open_languages
 from labd.scheduling.granting import grant
 from labd.scheduling.machine import capacity
 
-_PATIENCE = 600.0
+_RSYNC_SECONDS = 600.0
 
 
 def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
@@ -121,7 +121,7 @@ def _left_out(root: Path, config: Config) -> Iterator[str]:
         # rsync itself, as it will be asked for the snapshot, without doing anything.
         lines: list[str] = []
         command = ["rsync", "--dry-run", *snapshot.RULES, f"{root}/", f"{empty}/"]
-        run(command, timeout=_PATIENCE, on_output=lines.append)
+        run(command, timeout=_RSYNC_SECONDS, on_output=lines.append)
     left_out = snapshot.left_out([line.rstrip("\n") for line in lines], len(lines))
     yield from (f"Note: {one_line(note)}" for note in left_out)
 

@@ -23,7 +23,7 @@ _STAGE = re.compile(r"^FROM\s.+\sAS\s+environment\s*$", re.MULTILINE | re.IGNORE
 _SYNTAX = re.compile(r"^#\s*syntax\s*=", re.IGNORECASE)
 _BASE = re.compile(r"^ARG\s+BASE\s*(?:=.*)?$", re.MULTILINE | re.IGNORECASE)
 _OPTIONS = frozenset(field.name for field in fields(Options))
-_PATIENCE = 20.0
+_IMAGE_LIST_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _dockerfile(language: Language) -> Iterator[Finding]:
 
 def missing_images(known: Mapping[str, Language], config: Config) -> Iterator[Finding]:
     """Warnings for base images that are not there and that labd cannot make itself."""
-    said = run_command(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], timeout=_PATIENCE)
+    said = run_command(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], timeout=_IMAGE_LIST_SECONDS)
     if said.code != 0:
         return
     here = set(said.output.split())

@@ -37,7 +37,7 @@ _LOCK = "in-use"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _START = 30.0
 _STOP = 30.0
-_PATIENCE = 6 * 3600.0
+_RSYNC_SECONDS = 6 * 3600.0
 _NOBODY = 65534
 _INTERVAL = 0.5
 _SETTLE = 0.1
@@ -92,7 +92,8 @@ class TemporaryLab:
         (target / "SUBMIT").touch()
         owner = [f"--chown={self._owner[0]}:{self._owner[1]}"] if self._owner else []
         done = run(
-            ["rsync", "--archive", "--no-devices", *owner, *excludes, f"{project}/", f"{target}/"], timeout=_PATIENCE
+            ["rsync", "--archive", "--no-devices", *owner, *excludes, f"{project}/", f"{target}/"],
+            timeout=_RSYNC_SECONDS,
         )
         if done.code != 0:
             lines = [line for line in done.output.splitlines() if line.startswith("rsync:")]

@@ -29,7 +29,7 @@ from labd.model.jobs import State
 from labd.privsep.outbox_files import rotate
 
 _LOOK = 0.1
-_PATIENCE = 6 * 3600.0
+_RSYNC_SECONDS = 6 * 3600.0
 _SHOWN = 6
 
 
@@ -187,7 +187,7 @@ def _deliver(lab: TemporaryLab, output: Path) -> None:
 
 
 def _copy(arguments: Sequence[str]) -> None:
-    done = run_program(["rsync", "--archive", *arguments], timeout=_PATIENCE)
+    done = run_program(["rsync", "--archive", *arguments], timeout=_RSYNC_SECONDS)
     if done.code != 0:
         lines = [line for line in done.output.splitlines() if line.startswith("rsync:")]
         raise LabdError(lines[0].removeprefix("rsync: ") if lines else f"rsync ended with code {done.code}.")

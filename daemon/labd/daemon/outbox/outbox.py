@@ -20,7 +20,7 @@ from labd.common.units import count
 from labd.privsep.outbox_files import MOST_STRAYS as MOST_STRAYS
 from labd.privsep.workers import WorkerError, Workers
 
-_TIMEOUT = 6 * 3600.0
+_RSYNC_SECONDS = 6 * 3600.0
 _SHORT = 600.0
 CONTENTS = (
     *("COMPLETE", "output", "run.log", "build.log", "receipt.json", "stray"),
@@ -124,7 +124,7 @@ class Outbox:
         """Make `target` what `source` is, sharing files with it; sentences about what cannot be."""
         arguments = ["--mkpath", *_MIRROR, *options, f"--link-dest={source}", f"{source}/", f"{target}/"]
         self._do("make_ready", _SHORT, folder=str(self._folder))
-        done = self._do("rsync", arguments=arguments, seconds=_TIMEOUT)
+        done = self._do("rsync", arguments=arguments, seconds=_RSYNC_SECONDS)
         if live and done["code"] in (_PARTIAL, _VANISHED):
             return ()
         if done["code"] == _PARTIAL:
@@ -132,14 +132,14 @@ class Outbox:
             if _causes(done) & _CLOSED:
                 for folder in (source, target):
                     self._do("open_up", folder=str(folder))
-            done = self._do("rsync", arguments=["--ignore-errors", *arguments], seconds=_TIMEOUT)
+            done = self._do("rsync", arguments=["--ignore-errors", *arguments], seconds=_RSYNC_SECONDS)
         if done["code"] == _PARTIAL and _causes(done) <= _LASTING:
             return _undelivered(done, source)
         if done["code"] not in (0, _VANISHED):
             raise DeliveryError(_reason(done, source), next(iter(_causes(done) & _FULL), 0))
         return ()
 
-    def _do(self, action: str, within: float = _TIMEOUT + 60, **arguments: Any) -> Any:
+    def _do(self, action: str, within: float = _RSYNC_SECONDS + 60, **arguments: Any) -> Any:
         try:
             return self._workers.do(self._who, action, timeout=within, **arguments)
         except WorkerError as error:

@@ -16,7 +16,7 @@ from typing import Any
 from labd.model.jobs import Job, State
 from labd.privsep.workers import Identity, Workers
 
-_TIMEOUT = 6 * 3600.0
+_MANIFEST_SECONDS = 6 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def hash_files(
     count = workers.do(
         None,
         "digest",
-        timeout=_TIMEOUT,
+        timeout=_MANIFEST_SECONDS,
         folder=str(folder),
         known=str(known),
         target=str(target),
@@ -54,7 +54,7 @@ def write(workers: Workers, identity: Identity, file: Path, head: str, inputs: P
     workers.do(
         None,
         "compose",
-        timeout=_TIMEOUT,
+        timeout=_MANIFEST_SECONDS,
         head=head,
         inputs=str(inputs),
         outputs=str(outputs),

@@ -16,7 +16,7 @@ from labd.common.units import count, human_size
 from labd.model.config import Output
 from labd.privsep.workers import Workers
 
-_TIMEOUT = 600.0
+_MEASURING_SECONDS = 600.0
 _PACE = 0.5
 _SHARE = 10
 _TRIES = 3
@@ -47,7 +47,7 @@ class WritingLimits:
             found = self._workers.do(
                 None,
                 "held",
-                timeout=_TIMEOUT,
+                timeout=_MEASURING_SECONDS,
                 folders=self._folders,
                 most=self._settings.max_files,
                 processes=self._processes(),
