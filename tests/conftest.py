@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from labd.model.config import Build
 from support.box.box import Box
 from support.box.installed_lab import InstalledLab, Person
-from support.environment_images import Workshop
+from support.environment_images import ImageTestbed
 from support.lab import Lab
 
 MakeLab = Callable[..., Lab]
@@ -93,13 +93,13 @@ def shared_lab() -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def prepared() -> None:
     """The installer comes from the machine's own index, once; the indexes of tests have only a few packages."""
-    workshop = Workshop(Build(network="host"))
+    testbed = ImageTestbed(Build(network="host"))
     try:
         # Unlike any other environment on this machine, so that it is built and can be removed.
-        environment = workshop.images.describe("python", "3.11", {"unique": uuid.uuid4().hex.encode()})
-        workshop.images.ensure(environment, f"{workshop.user}/x", print, threading.Event())
+        environment = testbed.images.describe("python", "3.11", {"unique": uuid.uuid4().hex.encode()})
+        testbed.images.ensure(environment, f"{testbed.user}/x", print, threading.Event())
     finally:
-        workshop.close()
+        testbed.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The house as docs/architecture.md has it: which package imports which, and where a library is at home."""
+"""The packages as docs/architecture.md has them: which package imports which, and where a library is at home."""
 
 from __future__ import annotations
 

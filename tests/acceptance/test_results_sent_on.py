@@ -21,7 +21,7 @@ FOLDER = "results of the lab/2026"
 SSHD = f"mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e -p {PORT} -o PasswordAuthentication=no"
 
 
-class Desk:
+class Workstation:
     """A computer that accepts SSH, for a person `maria` on it."""
 
     def __init__(self, lab: InstalledLab) -> None:
@@ -55,15 +55,15 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(installed: InstalledLab) -> Iterator[Desk]:
-    made = Desk(installed)
+def workstation(installed: InstalledLab) -> Iterator[Workstation]:
+    made = Workstation(installed)
     yield made
     docker("rm", "--force", "--volumes", made.root.name)
     installed.server.run("sed -i '/ desk$/d' /etc/hosts")
 
 
 @pytest.fixture(scope="module")
-def maria(installed: InstalledLab, desk: Desk) -> Iterator[Person]:
+def maria(installed: InstalledLab, workstation: Workstation) -> Iterator[Person]:
     """A researcher whose results are sent on to the desk."""
     pc = installed.box.pc("guest")
     key = shlex.quote(pc.text(".ssh/id_ed25519.pub").strip())
@@ -82,8 +82,8 @@ def run_job(person: Person, text: str = "") -> str:
     return text
 
 
-def there(desk: Desk) -> str:
-    return desk.user.text(f"{FOLDER}/sent/output/result.txt")
+def there(workstation: Workstation) -> str:
+    return workstation.user.text(f"{FOLDER}/sent/output/result.txt")
 
 
 def try_again_now(person: Person) -> None:
@@ -93,43 +93,45 @@ def try_again_now(person: Person) -> None:
     person.lab.server.run(f"systemctl stop labd && python3 -c {shlex.quote(due)}; systemctl start labd")
 
 
-def test_the_administrator_is_told_which_line_belongs_where(maria: Person, desk: Desk) -> None:
+def test_the_administrator_is_told_which_line_belongs_where(maria: Person, workstation: Workstation) -> None:
     key = maria.lab.server.text(f"{maria.home}/.ssh/labd_push.pub").strip()
     assert key.startswith("ssh-ed25519 ")
     assert f"On desk, this line belongs into ~maria/.ssh/authorized_keys:\n\n    {key}\n" in maria.welcome
-    prints = desk.root.run("for key in /etc/ssh/ssh_host_*.pub; do ssh-keygen -lf $key; done").stdout
+    prints = workstation.root.run("for key in /etc/ssh/ssh_host_*.pub; do ssh-keygen -lf $key; done").stdout
     remembered = maria.welcome[maria.welcome.index("was remembered") :]
     assert set(re.findall(r"SHA256:\S+", remembered)) == set(re.findall(r"SHA256:\S+", prints))
     rights = maria.lab.server.run(f"stat -c '%a %U' {maria.home}/.ssh {maria.home}/.ssh/labd_push").stdout
     assert rights == "700 guest-desk\n600 guest-desk\n"
 
 
-def test_a_key_that_is_not_accepted_yet_is_said_and_holds_nothing_up(maria: Person, desk: Desk) -> None:
+def test_a_key_that_is_not_accepted_yet_is_said_and_holds_nothing_up(maria: Person, workstation: Workstation) -> None:
     run_job(maria)
     maria.wait_text("sent", "Sending to maria@desk: it does not accept the key of this account. Next try: ")
-    assert there(desk) == ""
+    assert there(workstation) == ""
 
 
-def test_results_arrive_with_the_next_try_once_the_line_is_there(maria: Person, desk: Desk) -> None:
+def test_results_arrive_with_the_next_try_once_the_line_is_there(maria: Person, workstation: Workstation) -> None:
     key = re.search(r"authorized_keys:\n\n +(.*)\n", maria.welcome)
     assert key
-    desk.user.put(".ssh/authorized_keys", f"{key[1]}\n", mode=0o600)
+    workstation.user.put(".ssh/authorized_keys", f"{key[1]}\n", mode=0o600)
     text = maria.outbox("sent", "output/result.txt")
     try_again_now(maria)
     maria.wait_text("sent", "Sent to maria@desk")
-    assert there(desk) == text
+    assert there(workstation) == text
 
 
-def test_results_of_a_job_are_on_the_computer_seconds_after_its_end(maria: Person, desk: Desk) -> None:
+def test_results_of_a_job_are_on_the_computer_seconds_after_its_end(maria: Person, workstation: Workstation) -> None:
     text = run_job(maria)
-    wait_for("the results", lambda: there(desk) == text, 20.0)
+    wait_for("the results", lambda: there(workstation) == text, 20.0)
     maria.wait_text("sent", "Sent to maria@desk")
-    assert desk.user.run(f"find '{FOLDER}' -type f").stdout == f"{FOLDER}/sent/output/result.txt\n"
+    assert workstation.user.run(f"find '{FOLDER}' -type f").stdout == f"{FOLDER}/sent/output/result.txt\n"
     assert maria.ssh("status sent").stdout
 
 
-def test_a_computer_that_is_off_delays_no_job_and_gets_its_results_when_it_is_back(maria: Person, desk: Desk) -> None:
-    desk.off()
+def test_a_computer_that_is_off_delays_no_job_and_gets_its_results_when_it_is_back(
+    maria: Person, workstation: Workstation
+) -> None:
+    workstation.off()
     try:
         run_job(maria)
         maria.wait_text("sent", "Sending to maria@desk: it does not answer; it may be off. Next try: ")
@@ -137,10 +139,10 @@ def test_a_computer_that_is_off_delays_no_job_and_gets_its_results_when_it_is_ba
         text = run_job(maria)
         assert maria.status("sent")["state"] == "succeeded"
     finally:
-        desk.on()
+        workstation.on()
     try_again_now(maria)
     maria.wait_text("sent", "Sent to maria@desk")
-    assert there(desk) == text
+    assert there(workstation) == text
 
 
 def test_what_a_killed_service_could_not_tell_any_more_is_told_by_the_next(maria: Person) -> None:
@@ -151,20 +153,20 @@ def test_what_a_killed_service_could_not_tell_any_more_is_told_by_the_next(maria
     maria.wait_text("sent", "Sent to maria@desk")
 
 
-def test_a_folder_that_cannot_be_written_is_said(maria: Person, desk: Desk) -> None:
+def test_a_folder_that_cannot_be_written_is_said(maria: Person, workstation: Workstation) -> None:
     folder = f"'/home/maria/{FOLDER}/sent/output'"
-    desk.root.run(f"chown root {folder}")
+    workstation.root.run(f"chown root {folder}")
     run_job(maria)
     maria.wait_text("sent", "Sending to maria@desk: the folder there is not writable")
-    desk.root.run(f"chown maria {folder}")
+    workstation.root.run(f"chown maria {folder}")
 
 
-def test_who_answers_in_the_computers_place_gets_nothing(maria: Person, desk: Desk) -> None:
-    before = there(desk)
-    desk.renew_host_keys()
+def test_who_answers_in_the_computers_place_gets_nothing(maria: Person, workstation: Workstation) -> None:
+    before = there(workstation)
+    workstation.renew_host_keys()
     text = run_job(maria)
     maria.wait_text("sent", "Sending to maria@desk: its host key is not the one known here")
-    assert there(desk) == before != text
+    assert there(workstation) == before != text
 
 
 def test_the_journal_says_where_results_went_and_why_not(maria: Person) -> None:

@@ -115,7 +115,7 @@ def test_an_upgrade_disturbs_neither_programs_nor_transfers(installed: Installed
     assert len(ana.jobs("slow")) == 1
 
 
-def test_the_journal_is_a_logbook_with_one_line_for_each_event(installed: InstalledLab, ana: Person) -> None:
+def test_the_journal_has_one_line_for_each_event(installed: InstalledLab, ana: Person) -> None:
     logged = len(installed.events())
     ana.project("logbook", "print('hello')\n")
     ana.finish("logbook", "rsync -a logbook/ lab:inbox/logbook/")

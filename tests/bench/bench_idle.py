@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from measured_lab import AS_ROOT, Ground, Report, Row, acting_as, fill, ground, wait_for
+from measured_lab import AS_ROOT, MeasuredLab, Report, Row, acting_as, fill, measured_lab, wait_for
 
 from labd.model.config import Inbox as Limits
 from labd.privsep.scan import scan
@@ -31,7 +31,7 @@ def run(report: Report) -> list[Row]:
         return []
     names = tuple(f"idle-{number}" for number in range(ACCOUNTS))
     labs.UIDS.update({name: FIRST_UID + number for number, name in enumerate(names)})
-    with ground(users=names) as here:
+    with measured_lab(users=names) as here:
         for user in here.lab.users.values():
             with acting_as(user):
                 fill(user.inbox(PROJECT) / "input", FILES, 10)
@@ -41,7 +41,7 @@ def run(report: Report) -> list[Row]:
         return _measure(here, report)
 
 
-def _settle(here: Ground, report: Report) -> None:
+def _settle(here: MeasuredLab, report: Report) -> None:
     """Wait until each folder has been looked at and told of, and the daemon is at rest."""
     began = time.monotonic()
     pages = [user.outbox(PROJECT) / "STATUS" for user in here.lab.users.values()]
@@ -50,7 +50,7 @@ def _settle(here: Ground, report: Report) -> None:
     report(f"  at rest after {time.monotonic() - began:.0f} s")
 
 
-def _measure(here: Ground, report: Report) -> list[Row]:
+def _measure(here: MeasuredLab, report: Report) -> list[Row]:
     total, own = _share(here, SECONDS)
     processes = [_process(here), *children_of(_process(here))]
     pss = [_memory(process, "Pss") for process in processes]
@@ -75,12 +75,12 @@ def _measure(here: Ground, report: Report) -> list[Row]:
     ]
 
 
-def _process(here: Ground) -> int:
+def _process(here: MeasuredLab) -> int:
     assert here.lab.process
     return here.lab.process.pid
 
 
-def _share(here: Ground, seconds: float) -> tuple[float, float]:
+def _share(here: MeasuredLab, seconds: float) -> tuple[float, float]:
     """Percent of a core that the daemon and its workers take in the next `seconds`, and the daemon alone."""
     before, began = cpu_seconds(_process(here)), time.monotonic()
     time.sleep(seconds)
@@ -88,7 +88,7 @@ def _share(here: Ground, seconds: float) -> tuple[float, float]:
     return 100 * (sum(after) - sum(before)) / wall, 100 * (after[0] - before[0]) / wall
 
 
-def _rescan(here: Ground) -> float:
+def _rescan(here: MeasuredLab) -> float:
     limits = Limits()
     return sum(
         scan(str(user.inbox("")), None, ["app.py"], limits.max_files, limits.max_depth)["cost"]

@@ -14,7 +14,7 @@ import subprocess
 import time
 from statistics import median
 
-from measured_lab import Ground, Report, Row, Times, acting_as, fill, ground, wait_for
+from measured_lab import MeasuredLab, Report, Row, Times, acting_as, fill, measured_lab, wait_for
 
 from support.lab import cpu_seconds
 
@@ -48,7 +48,7 @@ print(time.time(), flush=True)
 
 def run(report: Report) -> list[Row]:
     """Measure; rows are name, ratio or value, target, and the figures."""
-    with ground("[user]\nrunning = 2\n[machine]\ncpus = 2.0\n") as here:
+    with measured_lab("[user]\nrunning = 2\n[machine]\ncpus = 2.0\n") as here:
         small, large = f"{here.name}-small", f"{here.name}-large"
         here.lab.start()
         _upload(here, small, 1, 10**6)
@@ -58,7 +58,7 @@ def run(report: Report) -> list[Row]:
         return rows + _large_results(here, small, report) + _batches(here, small, report)
 
 
-def _upload(here: Ground, name: str, *shape: int) -> None:
+def _upload(here: MeasuredLab, name: str, *shape: int) -> None:
     """A project with its input, and its first job."""
     here.ana.write(here.staged(name) / "SUBMIT")
     here.ana.write(here.staged(name) / "code" / "app.py", PROGRAM.format("first"))
@@ -71,7 +71,7 @@ def _upload(here: Ground, name: str, *shape: int) -> None:
 # B1, and of B4 the small result
 
 
-def _starts(here: Ground, small: str, large: str, report: Report) -> list[Row]:
+def _starts(here: MeasuredLab, small: str, large: str, report: Report) -> list[Row]:
     plain = here.plain_folder / "project"
     times: dict[str, list[Times]] = {small: [], large: [], "plain": []}
     image = here.image(small)
@@ -109,7 +109,7 @@ def _starts(here: Ground, small: str, large: str, report: Report) -> list[Row]:
 # B4, the large result
 
 
-def _large_results(here: Ground, name: str, report: Report) -> list[Row]:
+def _large_results(here: MeasuredLab, name: str, report: Report) -> list[Row]:
     ends: dict[int, list[float]] = {SLEEP: [], 0: []}
     copies: dict[int, list[float]] = {SLEEP: [], 0: []}
     for number in range(LARGE_RESULTS):
@@ -126,7 +126,7 @@ def _large_results(here: Ground, name: str, report: Report) -> list[Row]:
     return rows
 
 
-def _copy(here: Ground, name: str) -> float:
+def _copy(here: MeasuredLab, name: str) -> float:
     copy = here.plain_folder / "copy"
     began = time.perf_counter()
     subprocess.run(["rsync", "-a", f"{here.ana.outbox(name) / 'output'}/", f"{copy}/"], check=True)
@@ -138,7 +138,7 @@ def _copy(here: Ground, name: str) -> float:
 # B5
 
 
-def _batches(here: Ground, warm: str, report: Report) -> list[Row]:
+def _batches(here: MeasuredLab, warm: str, report: Report) -> list[Row]:
     image = here.image(warm)
     # Each pair: seconds, then CPU seconds of those who do the work.
     ours: list[tuple[float, float, float]] = []
@@ -167,8 +167,8 @@ def _batches(here: Ground, warm: str, report: Report) -> list[Row]:
     ]
 
 
-def _batch(here: Ground, batch: str, jobs: int) -> tuple[float, float, float]:
-    """Seconds from the first upload to the last COMPLETE, and CPU seconds of the daemon and of its hands."""
+def _batch(here: MeasuredLab, batch: str, jobs: int) -> tuple[float, float, float]:
+    """Seconds from the first upload to the last COMPLETE, and CPU seconds of the daemon and of its workers."""
     assert here.lab.process
     names = [f"{here.name}-{batch}-{number}" for number in range(jobs)]
     for name in names:
@@ -188,7 +188,7 @@ def _batch(here: Ground, batch: str, jobs: int) -> tuple[float, float, float]:
     return ended - began, own - before[0], others - before[1]
 
 
-def _plain_batch(here: Ground, image: str) -> tuple[float, float]:
+def _plain_batch(here: MeasuredLab, image: str) -> tuple[float, float]:
     """Seconds for the batch, and CPU seconds of the docker commands."""
     project = here.plain_folder / "project"
     (project / "code" / "app.py").write_text("print(1)\n")

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from measured_lab import Ground, Report, Row, fill, ground, tell_complete
+from measured_lab import MeasuredLab, Report, Row, fill, measured_lab, tell_complete
 
 ROUNDS = 3
 
@@ -36,7 +36,7 @@ CMD ["python", "app.py"]
 
 def run(report: Report) -> list[Row]:
     """Measure; the row is name, ratio to the way by hand, target, and the figures."""
-    with ground() as here:
+    with measured_lab() as here:
         project = here.plain_folder / "project"
         (project / "code").mkdir(parents=True)
         fill(project / "input")
@@ -74,7 +74,7 @@ def _change(project: Path, number: object) -> None:
     (project / "code" / "app.py").write_text(PROGRAM.format(number))
 
 
-def _with_labd(here: Ground, project: Path, name: str) -> list[float]:
+def _with_labd(here: MeasuredLab, project: Path, name: str) -> list[float]:
     """Seconds of each stage."""
     before = here.ana.complete(name)
     os.sync()  # What was written before is not to be paid for now.
@@ -93,7 +93,7 @@ def _with_labd(here: Ground, project: Path, name: str) -> list[float]:
     return _stages(clock)
 
 
-def _by_hand(here: Ground, project: Path) -> list[float]:
+def _by_hand(here: MeasuredLab, project: Path) -> list[float]:
     """Seconds of each stage."""
     server, result = here.plain_folder / "server", here.plain_folder / "result"
     output = here.plain_folder / "output"

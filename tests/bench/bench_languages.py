@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from measured_lab import Ground, Report, Row, ground, tell_complete
+from measured_lab import MeasuredLab, Report, Row, measured_lab, tell_complete
 
 from labd.model.languages import Template, load
 
@@ -29,12 +29,12 @@ PROGRAMS = {
 def run(report: Report) -> list[Row]:
     """Measure; a row for each language."""
     known = load(TEMPLATES)
-    with ground() as here:
+    with measured_lab() as here:
         here.lab.start()
         return [_language(here, name, known[name].template, report) for name in PROGRAMS]
 
 
-def _language(here: Ground, name: str, template: Template, report: Report) -> Row:
+def _language(here: MeasuredLab, name: str, template: Template, report: Report) -> Row:
     project = f"{here.name}-{name}"
     _prepare(here, project, name, template)
     image = here.image(project)
@@ -48,7 +48,7 @@ def _language(here: Ground, name: str, template: Template, report: Report) -> Ro
     return (f"B11 {template.title}: upload complete → first line", ours / theirs, TARGET, detail)
 
 
-def _prepare(here: Ground, project: str, name: str, template: Template) -> None:
+def _prepare(here: MeasuredLab, project: str, name: str, template: Template) -> None:
     """Its first job, which makes the image."""
     if template.stands_in_for:
         here.ana.write(here.staged(project) / "job.toml", f'[job]\nlanguage = "{name}"\n')
@@ -58,7 +58,7 @@ def _prepare(here: Ground, project: str, name: str, template: Template) -> None:
     here.finished(project)
 
 
-def _start(here: Ground, project: str, source: str, template: Template) -> float:
+def _start(here: MeasuredLab, project: str, source: str, template: Template) -> float:
     """Seconds until the first line of a changed program."""
     before = here.ana.complete(project)
     here.ana.write(here.ana.inbox(project) / "code" / template.program, source)
@@ -68,7 +68,7 @@ def _start(here: Ground, project: str, source: str, template: Template) -> float
     return float(here.ana.text(project, "run.log").split()[0]) - began
 
 
-def _plain_start(here: Ground, project: str, image: str, template: Template) -> float:
+def _plain_start(here: MeasuredLab, project: str, image: str, template: Template) -> float:
     copy = here.plain_folder / project
     shutil.copytree(here.ana.inbox(project) / "code", copy, dirs_exist_ok=True)
     command = [here.cli, "run", "--rm", "-v", f"{copy}:/code", "-w", "/code", image, *template.command]

@@ -31,7 +31,7 @@ Row = tuple[str, float, float, str]
 FILES, FILE_BYTES = 10_000, 100_000
 
 
-class Ground:
+class MeasuredLab:
     """A lab, and a folder beside it for what the plain way needs."""
 
     def __init__(self, settings: str = "", users: tuple[str, ...] = ("ana-silva",)) -> None:
@@ -139,8 +139,8 @@ class Times:
 
 
 @contextmanager
-def ground(settings: str = "", users: tuple[str, ...] = ("ana-silva",)) -> Iterator[Ground]:
-    made = Ground(settings, users)
+def measured_lab(settings: str = "", users: tuple[str, ...] = ("ana-silva",)) -> Iterator[MeasuredLab]:
+    made = MeasuredLab(settings, users)
     try:
         yield made
     finally:

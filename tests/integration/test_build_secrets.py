@@ -16,7 +16,7 @@ import pytest
 from labd.diagnosis.builds import build_failed
 from labd.model.config import Build
 from labd.model.engine import BuildFailed
-from support.environment_images import Workshop
+from support.environment_images import ImageTestbed
 from support.package_index import PackageIndex
 
 PASSWORD = "s3cr3t-" + uuid.uuid4().hex
@@ -79,15 +79,15 @@ class Stranger:
 class Lair:
     """A lab whose index wants a password, and a stranger who wants it, too."""
 
-    def __init__(self, index: PackageIndex, stranger: Stranger, workshop: Workshop) -> None:
-        self.index, self.stranger, self.workshop = index, stranger, workshop
+    def __init__(self, index: PackageIndex, stranger: Stranger, testbed: ImageTestbed) -> None:
+        self.index, self.stranger, self.testbed = index, stranger, testbed
         self.said: list[str] = []
 
     def build(self, *lines: str) -> str:
         """The image's id. Raises BuildFailed."""
-        environment = self.workshop.describe(*lines)
-        project, never = f"{self.workshop.user}/project", threading.Event()
-        return self.workshop.images.ensure(environment, project, self._hear, never)
+        environment = self.testbed.describe(*lines)
+        project, never = f"{self.testbed.user}/project", threading.Event()
+        return self.testbed.images.ensure(environment, project, self._hear, never)
 
     def _hear(self, line: str) -> None:
         print(line)
@@ -97,7 +97,7 @@ class Lair:
         """Fails if the password is anywhere that a researcher or a stranger could find it."""
         known = b"\n".join(["\n".join(self.said).encode(), self.stranger.heard])
         if image:
-            docker = self.workshop.docker
+            docker = self.testbed.docker
             known += str(docker.history(image)).encode() + str(docker.inspect_image(image)).encode()
             known += b"".join(docker.get_image(image))
         assert [form for form in FORMS if form.encode() in known] == []
@@ -116,9 +116,9 @@ def make_lair(prepared: None) -> Iterator[Callable[[str], Lair]]:
             file = stack.enter_context(tempfile.NamedTemporaryFile("w", suffix="-pip.conf"))
             file.write(f"[global]\nindex_url = {index.url}\ntrusted-host = {index.address}\n")
             file.flush()
-            workshop = Workshop(Build(network="host", pip_conf=Path(file.name)))
-            stack.callback(workshop.close)
-            return Lair(index, stranger, workshop)
+            testbed = ImageTestbed(Build(network="host", pip_conf=Path(file.name)))
+            stack.callback(testbed.close)
+            return Lair(index, stranger, testbed)
 
         yield make
 
@@ -130,7 +130,7 @@ def lair(make_lair: Callable[[str], Lair]) -> Lair:
 
 def test_a_source_that_only_the_password_opens_is_made_by_code_that_does_not_know_it(lair: Lair) -> None:
     image = lair.build("curious", "alpha")
-    assert lair.workshop.run(image, "import alpha, curious; print(alpha.__version__)") == "1.0\n"
+    assert lair.testbed.run(image, "import alpha, curious; print(alpha.__version__)") == "1.0\n"
     assert b"UV_DEFAULT_INDEX" in lair.stranger.heard, "the package must have looked around"
     lair.keeps_its_secret(image)
 
@@ -139,7 +139,7 @@ def test_a_source_that_says_what_it_needs_gets_it(lair: Lair) -> None:
     lair.index.add("beta", "1.0")
     lair.index.add_source("needy", "1.0", needs=["beta>=1", f"--extra-index-url {lair.stranger.url}"])
     image = lair.build("needy")
-    assert lair.workshop.run(image, "import beta, needy; print(beta.__version__)") == "1.0\n"
+    assert lair.testbed.run(image, "import beta, needy; print(beta.__version__)") == "1.0\n"
     assert lair.stranger.heard == b""
     lair.keeps_its_secret(image)
 
@@ -186,7 +186,7 @@ def test_a_library_that_runs_at_each_start_of_python_finds_no_password(lair: Lai
     lair.index.add("lurker", "1.0", files=files)
     image = lair.build("lurker")
     assert lair.stranger.heard == b""
-    found = lair.workshop.run(image, "import os; print(os.path.exists('/opt/env/script-ran'))")
+    found = lair.testbed.run(image, "import os; print(os.path.exists('/opt/env/script-ran'))")
     assert found == "False\n"
     lair.keeps_its_secret(image)
     # What it may have left behind must not be asked to build the next one where the password is known.
@@ -198,7 +198,7 @@ def test_a_library_that_runs_at_each_start_of_python_finds_no_password(lair: Lai
 def test_an_index_without_password_serves_sources_as_before(make_lair: Callable[[str], Lair]) -> None:
     lair = make_lair("")
     image = lair.build("curious", "alpha")
-    assert lair.workshop.run(image, "import alpha, curious; print(alpha.__version__)") == "1.0\n"
+    assert lair.testbed.run(image, "import alpha, curious; print(alpha.__version__)") == "1.0\n"
 
 
 def test_a_foreign_index_hears_nothing_of_the_password(lair: Lair) -> None:
@@ -211,11 +211,11 @@ def test_a_foreign_index_hears_nothing_of_the_password(lair: Lair) -> None:
 def test_a_proxy_with_a_password_is_unknown_to_code_of_packages(make_lair: Callable[[str], Lair]) -> None:
     lair = make_lair("")
     proxy = f"http://labd:{PASSWORD}@{lair.index.address}"
-    workshop = Workshop(Build(network="host", index=lair.index.url, proxy=proxy))
+    testbed = ImageTestbed(Build(network="host", index=lair.index.url, proxy=proxy))
     try:
-        guarded = Lair(lair.index, lair.stranger, workshop)
+        guarded = Lair(lair.index, lair.stranger, testbed)
         with contextlib.suppress(BuildFailed):
             guarded.build("curious")
         guarded.keeps_its_secret()
     finally:
-        workshop.close()
+        testbed.close()

@@ -27,7 +27,7 @@ from labd.engines.docker.programs import DockerPrograms
 from labd.model.config import bundled
 from labd.model.engine import EngineError, Phase, StartError
 from support.engine.docker_daemon import DockerDaemon
-from support.engine.standalone import IMAGE, EngineGround
+from support.engine.standalone import IMAGE, EngineTestbed
 from support.lab import AS_ROOT, docker, wait_for
 
 as_root = pytest.mark.skipif(not AS_ROOT, reason="only root can do this")
@@ -35,10 +35,10 @@ GPUS = ("GPU-5d5ba0d6-33a9-7bbf-c2b4-51bf6d1d1d1d", "MIG-57de94a5-be60-5a8f-aaaa
 
 
 @pytest.fixture
-def ground() -> Iterator[EngineGround]:
+def testbed() -> Iterator[EngineTestbed]:
     folder = temporary_folder()
     folder.chmod(0o755)
-    made = EngineGround(folder)
+    made = EngineTestbed(folder)
     try:
         yield made
     finally:
@@ -65,9 +65,9 @@ print('namespace', libc.unshare(0x10000000), errno.errorcode[ctypes.get_errno()]
 SOCKET = {"x86_64": "41", "aarch64": "198"}
 
 
-def test_a_program_can_open_sockets_of_the_internet_and_its_own_machine_and_no_others(ground: EngineGround) -> None:
+def test_a_program_can_open_sockets_of_the_internet_and_its_own_machine_and_no_others(testbed: EngineTestbed) -> None:
     program = FAMILIES.replace("SOCKET", SOCKET[os.uname().machine])
-    told = ground.output("python3", "-c", program).splitlines()
+    told = testbed.output("python3", "-c", program).splitlines()
     assert told == [
         *("1 open", "2 open", "10 open", "16 open"),
         *("wide -1", "diagnostics EPERM", "ring -1 ENOSYS", "namespace -1 EPERM"),
@@ -98,19 +98,19 @@ if __name__ == '__main__':
 """
 
 
-def test_threads_processes_and_all_that_libraries_use_work(ground: EngineGround) -> None:
-    run = ground.run("python3", "/code/app.py")
+def test_threads_processes_and_all_that_libraries_use_work(testbed: EngineTestbed) -> None:
+    run = testbed.run("python3", "/code/app.py")
     (run.code / "app.py").write_text(ORDINARY)
-    ground.engine.start(run)
-    ground.ended(run.job)
-    assert ground.printed(run.job) == "all well\n"
+    testbed.engine.start(run)
+    testbed.ended(run.job)
+    assert testbed.printed(run.job) == "all well\n"
 
 
 @as_root
-def test_a_program_may_make_no_system_call_that_docker_itself_would_refuse(ground: EngineGround) -> None:
+def test_a_program_may_make_no_system_call_that_docker_itself_would_refuse(testbed: EngineTestbed) -> None:
     profile = json.loads((bundled("system") / "seccomp.json").read_text())
     ours = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]}
-    name = f"{ground.instance}-default"
+    name = f"{testbed.instance}-default"
     container = docker("run", "-d", "--name", name, "--cap-drop=ALL", "--network=none", IMAGE, "sleep", "600").strip()
     try:
         specification = next(Path("/run").glob(f"**/io.containerd.runtime.v2.task/moby/{container}/config.json"))
@@ -138,120 +138,120 @@ def test_a_program_may_make_no_system_call_that_docker_itself_would_refuse(groun
     ],
 )
 def test_too_little_to_run_with_is_told_in_a_sentence(
-    ground: EngineGround, settings: dict[str, float], told: str
+    testbed: EngineTestbed, settings: dict[str, float], told: str
 ) -> None:
     with pytest.raises(StartError, match=told):
-        ground.engine.start(ground.run("true", **settings))
-    assert ground.engine.jobs() == set()
+        testbed.engine.start(testbed.run("true", **settings))
+    assert testbed.engine.jobs() == set()
 
 
-def test_more_cpus_than_there_are_is_all_there_are(ground: EngineGround) -> None:
-    run = ground.run("true", cpus=10_000.0)
-    ground.engine.start(run)
-    assert ground.ended(run.job).exit_code == 0
+def test_more_cpus_than_there_are_is_all_there_are(testbed: EngineTestbed) -> None:
+    run = testbed.run("true", cpus=10_000.0)
+    testbed.engine.start(run)
+    assert testbed.ended(run.job).exit_code == 0
 
 
 # Docker refuses
 
 
-def test_what_docker_refuses_is_the_servers_fault_and_leaves_nothing(ground: EngineGround) -> None:
-    run = ground.run("true")
-    ground.engine.start(run)
-    ground.ended(run.job)
+def test_what_docker_refuses_is_the_servers_fault_and_leaves_nothing(testbed: EngineTestbed) -> None:
+    run = testbed.run("true")
+    testbed.engine.start(run)
+    testbed.ended(run.job)
     for broken, told in (
-        (ground.run("true", image="sha256:" + "0" * 64), "environment is gone"),
-        (replace(ground.run("true"), output=Path("/nonexistent/output")), "folders is not there"),
+        (testbed.run("true", image="sha256:" + "0" * 64), "environment is gone"),
+        (replace(testbed.run("true"), output=Path("/nonexistent/output")), "folders is not there"),
     ):
         with pytest.raises(StartError, match=told):
-            ground.engine.start(broken)
-        assert ground.engine.poll(broken.job).phase is Phase.ABSENT
-    assert ground.engine.jobs() == {run.job}
+            testbed.engine.start(broken)
+        assert testbed.engine.poll(broken.job).phase is Phase.ABSENT
+    assert testbed.engine.jobs() == {run.job}
 
 
 # By hand, while labd does not look
 
 
-def started(ground: EngineGround, *command: str) -> int:
-    run = ground.run(*command)
-    ground.engine.start(run)
+def started(testbed: EngineTestbed, *command: str) -> int:
+    run = testbed.run(*command)
+    testbed.engine.start(run)
     return run.job
 
 
-def test_a_program_that_was_paused_by_hand_still_runs_and_can_be_stopped(ground: EngineGround) -> None:
-    job = started(ground)
-    docker("pause", f"{ground.instance}-{job}")
-    assert ground.engine.poll(job).phase is Phase.RUNNING
-    ground.engine.stop(job, 0.5)
-    assert ground.ended(job).exit_code in (137, 143)
+def test_a_program_that_was_paused_by_hand_still_runs_and_can_be_stopped(testbed: EngineTestbed) -> None:
+    job = started(testbed)
+    docker("pause", f"{testbed.instance}-{job}")
+    assert testbed.engine.poll(job).phase is Phase.RUNNING
+    testbed.engine.stop(job, 0.5)
+    assert testbed.ended(job).exit_code in (137, 143)
 
 
-def test_a_container_that_was_removed_by_hand_is_absent_and_its_number_is_free(ground: EngineGround) -> None:
-    run = ground.run()
-    ground.engine.start(run)
-    docker("rm", "-f", f"{ground.instance}-{run.job}")
-    assert ground.engine.wait(run.job, 10.0)
-    assert ground.engine.poll(run.job).phase is Phase.ABSENT
-    ground.engine.stop(run.job, 1.0)
-    ground.engine.remove(run.job)
-    ground.engine.start(replace(run, command=("true",)))
-    assert ground.ended(run.job).exit_code == 0
+def test_a_container_that_was_removed_by_hand_is_absent_and_its_number_is_free(testbed: EngineTestbed) -> None:
+    run = testbed.run()
+    testbed.engine.start(run)
+    docker("rm", "-f", f"{testbed.instance}-{run.job}")
+    assert testbed.engine.wait(run.job, 10.0)
+    assert testbed.engine.poll(run.job).phase is Phase.ABSENT
+    testbed.engine.stop(run.job, 1.0)
+    testbed.engine.remove(run.job)
+    testbed.engine.start(replace(run, command=("true",)))
+    assert testbed.ended(run.job).exit_code == 0
 
 
-def test_half_a_second_of_grace_is_not_none(ground: EngineGround) -> None:
+def test_half_a_second_of_grace_is_not_none(testbed: EngineTestbed) -> None:
     program = "trap 'echo asked; exit 3' TERM; echo begun; while :; do sleep 0.01; done"
-    job = started(ground, "sh", "-c", program)
-    wait_for("its first line", lambda: "begun" in ground.printed(job))
-    ground.engine.stop(job, 0.5)
-    assert ground.ended(job).exit_code == 3
-    assert ground.printed(job) == "begun\nasked\n"
+    job = started(testbed, "sh", "-c", program)
+    wait_for("its first line", lambda: "begun" in testbed.printed(job))
+    testbed.engine.stop(job, 0.5)
+    assert testbed.ended(job).exit_code == 3
+    assert testbed.printed(job) == "begun\nasked\n"
 
 
 @pytest.mark.parametrize("command", ["pause", "kill", "rm -f"])
-def test_a_program_starts_whatever_was_done_to_the_idle_holder(ground: EngineGround, command: str) -> None:
-    first = started(ground, "true")
-    ground.ended(first)
-    ground.engine.remove(first)
-    (holder,) = holders(ground)
+def test_a_program_starts_whatever_was_done_to_the_idle_holder(testbed: EngineTestbed, command: str) -> None:
+    first = started(testbed, "true")
+    testbed.ended(first)
+    testbed.engine.remove(first)
+    (holder,) = holders(testbed)
     docker(*command.split(" "), holder)
-    job = started(ground, "true")
-    found = ground.ended(job)
+    job = started(testbed, "true")
+    found = testbed.ended(job)
     assert (found.exit_code, found.interrupted) == (0, False)
 
 
-def holders(ground: EngineGround) -> list[str]:
-    return docker("ps", "-a", "--filter", f"label=labd.holder={ground.instance}", "--format", "{{.Names}}").split()
+def holders(testbed: EngineTestbed) -> list[str]:
+    return docker("ps", "-a", "--filter", f"label=labd.holder={testbed.instance}", "--format", "{{.Names}}").split()
 
 
-def test_a_holder_that_docker_will_not_part_with_is_passed_over(ground: EngineGround) -> None:
+def test_a_holder_that_docker_will_not_part_with_is_passed_over(testbed: EngineTestbed) -> None:
     # A container of that name that is nobody's holder, and cannot be started: Docker refuses it each time.
-    name = f"{ground.instance}-holder-none-0"
+    name = f"{testbed.instance}-holder-none-0"
     docker("create", "--name", name, "--network=none", IMAGE, "/no/such/command")
     try:
-        assert ground.output("echo", "well") == "well\n"
+        assert testbed.output("echo", "well") == "well\n"
     finally:
         docker("rm", "-f", name)
 
 
-def test_a_start_that_is_repeated_by_another_life_keeps_its_network_to_itself(ground: EngineGround) -> None:
-    run = ground.run()
-    ground.engine.start(run)
-    again = ground.again()
+def test_a_start_that_is_repeated_by_another_life_keeps_its_network_to_itself(testbed: EngineTestbed) -> None:
+    run = testbed.run()
+    testbed.engine.start(run)
+    again = testbed.again()
     again.start(run)
-    other = started(ground)
-    modes = {docker("inspect", "-f", "{{.HostConfig.NetworkMode}}", f"{ground.instance}-{job}") for job in (1, other)}
+    other = started(testbed)
+    modes = {docker("inspect", "-f", "{{.HostConfig.NetworkMode}}", f"{testbed.instance}-{job}") for job in (1, other)}
     assert len(modes) == 2
     assert again.jobs() == {run.job, other}
 
 
-def test_looking_again_and_again_from_many_threads_keeps_no_descriptors(ground: EngineGround) -> None:
-    job = started(ground)
-    ground.engine.poll(job)
+def test_looking_again_and_again_from_many_threads_keeps_no_descriptors(testbed: EngineTestbed) -> None:
+    job = started(testbed)
+    testbed.engine.poll(job)
 
     def look() -> None:
         for _ in range(20):
-            ground.engine.poll(job)
-            ground.engine.usage(job)
-            ground.engine.wait(job, 0.001)
+            testbed.engine.poll(job)
+            testbed.engine.usage(job)
+            testbed.engine.wait(job, 0.001)
 
     def looking() -> None:
         threads = [threading.Thread(target=look) for _ in range(8)]
@@ -266,8 +266,8 @@ def test_looking_again_and_again_from_many_threads_keeps_no_descriptors(ground: 
     assert len(os.listdir("/proc/self/fd")) <= before
     watched = sum("pidfd" in os.readlink(f"/proc/self/fd/{fd}") for fd in descriptors())
     assert watched == 1
-    ground.engine.remove(job)
-    ground.engine.rest()
+    testbed.engine.remove(job)
+    testbed.engine.rest()
     assert sum("pidfd" in os.readlink(f"/proc/self/fd/{fd}") for fd in descriptors()) == 0
 
 
@@ -275,42 +275,42 @@ def descriptors() -> list[str]:
     return [fd for fd in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{fd}")]
 
 
-def test_connections_to_docker_are_few_and_used_again(ground: EngineGround) -> None:
+def test_connections_to_docker_are_few_and_used_again(testbed: EngineTestbed) -> None:
     def sockets() -> int:
         return sum(os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") for fd in descriptors())
 
     before = sockets()
     for _ in range(12):
-        ground.output("true")
+        testbed.output("true")
     # By itself the SDK keeps one for each URL that it asked for.
     assert sockets() < before + 5
 
 
-def test_of_the_idle_holders_the_one_that_is_joined_first_is_kept(ground: EngineGround) -> None:
+def test_of_the_idle_holders_the_one_that_is_joined_first_is_kept(testbed: EngineTestbed) -> None:
     jobs = []
     for network in (True, False, False):
-        run = ground.run(network=network)
-        ground.engine.start(run)
+        run = testbed.run(network=network)
+        testbed.engine.start(run)
         jobs.append(run.job)
-    assert len(holders(ground)) == 3
-    ground.engine.rest(keep=1)
-    assert len(holders(ground)) == 3, "all are joined"
+    assert len(holders(testbed)) == 3
+    testbed.engine.rest(keep=1)
+    assert len(holders(testbed)) == 3, "all are joined"
     for job in jobs[:2]:
-        ground.engine.remove(job)
-    ground.engine.rest(keep=1)
-    assert len(holders(ground)) == 2
-    assert f"{ground.instance}-holder-none-0" in holders(ground)
-    assert ground.engine.poll(jobs[2]).phase is Phase.RUNNING
-    ground.engine.remove(jobs[2])
-    ground.engine.rest()
-    assert holders(ground) == []
+        testbed.engine.remove(job)
+    testbed.engine.rest(keep=1)
+    assert len(holders(testbed)) == 2
+    assert f"{testbed.instance}-holder-none-0" in holders(testbed)
+    assert testbed.engine.poll(jobs[2]).phase is Phase.RUNNING
+    testbed.engine.remove(jobs[2])
+    testbed.engine.rest()
+    assert holders(testbed) == []
 
 
 def test_a_program_starts_while_docker_takes_its_time_to_remove_an_idle_holder(
-    ground: EngineGround, monkeypatch: pytest.MonkeyPatch
+    testbed: EngineTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ground.output("true")
-    (idle,) = holders(ground)
+    testbed.output("true")
+    (idle,) = holders(testbed)
     removing, goes_on = threading.Event(), threading.Event()
     remove = APIClient.remove_container
 
@@ -321,26 +321,26 @@ def test_a_program_starts_while_docker_takes_its_time_to_remove_an_idle_holder(
         remove(client, container, **options)
 
     monkeypatch.setattr(APIClient, "remove_container", late)
-    rest = threading.Thread(target=ground.engine.rest)
+    rest = threading.Thread(target=testbed.engine.rest)
     rest.start()
     try:
         assert removing.wait(60)
-        job = started(ground, "true")
+        job = started(testbed, "true")
         assert rest.is_alive()
-        assert ground.ended(job).exit_code == 0
-        (other,) = set(holders(ground)) - {idle}
+        assert testbed.ended(job).exit_code == 0
+        (other,) = set(holders(testbed)) - {idle}
     finally:
         goes_on.set()
         rest.join()
-    assert holders(ground) == [other], "that of the program, which was not removed"
+    assert holders(testbed) == [other], "that of the program, which was not removed"
 
 
-def test_a_container_with_strange_labels_is_no_job(ground: EngineGround) -> None:
-    name = f"{ground.instance}-strange"
-    docker("create", "--name", name, "--label", f"labd.instance={ground.instance}", "--label", "labd.job=x²", IMAGE)
+def test_a_container_with_strange_labels_is_no_job(testbed: EngineTestbed) -> None:
+    name = f"{testbed.instance}-strange"
+    docker("create", "--name", name, "--label", f"labd.instance={testbed.instance}", "--label", "labd.job=x²", IMAGE)
     try:
-        assert ground.engine.jobs() == set()
-        assert ground.output("echo", "well") == "well\n"
+        assert testbed.engine.jobs() == set()
+        assert testbed.output("echo", "well") == "well\n"
     finally:
         docker("rm", "-f", name)
 
@@ -391,10 +391,10 @@ def nvidia() -> Iterator[DockerDaemon]:
 
 
 @pytest.fixture
-def with_gpus(nvidia: DockerDaemon) -> Iterator[EngineGround]:
+def with_gpus(nvidia: DockerDaemon) -> Iterator[EngineTestbed]:
     folder = temporary_folder()
     folder.chmod(0o755)
-    made = EngineGround(folder, nvidia.address)
+    made = EngineTestbed(folder, nvidia.address)
     try:
         yield made
     finally:
@@ -406,7 +406,7 @@ TELL = "import os; print([os.environ.get(name + '_VISIBLE_DEVICES') for name in 
 
 
 def test_a_program_without_gpus_gets_none_where_docker_gives_them_to_everybody(
-    nvidia: DockerDaemon, with_gpus: EngineGround
+    nvidia: DockerDaemon, with_gpus: EngineTestbed
 ) -> None:
     plain = ["docker", "-H", nvidia.address, "run", "--rm", "--network=none", "cuda", "true"]
     subprocess.run(plain, check=True)
@@ -417,7 +417,7 @@ def test_a_program_without_gpus_gets_none_where_docker_gives_them_to_everybody(
 
 
 def test_a_program_gets_the_gpus_it_was_granted_by_uuid_and_no_others(
-    nvidia: DockerDaemon, with_gpus: EngineGround
+    nvidia: DockerDaemon, with_gpus: EngineTestbed
 ) -> None:
     before = len(nvidia.noted("hook"))
     runtime = nvidia.noted("runtime")
@@ -450,7 +450,7 @@ def test_finishing_an_image_gets_no_gpus_and_leaves_no_trace_in_it(nvidia: Docke
 def test_a_docker_that_was_stopped_fails_in_time_and_all_goes_on_when_it_is_back(nvidia: DockerDaemon) -> None:
     folder = temporary_folder()
     folder.chmod(0o755)
-    patient, hasty = EngineGround(folder, nvidia.address), EngineGround(folder, nvidia.address, timeout=2.0)
+    patient, hasty = EngineTestbed(folder, nvidia.address), EngineTestbed(folder, nvidia.address, timeout=2.0)
     try:
         run = patient.run()
         patient.engine.start(run)

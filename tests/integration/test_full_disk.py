@@ -17,7 +17,7 @@ from labd.daemon.pipeline.log_follower import LogFollower
 from labd.daemon.pipeline.run_log import RunLog
 from labd.model.engine import Condition
 from support.engine.docker_daemon import DockerDaemon
-from support.engine.standalone import IMAGE, EngineGround
+from support.engine.standalone import IMAGE, EngineTestbed
 from support.lab import AS_ROOT, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can make a disk")
@@ -73,7 +73,7 @@ class SmallDisk:
                         pass
 
 
-class Ground(EngineGround):
+class SmallDiskTestbed(EngineTestbed):
     """An engine whose programs' output is on a small disk."""
 
     def __init__(self, folder: Path, daemon: DockerDaemon, disk: SmallDisk) -> None:
@@ -115,10 +115,10 @@ def engine() -> Iterator[tuple[DockerDaemon, SmallDisk]]:
 
 
 @pytest.fixture
-def ground(engine: tuple[DockerDaemon, SmallDisk]) -> Iterator[Ground]:
+def testbed(engine: tuple[DockerDaemon, SmallDisk]) -> Iterator[SmallDiskTestbed]:
     folder = temporary_folder()
     folder.chmod(0o755)
-    made = Ground(folder, *engine)
+    made = SmallDiskTestbed(folder, *engine)
     try:
         yield made
     finally:
@@ -126,59 +126,61 @@ def ground(engine: tuple[DockerDaemon, SmallDisk]) -> Iterator[Ground]:
         subprocess.run(["rm", "-rf", "--", str(folder)], check=True)
 
 
-def test_of_a_program_on_a_disk_that_was_never_full_nothing_is_said(ground: Ground) -> None:
-    output = ground.start()
-    ground.print(output, 0)
-    assert not ground.end(output).lost_output
-    assert ground.printed(1).startswith("line 0 ")
+def test_of_a_program_on_a_disk_that_was_never_full_nothing_is_said(testbed: SmallDiskTestbed) -> None:
+    output = testbed.start()
+    testbed.print(output, 0)
+    assert not testbed.end(output).lost_output
+    assert testbed.printed(1).startswith("line 0 ")
 
 
-def test_a_disk_that_was_full_for_a_while_is_told_of_each_program_that_ran_then_and_of_no_other(ground: Ground) -> None:
-    before, during = ground.start(), ground.start()
-    assert not ground.end(before).lost_output
-    ground.print(during, 0)
-    with ground.disk.is_full():
-        ground.print(during, 1)
-        wait_for("Docker to lose a line", ground.has_lost)
-    after = ground.start()
-    assert ground.end(during).lost_output
-    assert not ground.end(after).lost_output
+def test_a_disk_that_was_full_for_a_while_is_told_of_each_program_that_ran_then_and_of_no_other(
+    testbed: SmallDiskTestbed,
+) -> None:
+    before, during = testbed.start(), testbed.start()
+    assert not testbed.end(before).lost_output
+    testbed.print(during, 0)
+    with testbed.disk.is_full():
+        testbed.print(during, 1)
+        wait_for("Docker to lose a line", testbed.has_lost)
+    after = testbed.start()
+    assert testbed.end(during).lost_output
+    assert not testbed.end(after).lost_output
 
 
-def test_what_was_printed_before_the_disk_was_full_stays_in_run_log(ground: Ground) -> None:
-    output, file = ground.start(), ground.folder / "run.log"
-    follower = LogFollower(ground.engine, 1, lambda: RunLog(file, 1 << 20, os.getuid(), os.getgid()))
+def test_what_was_printed_before_the_disk_was_full_stays_in_run_log(testbed: SmallDiskTestbed) -> None:
+    output, file = testbed.start(), testbed.folder / "run.log"
+    follower = LogFollower(testbed.engine, 1, lambda: RunLog(file, 1 << 20, os.getuid(), os.getgid()))
     follower.follow()
-    ground.print(output, 0)
+    testbed.print(output, 0)
     wait_for("the first line", lambda: file.read_bytes().startswith(b"line 0 x"))
-    with ground.disk.is_full():
-        ground.print(output, 1)
-        wait_for("Docker to lose a line", ground.has_lost)
+    with testbed.disk.is_full():
+        testbed.print(output, 1)
+        wait_for("Docker to lose a line", testbed.has_lost)
     # What Docker kept of the line that had no room makes its whole file unreadable, or what comes after it.
-    ground.print(output, 2)
+    testbed.print(output, 2)
     follower.follow()
-    assert ground.end(output).lost_output
+    assert testbed.end(output).lost_output
     assert follower.finish() == ""
     assert file.read_bytes().startswith(b"line 0 " + b"x" * 9000)
 
 
-def test_a_program_that_ends_on_a_full_disk_has_an_end_and_the_loss_is_told(ground: Ground) -> None:
-    output = ground.start()
-    with ground.disk.is_full():
-        ground.print(output, 0)
-        assert ground.end(output).lost_output
+def test_a_program_that_ends_on_a_full_disk_has_an_end_and_the_loss_is_told(testbed: SmallDiskTestbed) -> None:
+    output = testbed.start()
+    with testbed.disk.is_full():
+        testbed.print(output, 0)
+        assert testbed.end(output).lost_output
         # Again, as by a job that is tried again.
-        assert ground.engine.poll(1).lost_output
+        assert testbed.engine.poll(1).lost_output
 
 
-def test_nobody_looks_at_the_disk_when_no_program_runs(ground: Ground) -> None:
+def test_nobody_looks_at_the_disk_when_no_program_runs(testbed: SmallDiskTestbed) -> None:
     def watchers() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread.name == "log disk"]
 
     # Those of other tests may still be about to end.
     before = watchers()
-    output = ground.start()
+    output = testbed.start()
     (own,) = [thread for thread in watchers() if thread not in before]
-    ground.end(output)
-    ground.engine.remove(1)
+    testbed.end(output)
+    testbed.engine.remove(1)
     wait_for("the watch to end", lambda: not own.is_alive())

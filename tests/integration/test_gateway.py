@@ -22,7 +22,7 @@ import pytest
 from labd.intake.proof import traffic
 from labd.intake.transfers import parse
 from labd.privsep.session_records import read_sessions
-from support.gateway import ADDRESS, DEADLINE, Door, tree
+from support.gateway import ADDRESS, DEADLINE, GatewayTestbed, tree
 from support.lab import wait_for
 
 NASTY = [
@@ -41,16 +41,16 @@ NASTY = [
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
-    made = Door()
+def testbed() -> Iterator[GatewayTestbed]:
+    made = GatewayTestbed()
     yield made
     made.close()
 
 
 @pytest.fixture
-def project(door: Door) -> Path:
+def project(testbed: GatewayTestbed) -> Path:
     """A folder `galaxies` to send, with names that hurt."""
-    folder = door.folder / "galaxies"
+    folder = testbed.folder / "galaxies"
     (folder / "code").mkdir(parents=True)
     (folder / "input" / "empty").mkdir(parents=True)
     (folder / "code" / "app.py").write_text("print(1)\n")
@@ -104,149 +104,155 @@ def size(folder: Path) -> int:
         ),
     ],
 )
-def test_rsync_sends_a_whole_project_and_it_is_known(door: Door, project: Path, options: str) -> None:
-    done = door.rsync("-a", *options.split(), f"{project}/", "lab:inbox/galaxies/project/")
+def test_rsync_sends_a_whole_project_and_it_is_known(testbed: GatewayTestbed, project: Path, options: str) -> None:
+    done = testbed.rsync("-a", *options.split(), f"{project}/", "lab:inbox/galaxies/project/")
     assert (done.returncode, done.stderr) == (0, "")
-    assert tree(door.home / "inbox/galaxies/project") == tree(project)
-    assert door.scopes() == [("galaxies", "")]
-    places = door.last()["galaxies"].pop("places")
+    assert tree(testbed.home / "inbox/galaxies/project") == tree(project)
+    assert testbed.scopes() == [("galaxies", "")]
+    places = testbed.last()["galaxies"].pop("places")
     assert set(places) == {"project/code", "project/input"}
-    assert door.last()["galaxies"] == {"result": "complete", "why": "", "files": 14, "places": places}
-    (note,) = door.notes("transfer")
+    assert testbed.last()["galaxies"] == {"result": "complete", "why": "", "files": 14, "places": places}
+    (note,) = testbed.notes("transfer")
     assert (note["address"], note["projects"]) == (ADDRESS, ["galaxies"])
 
 
 @pytest.mark.parametrize("target", ["inbox", "inbox/", "~/inbox/", "./inbox", "HOME/inbox/"])
-def test_the_inbox_itself_is_a_target(door: Door, project: Path, target: str) -> None:
-    done = door.rsync("-a", project, f"lab:{target.replace('HOME', str(door.home))}")
+def test_the_inbox_itself_is_a_target(testbed: GatewayTestbed, project: Path, target: str) -> None:
+    done = testbed.rsync("-a", project, f"lab:{target.replace('HOME', str(testbed.home))}")
     assert (done.returncode, done.stderr) == (0, "")
-    assert door.scopes() == [("galaxies", "")]
-    assert tree(door.home / "inbox/galaxies") == tree(project)
+    assert testbed.scopes() == [("galaxies", "")]
+    assert tree(testbed.home / "inbox/galaxies") == tree(project)
 
 
 @pytest.mark.parametrize("option", ["-r", "-rs"])
 @pytest.mark.parametrize("name", ["a b", "it's", "-dash", "ümlaut"])
-def test_a_target_can_have_any_name(door: Door, project: Path, option: str, name: str) -> None:
-    done = door.rsync(option, f"{project}/code", f"lab:inbox/{name}/")
+def test_a_target_can_have_any_name(testbed: GatewayTestbed, project: Path, option: str, name: str) -> None:
+    done = testbed.rsync(option, f"{project}/code", f"lab:inbox/{name}/")
     assert (done.returncode, done.stderr) == (0, "")
-    assert (door.home / "inbox" / name / "code" / "app.py").exists()
-    assert door.last()[name]["result"] == "complete"
+    assert (testbed.home / "inbox" / name / "code" / "app.py").exists()
+    assert testbed.last()[name]["result"] == "complete"
 
 
-def test_a_part_of_a_project_is_noted_as_a_part(door: Door, project: Path) -> None:
-    assert door.rsync("-a", f"{project}/input/", "lab:inbox/galaxies/project/input/").returncode == 0
-    assert door.scopes() == [("galaxies", "input")]
+def test_a_part_of_a_project_is_noted_as_a_part(testbed: GatewayTestbed, project: Path) -> None:
+    assert testbed.rsync("-a", f"{project}/input/", "lab:inbox/galaxies/project/input/").returncode == 0
+    assert testbed.scopes() == [("galaxies", "input")]
 
 
-def test_rsync_that_finds_nothing_to_do_says_so(door: Door, project: Path) -> None:
-    door.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
-    door.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
-    assert door.last()["galaxies"]["result"] == "unchanged"
+def test_rsync_that_finds_nothing_to_do_says_so(testbed: GatewayTestbed, project: Path) -> None:
+    testbed.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
+    testbed.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
+    assert testbed.last()["galaxies"]["result"] == "unchanged"
     (project / "code" / "app.py").chmod(0o755)
-    door.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
-    assert door.last()["galaxies"]["result"] == "unchanged"
+    testbed.rsync("-a", f"{project}/", "lab:inbox/galaxies/")
+    assert testbed.last()["galaxies"]["result"] == "unchanged"
     (project / "input" / "data.bin").unlink()
-    door.rsync("-a", "--delete", f"{project}/", "lab:inbox/galaxies/")
-    assert door.last()["galaxies"]["result"] == "complete"
+    testbed.rsync("-a", "--delete", f"{project}/", "lab:inbox/galaxies/")
+    assert testbed.last()["galaxies"]["result"] == "complete"
 
 
-def test_a_dry_run_leaves_nothing(door: Door, project: Path) -> None:
-    assert door.rsync("-an", f"{project}/", "lab:inbox/galaxies/project/").returncode == 0
-    assert tree(door.home) == {b"inbox": None, b"outbox": None}
+def test_a_dry_run_leaves_nothing(testbed: GatewayTestbed, project: Path) -> None:
+    assert testbed.rsync("-an", f"{project}/", "lab:inbox/galaxies/project/").returncode == 0
+    assert tree(testbed.home) == {b"inbox": None, b"outbox": None}
 
 
 @pytest.mark.parametrize("options", ["", "-p", "-O", "-O -p"])
-def test_scp_sends_a_whole_project(door: Door, project: Path, options: str) -> None:
+def test_scp_sends_a_whole_project(testbed: GatewayTestbed, project: Path, options: str) -> None:
     (project / "input" / "link").unlink()
     # The old protocol is made of lines, and its client changes such a name.
     (project / "input" / "line\nend").unlink()
     for _ in ("fresh", "over what is there"):
-        assert door.scp("-r", *options.split(), project, "lab:inbox/").returncode == 0
-        assert tree(door.home / "inbox/galaxies") == tree(project)
-        assert door.scopes() == [("galaxies", "")]
+        assert testbed.scp("-r", *options.split(), project, "lab:inbox/").returncode == 0
+        assert tree(testbed.home / "inbox/galaxies") == tree(project)
+        assert testbed.scopes() == [("galaxies", "")]
         # The old protocol has no end that could be seen.
-        assert door.last()["galaxies"]["result"] == ("clean" if "-O" in options else "complete")
+        assert testbed.last()["galaxies"]["result"] == ("clean" if "-O" in options else "complete")
 
 
-def test_old_scp_makes_the_folder_above(door: Door, project: Path) -> None:
-    assert door.scp("-O", "-r", f"{project}/code", "lab:inbox/galaxies/code").returncode == 0
-    assert tree(door.home / "inbox") == {
+def test_old_scp_makes_the_folder_above(testbed: GatewayTestbed, project: Path) -> None:
+    assert testbed.scp("-O", "-r", f"{project}/code", "lab:inbox/galaxies/code").returncode == 0
+    assert tree(testbed.home / "inbox") == {
         b"galaxies": None,
         b"galaxies/code": None,
         b"galaxies/code/app.py": b"print(1)\n",
     }
 
 
-def test_sftp_is_clean_at_best(door: Door, project: Path) -> None:
-    door.sftp(f"put -r {project} inbox/", "rename inbox/galaxies/code/app.py inbox/galaxies/code/main.py")
-    assert door.last()["galaxies"]["result"] == "clean"
-    assert (door.home / "inbox/galaxies/code/main.py").read_text() == "print(1)\n"
+def test_sftp_is_clean_at_best(testbed: GatewayTestbed, project: Path) -> None:
+    testbed.sftp(f"put -r {project} inbox/", "rename inbox/galaxies/code/app.py inbox/galaxies/code/main.py")
+    assert testbed.last()["galaxies"]["result"] == "clean"
+    assert (testbed.home / "inbox/galaxies/code/main.py").read_text() == "print(1)\n"
 
 
-def test_a_session_that_ends_with_its_connection_is_not_proven(door: Door, project: Path) -> None:
+def test_a_session_that_ends_with_its_connection_is_not_proven(testbed: GatewayTestbed, project: Path) -> None:
     (project / "input" / "link").unlink()
     (project / "input" / "line\nend").unlink()
-    door.disconnect()
-    door.sftp(f"put -r {project} inbox/")
-    assert door.last()["galaxies"]["result"] == "unproven"
-    assert door.scp("-O", "-r", project, "lab:inbox/").returncode == 0
-    assert door.last()["galaxies"]["result"] == "unproven"
-    assert door.scp("-r", project, "lab:inbox/").returncode == 0
-    assert door.last()["galaxies"]["result"] == "complete"
+    testbed.disconnect()
+    testbed.sftp(f"put -r {project} inbox/")
+    assert testbed.last()["galaxies"]["result"] == "unproven"
+    assert testbed.scp("-O", "-r", project, "lab:inbox/").returncode == 0
+    assert testbed.last()["galaxies"]["result"] == "unproven"
+    assert testbed.scp("-r", project, "lab:inbox/").returncode == 0
+    assert testbed.last()["galaxies"]["result"] == "complete"
 
 
-def test_a_session_notes_of_what_it_sent_the_files_that_another_one_broke(door: Door, project: Path) -> None:
+def test_a_session_notes_of_what_it_sent_the_files_that_another_one_broke(
+    testbed: GatewayTestbed, project: Path
+) -> None:
     (project / "input" / "link").unlink()
     (project / "input" / "line\nend").unlink()
-    folder = door.home / ".labd" / "sessions"
-    door.sftp(f"put -r {project} inbox/")
-    assert "closed" not in door.last()["galaxies"]
+    folder = testbed.home / ".labd" / "sessions"
+    testbed.sftp(f"put -r {project} inbox/")
+    assert "closed" not in testbed.last()["galaxies"]
     lines = [{"kind": "sftp", "began": 1.0}, {"project": "galaxies", "scope": ""}]
     end = {"result": "cut", "why": "", "files": 0, "broken": {"input/data.bin": 1.5, "input/other": 0}}
     lines.append({"ended": 2.0, "code": 0, "files": 0, "projects": {"galaxies": end}})
     (folder / "1").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "0").write_text('{"projects": 1}\n{"projects": {"galaxies": {"broken": 3}}}\n"x"\n')
     (folder / "1").chmod(0o644)
-    door.sftp(f"put {project}/input/data.bin inbox/galaxies/input/data.bin")
-    assert [*door.last()["galaxies"]["closed"]] == ["input/data.bin"]
+    testbed.sftp(f"put {project}/input/data.bin inbox/galaxies/input/data.bin")
+    assert [*testbed.last()["galaxies"]["closed"]] == ["input/data.bin"]
     transfers = parse(read_sessions(str(folder)))
     held = traffic("galaxies", transfers, 3.0)
     assert held.missing == ("input/other",)
 
 
 @pytest.mark.parametrize("place", ["lab:inbox/galaxies/input/", "lab:inbox/galaxies/input/data.bin"])
-def test_rsync_of_the_file_that_another_session_broke_repairs_it(door: Door, project: Path, place: str) -> None:
-    door.sftp(f"put {project}/code/app.py inbox/app.py")
+def test_rsync_of_the_file_that_another_session_broke_repairs_it(
+    testbed: GatewayTestbed, project: Path, place: str
+) -> None:
+    testbed.sftp(f"put {project}/code/app.py inbox/app.py")
     lines = [{"kind": "sftp", "began": 1.0}, {"project": "galaxies", "scope": ""}]
     end = {"result": "cut", "why": "", "files": 0, "broken": {"input/data.bin": 1.5}}
     lines.append({"ended": 2.0, "code": 0, "files": 0, "projects": {"galaxies": end}})
-    record = door.records / "1"
+    record = testbed.records / "1"
     record.write_text("".join(json.dumps(line) + "\n" for line in lines))
     record.chmod(0o644)
-    assert traffic("galaxies", parse(read_sessions(str(door.records))), 3.0).missing == ("input/data.bin",)
-    assert door.rsync("-a", project / "input/data.bin", place).returncode == 0
-    known = traffic("galaxies", parse(read_sessions(str(door.records))), 3.0)
+    assert traffic("galaxies", parse(read_sessions(str(testbed.records))), 3.0).missing == ("input/data.bin",)
+    assert testbed.rsync("-a", project / "input/data.bin", place).returncode == 0
+    known = traffic("galaxies", parse(read_sessions(str(testbed.records))), 3.0)
     assert (known.held, known.proof) == ("", "unproven")
 
 
-def test_a_session_that_only_reads_leaves_no_record(door: Door) -> None:
-    door.give("outbox/galaxies/run.log", "done\n")
-    done = door.sftp("ls -l inbox", f"get outbox/galaxies/run.log {door.folder}/got", "rm outbox/galaxies/run.log")
+def test_a_session_that_only_reads_leaves_no_record(testbed: GatewayTestbed) -> None:
+    testbed.give("outbox/galaxies/run.log", "done\n")
+    done = testbed.sftp(
+        "ls -l inbox", f"get outbox/galaxies/run.log {testbed.folder}/got", "rm outbox/galaxies/run.log"
+    )
     assert done.returncode == 0
-    assert (door.folder / "got").read_text() == "done\n"
-    assert not (door.home / "outbox/galaxies/run.log").exists()
-    assert os.listdir(door.records) == []
-    assert door.notes("transfer") == []
+    assert (testbed.folder / "got").read_text() == "done\n"
+    assert not (testbed.home / "outbox/galaxies/run.log").exists()
+    assert os.listdir(testbed.records) == []
+    assert testbed.notes("transfer") == []
 
 
 # Fetching
 
 
 @pytest.mark.parametrize("option", ["-a", "-as", "-a --old-args", "-a --protocol=29"])
-def test_rsync_fetches_results(door: Door, project: Path, option: str) -> None:
-    door.rsync("-a", project, "lab:inbox/")
-    got = door.folder / "got"
-    done = door.rsync(*option.split(), "lab:inbox/galaxies/", got)
+def test_rsync_fetches_results(testbed: GatewayTestbed, project: Path, option: str) -> None:
+    testbed.rsync("-a", project, "lab:inbox/")
+    got = testbed.folder / "got"
+    done = testbed.rsync(*option.split(), "lab:inbox/galaxies/", got)
     assert (done.returncode, done.stderr) == (0, "")
     assert tree(got) == tree(project)
 
@@ -254,27 +260,27 @@ def test_rsync_fetches_results(door: Door, project: Path, option: str) -> None:
 @pytest.mark.parametrize(
     "fetch", [["rsync", "-r", "-e"], ["rsync", "-rs", "-e"], ["scp", "-qr", "-S"], ["scp", "-qrO", "-S"]]
 )
-def test_wildcards_stand_for_what_is_there(door: Door, fetch: list[str]) -> None:
+def test_wildcards_stand_for_what_is_there(testbed: GatewayTestbed, fetch: list[str]) -> None:
     for name in ("one", "two", "a b", "[1]"):
-        door.give(f"outbox/{name}/output/{name}.txt", name)
-    got = door.folder / "got"
+        testbed.give(f"outbox/{name}/output/{name}.txt", name)
+    got = testbed.folder / "got"
     got.mkdir()
-    done = door.client(*fetch, str(door.stub), "lab:outbox/*/output/*.txt", got)
+    done = testbed.client(*fetch, str(testbed.stub), "lab:outbox/*/output/*.txt", got)
     assert done.returncode == 0
     assert sorted(os.listdir(got)) == ["[1].txt", "a b.txt", "one.txt", "two.txt"]
 
 
-def test_a_name_with_a_wildcard_in_it_is_itself(door: Door) -> None:
+def test_a_name_with_a_wildcard_in_it_is_itself(testbed: GatewayTestbed) -> None:
     for name in ("*", "x"):
-        door.give(f"outbox/{name}/y", name)
-    got = door.folder / "got"
-    assert door.rsync("-r", r"lab:outbox/\*/", got).returncode == 0
+        testbed.give(f"outbox/{name}/y", name)
+    got = testbed.folder / "got"
+    assert testbed.rsync("-r", r"lab:outbox/\*/", got).returncode == 0
     assert (got / "y").read_text() == "*"
     assert sorted(os.listdir(got)) == ["y"]
 
 
-def test_a_pattern_that_matches_nothing_is_said_by_the_program(door: Door) -> None:
-    done = door.rsync("-r", "lab:outbox/*.txt", door.folder / "got")
+def test_a_pattern_that_matches_nothing_is_said_by_the_program(testbed: GatewayTestbed) -> None:
+    done = testbed.rsync("-r", "lab:outbox/*.txt", testbed.folder / "got")
     assert done.returncode == 23
     assert "No such file" in done.stderr
 
@@ -292,54 +298,60 @@ def test_a_pattern_that_matches_nothing_is_said_by_the_program(door: Door) -> No
     ],
 )
 @pytest.mark.parametrize("arrived", [1, 400_000, 5_000_000])
-def test_a_client_that_is_killed_is_a_cut(door: Door, project: Path, client: list[str], arrived: int) -> None:
+def test_a_client_that_is_killed_is_a_cut(
+    testbed: GatewayTestbed, project: Path, client: list[str], arrived: int
+) -> None:
     big(project)
-    started = door.start(*client, door.stub, project, "lab:inbox/")
-    wait_for("so many bytes to arrive", lambda: size(door.home / "inbox") >= arrived, DEADLINE)
+    started = testbed.start(*client, testbed.stub, project, "lab:inbox/")
+    wait_for("so many bytes to arrive", lambda: size(testbed.home / "inbox") >= arrived, DEADLINE)
     started.kill()
     started.wait()
-    wait_for("the end to be noted", door.has_ended, DEADLINE)
+    wait_for("the end to be noted", testbed.has_ended, DEADLINE)
     # Before its first file is whole, rsync does not say which project it is about.
-    for end in door.last().values():
+    for end in testbed.last().values():
         assert end["result"] == "cut"
         assert end["why"]
-    assert door.sessions()[-1][-1]["code"] != 0 or door.last()
+    assert testbed.sessions()[-1][-1]["code"] != 0 or testbed.last()
 
 
-def test_a_gateway_that_is_killed_takes_its_program_along_and_the_lock_tells(door: Door, project: Path) -> None:
+def test_a_gateway_that_is_killed_takes_its_program_along_and_the_lock_tells(
+    testbed: GatewayTestbed, project: Path
+) -> None:
     big(project)
-    client = door.start("rsync", "-a", "--bwlimit=60000", "-e", str(door.stub), str(project), "lab:inbox/")
-    wait_for("something to arrive", lambda: (door.home / "inbox/galaxies/code").exists(), DEADLINE)
-    assert door.is_locked()
-    (gateway,) = [pid for pid in _processes(door) if b"labd.gateway" in _command(pid)]
+    client = testbed.start("rsync", "-a", "--bwlimit=60000", "-e", str(testbed.stub), str(project), "lab:inbox/")
+    wait_for("something to arrive", lambda: (testbed.home / "inbox/galaxies/code").exists(), DEADLINE)
+    assert testbed.is_locked()
+    (gateway,) = [pid for pid in _processes(testbed) if b"labd.gateway" in _command(pid)]
     os.kill(gateway, signal.SIGKILL)
-    wait_for("all to be gone", lambda: not _processes(door), DEADLINE)
+    wait_for("all to be gone", lambda: not _processes(testbed), DEADLINE)
     client.wait(DEADLINE)
     # A process that is listed no more has a few files to close yet.
-    wait_for("the lock to be given back", lambda: not door.is_locked(), DEADLINE)
-    assert "ended" not in door.sessions()[0][-1]
+    wait_for("the lock to be given back", lambda: not testbed.is_locked(), DEADLINE)
+    assert "ended" not in testbed.sessions()[0][-1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_gateway_that_is_asked_to_end_writes_the_end_first(door: Door, project: Path, number: int) -> None:
+def test_a_gateway_that_is_asked_to_end_writes_the_end_first(
+    testbed: GatewayTestbed, project: Path, number: int
+) -> None:
     big(project)
-    client = door.start("rsync", "-a", "--bwlimit=60000", "-e", str(door.stub), str(project), "lab:inbox/")
+    client = testbed.start("rsync", "-a", "--bwlimit=60000", "-e", str(testbed.stub), str(project), "lab:inbox/")
     # Its first note of the project shows that it watches the program; until then, to end it is to kill it.
-    wait_for("the project to be noted", lambda: door.sessions() and len(door.sessions()[-1]) > 1, DEADLINE)
-    (gateway,) = [pid for pid in _processes(door) if b"labd.gateway" in _command(pid)]
+    wait_for("the project to be noted", lambda: testbed.sessions() and len(testbed.sessions()[-1]) > 1, DEADLINE)
+    (gateway,) = [pid for pid in _processes(testbed) if b"labd.gateway" in _command(pid)]
     os.kill(gateway, number)
     client.wait(DEADLINE)
-    wait_for("the end to be noted", lambda: not _processes(door), DEADLINE)
-    assert door.last()["galaxies"] == {
+    wait_for("the end to be noted", lambda: not _processes(testbed), DEADLINE)
+    assert testbed.last()["galaxies"] == {
         "result": "cut",
         "why": "rsync code 20",
-        "files": door.last()["galaxies"]["files"],
+        "files": testbed.last()["galaxies"]["files"],
     }
 
 
-def _processes(door: Door) -> list[int]:
-    """Processes of this door's gateway, known by their environment or their working directory."""
-    home = str(door.home)
+def _processes(testbed: GatewayTestbed) -> list[int]:
+    """Processes of this gateway, known by their environment or their working directory."""
+    home = str(testbed.home)
     found = []
     for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
         try:
@@ -358,52 +370,52 @@ def _command(pid: int) -> bytes:
         return b""
 
 
-def test_the_exit_code_is_the_programs_whatever_becomes_of_the_record(door: Door, project: Path) -> None:
-    (door.home / ".labd").write_text("no folder")
-    door.socket.unlink()
-    done = door.rsync("-a", project, "lab:inbox/")
+def test_the_exit_code_is_the_programs_whatever_becomes_of_the_record(testbed: GatewayTestbed, project: Path) -> None:
+    (testbed.home / ".labd").write_text("no folder")
+    testbed.socket.unlink()
+    done = testbed.rsync("-a", project, "lab:inbox/")
     assert (done.returncode, done.stderr) == (0, "")
-    assert tree(door.home / "inbox/galaxies") == tree(project)
+    assert tree(testbed.home / "inbox/galaxies") == tree(project)
 
 
 # What does not get out
 
 
-def test_a_link_leads_nowhere_outside(door: Door) -> None:
-    secret = door.give("secret/key", "secret")
-    os.symlink("/etc", door.home / "inbox/etc")
+def test_a_link_leads_nowhere_outside(testbed: GatewayTestbed) -> None:
+    secret = testbed.give("secret/key", "secret")
+    os.symlink("/etc", testbed.home / "inbox/etc")
     open_to_all = {Path("/etc/passwd").read_bytes(), Path("/etc/nsswitch.conf").read_bytes()}  # OpenSSH's needs them
-    os.symlink(secret.parent, door.home / "inbox/out")
-    got = door.folder / "got"
+    os.symlink(secret.parent, testbed.home / "inbox/out")
+    got = testbed.folder / "got"
     got.mkdir()
     for path in ("inbox/etc/hostname", "inbox/out/key", "inbox/*/*", "inbox/etc/", "inbox/out/"):
-        door.rsync("-rL", f"lab:{path}", got)
-        door.rsync("-rLs", f"lab:{path}", got)
-        door.scp("-r", f"lab:{path}", got)
-        door.scp("-O", "-r", f"lab:{path}", got)
+        testbed.rsync("-rL", f"lab:{path}", got)
+        testbed.rsync("-rLs", f"lab:{path}", got)
+        testbed.scp("-r", f"lab:{path}", got)
+        testbed.scp("-O", "-r", f"lab:{path}", got)
     assert {content for content in tree(got).values() if content} <= open_to_all
 
 
-def test_nothing_is_written_through_a_link(door: Door, project: Path) -> None:
-    door.give("secret/key", "secret")
-    os.symlink(door.home / "secret", door.home / "inbox/out")
-    before = tree(door.home / "secret")
+def test_nothing_is_written_through_a_link(testbed: GatewayTestbed, project: Path) -> None:
+    testbed.give("secret/key", "secret")
+    os.symlink(testbed.home / "secret", testbed.home / "inbox/out")
+    before = tree(testbed.home / "secret")
     for target in ("inbox/out/", "inbox/out/x/", "inbox/out/x/y/"):
-        assert door.rsync("-r", f"{project}/", f"lab:{target}").returncode
-        assert door.rsync("-rK", "--delete", f"{project}/", f"lab:{target}").returncode
-        assert door.rsync("-rs", "--inplace", f"{project}/", f"lab:{target}").returncode
-        assert door.scp("-r", project, f"lab:{target}").returncode
-        assert door.scp("-O", "-r", project, f"lab:{target}").returncode
-    assert tree(door.home / "secret") == before
+        assert testbed.rsync("-r", f"{project}/", f"lab:{target}").returncode
+        assert testbed.rsync("-rK", "--delete", f"{project}/", f"lab:{target}").returncode
+        assert testbed.rsync("-rs", "--inplace", f"{project}/", f"lab:{target}").returncode
+        assert testbed.scp("-r", project, f"lab:{target}").returncode
+        assert testbed.scp("-O", "-r", project, f"lab:{target}").returncode
+    assert tree(testbed.home / "secret") == before
 
 
 @pytest.mark.parametrize(
     "command", ["get /etc/hostname {got}", "get inbox/../secret/key {got}", "get secret/key {got}"]
 )
-def test_sftp_reads_nothing_outside(door: Door, command: str) -> None:
-    door.give("secret/key", "secret")
-    got = door.folder / "got"
-    door.sftp(command.format(got=got))
+def test_sftp_reads_nothing_outside(testbed: GatewayTestbed, command: str) -> None:
+    testbed.give("secret/key", "secret")
+    got = testbed.folder / "got"
+    testbed.sftp(command.format(got=got))
     assert not got.exists() or got.read_bytes() == b""
 
 
@@ -421,15 +433,15 @@ def test_sftp_reads_nothing_outside(door: Door, command: str) -> None:
         ),
     ],
 )
-def test_sftp_writes_nothing_outside(door: Door, project: Path, command: str) -> None:
-    door.give("secret/key", "secret")
-    door.give("README", "read me")
-    door.give("inbox/here", "here")
-    door.give(".labd/x", "x")
-    os.symlink(door.home / "secret", door.home / "inbox/out")
-    before = tree(door.home)
-    door.sftp(command.format(app=project / "code/app.py"))
-    after = tree(door.home)
+def test_sftp_writes_nothing_outside(testbed: GatewayTestbed, project: Path, command: str) -> None:
+    testbed.give("secret/key", "secret")
+    testbed.give("README", "read me")
+    testbed.give("inbox/here", "here")
+    testbed.give(".labd/x", "x")
+    os.symlink(testbed.home / "secret", testbed.home / "inbox/out")
+    before = tree(testbed.home)
+    testbed.sftp(command.format(app=project / "code/app.py"))
+    after = tree(testbed.home)
     assert {path: content for path, content in after.items() if b"sessions" not in path} == before
     assert not Path("/tmp/x").exists()
 
@@ -441,41 +453,41 @@ def test_sftp_writes_nothing_outside(door: Door, project: Path, command: str) ->
         *("bash", "ls -la", "sh -c id", "rsync --server --log-file=x -r . inbox/", "scp -t .ssh/authorized_keys"),
     ],
 )
-def test_what_is_not_allowed_is_refused_in_words_and_told(door: Door, command: str) -> None:
-    done = door.ask(command)
+def test_what_is_not_allowed_is_refused_in_words_and_told(testbed: GatewayTestbed, command: str) -> None:
+    done = testbed.ask(command)
     assert (done.returncode, done.stdout) == (77, "")
     assert done.stderr.startswith("labd: ")
     assert len(done.stderr.splitlines()) == 2
-    (note,) = door.notes("refused")
+    (note,) = testbed.notes("refused")
     assert note["address"] == ADDRESS
     assert note["text"].startswith(command)
 
 
-def test_secluded_arguments_are_held_to_the_same_rules(door: Door) -> None:
+def test_secluded_arguments_are_held_to_the_same_rules(testbed: GatewayTestbed) -> None:
     for words in (
         b"rsync\0.\0/etc/\0\0",
         b"rsync\0--config=x\0.\0inbox/\0\0",
         b"rsync\0--sender\0.\0inbox/../.ssh\0\0",
     ):
-        assert door.ask("rsync --server -se.LsfxC", stdin=None, input=words.decode()).returncode == 77
-    assert door.ask("rsync --server -se.LsfxC", stdin=None, input="rsync\0.\0inbox").returncode == 77
-    assert tree(door.home) == {b"inbox": None, b"outbox": None}
+        assert testbed.ask("rsync --server -se.LsfxC", stdin=None, input=words.decode()).returncode == 77
+    assert testbed.ask("rsync --server -se.LsfxC", stdin=None, input="rsync\0.\0inbox").returncode == 77
+    assert tree(testbed.home) == {b"inbox": None, b"outbox": None}
 
 
-def test_what_is_said_of_rm_removes_that_project_and_no_other(door: Door) -> None:
+def test_what_is_said_of_rm_removes_that_project_and_no_other(testbed: GatewayTestbed) -> None:
     for name in ("old", "older", "old-2"):
-        door.give(f"inbox/{name}/code/app.py", "print(1)\n")
-    done = door.ask("rm -rf inbox/old")
+        testbed.give(f"inbox/{name}/code/app.py", "print(1)\n")
+    done = testbed.ask("rm -rf inbox/old")
     (command,) = re.findall("`(rsync [^`]+)`", done.stderr)
-    empty = door.folder / "empty"
+    empty = testbed.folder / "empty"
     empty.mkdir()
     words = [f"{empty}/" if word == "empty/" else word for word in shlex.split(command)[1:]]
-    assert (sent := door.rsync(*words)).returncode == 0, sent.stderr
-    assert sorted(os.listdir(door.home / "inbox")) == ["old-2", "older"]
-    assert (door.home / "inbox/older/code/app.py").exists()
+    assert (sent := testbed.rsync(*words)).returncode == 0, sent.stderr
+    assert sorted(os.listdir(testbed.home / "inbox")) == ["old-2", "older"]
+    assert (testbed.home / "inbox/older/code/app.py").exists()
 
 
-def test_ssh_copy_id_hears_who_adds_keys(door: Door, tmp_path: Path) -> None:
+def test_ssh_copy_id_hears_who_adds_keys(testbed: GatewayTestbed, tmp_path: Path) -> None:
     # The script itself, with a client that passes its commands on to the gateway.
     script = shutil.which("ssh-copy-id")
     if script is None:
@@ -485,7 +497,7 @@ def test_ssh_copy_id_hears_who_adds_keys(door: Door, tmp_path: Path) -> None:
     (tmp_path / ".ssh" / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAA ana\n")
     (tmp_path / ".ssh" / "key").write_text("the client reads it, and there is none")
     client = tmp_path / "bin" / "ssh"
-    client.write_text(f'#!/bin/sh\nfor last; do :; done\nexec {door.stub} lab "$last"\n')
+    client.write_text(f'#!/bin/sh\nfor last; do :; done\nexec {testbed.stub} lab "$last"\n')
     client.chmod(0o755)
     environment = {**os.environ, "HOME": str(tmp_path), "PATH": f"{client.parent}:{os.environ['PATH']}"}
     for options in ((), ("-f",)):
@@ -541,10 +553,10 @@ def overview(jobs: int = 2) -> dict[str, object]:
 
 @pytest.mark.parametrize("jobs", [0, 2, 40])
 @pytest.mark.parametrize("command", ["", "top"])
-def test_the_screen_fits_a_small_terminal(door: Door, jobs: int, command: str) -> None:
-    door.give("inbox/nile/data", "x" * 100_000)
-    door.answers["overview"] = [overview(jobs)]
-    done = door.ask(command)
+def test_the_screen_fits_a_small_terminal(testbed: GatewayTestbed, jobs: int, command: str) -> None:
+    testbed.give("inbox/nile/data", "x" * 100_000)
+    testbed.answers["overview"] = [overview(jobs)]
+    done = testbed.ask(command)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert len(lines) <= 23
@@ -555,16 +567,18 @@ def test_the_screen_fits_a_small_terminal(door: Door, jobs: int, command: str) -
 
 
 @pytest.mark.parametrize("typed", ["cd inbox\nls\n", 'echo "WinSCP: this is end-of-file:0"\n'])
-def test_commands_that_come_on_standard_input_are_told_that_there_is_no_shell(door: Door, typed: str) -> None:
-    door.answers["overview"] = [overview()]
-    done = door.ask("", stdin=None, input=typed)
+def test_commands_that_come_on_standard_input_are_told_that_there_is_no_shell(
+    testbed: GatewayTestbed, typed: str
+) -> None:
+    testbed.answers["overview"] = [overview()]
+    done = testbed.ask("", stdin=None, input=typed)
     assert "Your jobs" in done.stdout
     assert "not run: there is no shell here" in done.stderr and "SFTP" in done.stderr
-    assert door.ask("", stdin=None, input="").stderr == ""
+    assert testbed.ask("", stdin=None, input="").stderr == ""
 
 
-def test_help_fits_a_small_terminal_and_calls_the_server_lab(door: Door) -> None:
-    done = door.ask("help")
+def test_help_fits_a_small_terminal_and_calls_the_server_lab(testbed: GatewayTestbed) -> None:
+    done = testbed.ask("help")
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert len(lines) <= 23
@@ -572,32 +586,32 @@ def test_help_fits_a_small_terminal_and_calls_the_server_lab(door: Door) -> None
     assert " lab:inbox/" in done.stdout
 
 
-def test_questions_reach_the_daemon_and_take_no_socket(door: Door) -> None:
-    door.answers["submit"] = [{"text": "galaxies is job 12.", "job": 12}]
-    assert door.ask("submit galaxies").stdout == "galaxies is job 12.\n"
-    assert door.ask("status --json").stdout == "{}\n"
-    asked = len(door.asked)
+def test_questions_reach_the_daemon_and_take_no_socket(testbed: GatewayTestbed) -> None:
+    testbed.answers["submit"] = [{"text": "galaxies is job 12.", "job": 12}]
+    assert testbed.ask("submit galaxies").stdout == "galaxies is job 12.\n"
+    assert testbed.ask("status --json").stdout == "{}\n"
+    asked = len(testbed.asked)
     for command in ("status --socket=/x", "logs", "logs ../x", "cancel", "queue x", "check /etc", "jobs -n", "help me"):
-        done = door.ask(command)
+        done = testbed.ask(command)
         assert (done.returncode, done.stdout) == (2, "")
-    assert len(door.asked) == asked
+    assert len(testbed.asked) == asked
 
 
-def test_a_daemon_that_is_down_is_said_in_one_sentence(door: Door) -> None:
-    door.socket.unlink()
+def test_a_daemon_that_is_down_is_said_in_one_sentence(testbed: GatewayTestbed) -> None:
+    testbed.socket.unlink()
     for command in ("", "queue", "status", "top", "logs -f galaxies"):
-        done = door.ask(command)
+        done = testbed.ask(command)
         assert (done.returncode, done.stdout) == (69, "")
         assert "not running" in done.stderr
         assert len(done.stderr.splitlines()) == 2
 
 
 @pytest.mark.parametrize("key", [b"q", b"\x03"])
-def test_top_is_live_and_leaves_the_terminal_as_it_was(door: Door, key: bytes) -> None:
-    door.answers["overview"] = [overview()]
+def test_top_is_live_and_leaves_the_terminal_as_it_was(testbed: GatewayTestbed, key: bytes) -> None:
+    testbed.answers["overview"] = [overview()]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [door.stub, "lab", "top"], stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_own_terminal
+        [testbed.stub, "lab", "top"], stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_own_terminal
     )
     os.close(theirs)
     seen = b""
@@ -626,15 +640,15 @@ def _own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def test_logs_that_are_followed_end_with_the_client(door: Door) -> None:
+def test_logs_that_are_followed_end_with_the_client(testbed: GatewayTestbed) -> None:
     over = threading.Event()
 
     def lines() -> Iterator[dict[str, str]]:
         yield {"text": "first\n"}
         over.wait(DEADLINE)
 
-    door.answers["logs"] = lines()
-    process = subprocess.Popen([door.stub, "lab", "logs -f galaxies"], stdout=subprocess.PIPE)
+    testbed.answers["logs"] = lines()
+    process = subprocess.Popen([testbed.stub, "lab", "logs -f galaxies"], stdout=subprocess.PIPE)
     assert process.stdout
     assert process.stdout.readline() == b"first\n"
     process.stdout.close()

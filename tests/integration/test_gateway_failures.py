@@ -16,78 +16,80 @@ from labd.gateway.records.record import Record
 from labd.intake.proof import traffic
 from labd.intake.transfers import Part, Result, parse
 from labd.privsep.session_records import read_sessions
-from support.gateway import AS_ROOT, Door
+from support.gateway import AS_ROOT, GatewayTestbed
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
-    made = Door()
+def testbed() -> Iterator[GatewayTestbed]:
+    made = GatewayTestbed()
     yield made
     made.close()
 
 
 @pytest.fixture
-def small_disk(door: Door) -> Iterator[Path]:
+def small_disk(testbed: GatewayTestbed) -> Iterator[Path]:
     """A disk of three pages at ~/.labd/sessions, of which a transfer's record takes one."""
     if not AS_ROOT:
         pytest.skip("only root mounts")
-    door.give(".labd/first")
-    door.records.mkdir()
-    options = f"size=12k,mode=700,uid={door.uid},gid={door.gid}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "small", door.records], check=True)
-    yield door.records
-    subprocess.run(["umount", door.records], check=True)
+    testbed.give(".labd/first")
+    testbed.records.mkdir()
+    options = f"size=12k,mode=700,uid={testbed.uid},gid={testbed.gid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "small", testbed.records], check=True)
+    yield testbed.records
+    subprocess.run(["umount", testbed.records], check=True)
 
 
-def projects(door: Door, number: int, length: int = 0) -> Path:
+def projects(testbed: GatewayTestbed, number: int, length: int = 0) -> Path:
     """A folder with `number` projects of one file, whose names have `length` letters at least."""
-    folder = door.folder / "many"
+    folder = testbed.folder / "many"
     for name in range(number):
         (folder / f"p{name:0{length}}").mkdir(parents=True)
         (folder / f"p{name:0{length}}" / "app.py").write_text("print(1)\n")
     return folder
 
 
-def prepare(door: Door, how: str) -> None:
-    place = door.home / ".labd"
+def prepare(testbed: GatewayTestbed, how: str) -> None:
+    place = testbed.home / ".labd"
     if how == "a file":
-        door.give(".labd")
+        testbed.give(".labd")
     elif how == "a link to nowhere":
         place.symlink_to("nowhere/at/all")
     elif how == "a link to itself":
         place.symlink_to(".labd")
     else:
-        for folder in (place, door.records):
+        for folder in (place, testbed.records):
             folder.mkdir()
-            os.chown(folder, door.uid, door.gid)
-        door.records.chmod({"closed": 0, "read-only": 0o500}[how])
+            os.chown(folder, testbed.uid, testbed.gid)
+        testbed.records.chmod({"closed": 0, "read-only": 0o500}[how])
 
 
 @pytest.mark.parametrize("how", ["a file", "a link to nowhere", "a link to itself", "closed", "read-only"])
-def test_a_transfer_without_a_place_for_its_record_works(door: Door, how: str) -> None:
-    folder = projects(door, 2)
-    prepare(door, how)
+def test_a_transfer_without_a_place_for_its_record_works(testbed: GatewayTestbed, how: str) -> None:
+    folder = projects(testbed, 2)
+    prepare(testbed, how)
     for done in (
-        door.rsync("-a", f"{folder}/p0", "lab:inbox/"),
-        door.scp("-r", f"{folder}/p1", "lab:inbox/"),
-        door.scp("-O", "-r", f"{folder}/p1", "lab:inbox/p2"),
+        testbed.rsync("-a", f"{folder}/p0", "lab:inbox/"),
+        testbed.scp("-r", f"{folder}/p1", "lab:inbox/"),
+        testbed.scp("-O", "-r", f"{folder}/p1", "lab:inbox/p2"),
     ):
         assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(path.name for path in (door.home / "inbox").iterdir()) == ["p0", "p1", "p2"]
-    assert door.rsync("-a", f"{folder}/none", "lab:inbox/").returncode == 23
+    assert sorted(path.name for path in (testbed.home / "inbox").iterdir()) == ["p0", "p1", "p2"]
+    assert testbed.rsync("-a", f"{folder}/none", "lab:inbox/").returncode == 23
 
 
-def test_a_full_disk_for_records_changes_no_transfer_and_holds_no_upload(door: Door, small_disk: Path) -> None:
-    folder = projects(door, 60, 200)
-    done = door.rsync("-a", f"{folder}/", "lab:inbox/")
+def test_a_full_disk_for_records_changes_no_transfer_and_holds_no_upload(
+    testbed: GatewayTestbed, small_disk: Path
+) -> None:
+    folder = projects(testbed, 60, 200)
+    done = testbed.rsync("-a", f"{folder}/", "lab:inbox/")
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(os.listdir(door.home / "inbox")) == 60
+    assert len(os.listdir(testbed.home / "inbox")) == 60
     # What could not be written to its end would look like a transfer that was cut.
     assert os.listdir(small_disk) == []
 
 
-def test_a_cut_transfer_is_held_although_its_record_did_not_fit(door: Door, small_disk: Path) -> None:
-    record = Record(str(door.home), "rsync", "192.0.2.7")
+def test_a_cut_transfer_is_held_although_its_record_did_not_fit(testbed: GatewayTestbed, small_disk: Path) -> None:
+    record = Record(str(testbed.home), "rsync", "192.0.2.7")
     record.guard()
     for number in range(60):
         record.touch(f"{number:0200}", "")
@@ -104,14 +106,14 @@ def fill(disk: Path) -> None:
             pass
 
 
-def test_a_cut_transfer_is_held_although_the_disk_took_no_line_of_it(door: Door, small_disk: Path) -> None:
-    folder = projects(door, 2)
+def test_a_cut_transfer_is_held_although_the_disk_took_no_line_of_it(testbed: GatewayTestbed, small_disk: Path) -> None:
+    folder = projects(testbed, 2)
     fill(small_disk)
-    closed = door.home / "inbox" / "p0" / "code"
+    closed = testbed.home / "inbox" / "p0" / "code"
     closed.mkdir(parents=True)
     closed.chmod(0o555)
     began = time.time()
-    assert door.rsync("-a", f"{folder}/p0/", "lab:inbox/p0/code/").returncode == 23
+    assert testbed.rsync("-a", f"{folder}/p0/", "lab:inbox/p0/code/").returncode == 23
     cut = parse(read_sessions(str(small_disk)))
     assert [(transfer.alive, dict(transfer.projects)) for transfer in cut] == [(False, {"p0": Part("code")})]
     assert began < cut[0].began <= (cut[0].ended or 0.0) < time.time()
@@ -120,25 +122,25 @@ def test_a_cut_transfer_is_held_although_the_disk_took_no_line_of_it(door: Door,
     closed.rmdir()
     closed.parent.rmdir()
     (small_disk / "full").unlink()
-    assert door.rsync("-a", f"{folder}/p0", "lab:inbox/").returncode == 0
+    assert testbed.rsync("-a", f"{folder}/p0", "lab:inbox/").returncode == 0
     assert not traffic("p0", parse(read_sessions(str(small_disk))), time.time()).held
 
 
 @pytest.mark.parametrize("client", ["rsync", "scp"])
 def test_a_good_transfer_is_not_held_because_the_disk_took_no_line_of_it(
-    door: Door, small_disk: Path, client: str
+    testbed: GatewayTestbed, small_disk: Path, client: str
 ) -> None:
-    folder = projects(door, 1)
+    folder = projects(testbed, 1)
     fill(small_disk)
-    send = {"rsync": door.rsync, "scp": door.scp}[client]
+    send = {"rsync": testbed.rsync, "scp": testbed.scp}[client]
     done = send("-r", f"{folder}/p0", "lab:inbox/")
     assert (done.returncode, done.stderr) == (0, "")
     assert os.listdir(small_disk) == ["full"]
 
 
-def test_what_did_not_fit_for_a_while_is_written_later(door: Door, small_disk: Path) -> None:
+def test_what_did_not_fit_for_a_while_is_written_later(testbed: GatewayTestbed, small_disk: Path) -> None:
     full = small_disk / "full"
-    record = Record(str(door.home), "rsync", "192.0.2.7")
+    record = Record(str(testbed.home), "rsync", "192.0.2.7")
     record.guard()
     full.write_bytes(b"x" * 8192)
     for number in range(25):
@@ -150,31 +152,31 @@ def test_what_did_not_fit_for_a_while_is_written_later(door: Door, small_disk: P
     assert transfer.part(f"{9:0200}").result is Result.COMPLETE
 
 
-def test_a_record_is_never_longer_than_what_is_read_of_it(door: Door) -> None:
+def test_a_record_is_never_longer_than_what_is_read_of_it(testbed: GatewayTestbed) -> None:
     names = [f"ü{number:0100}" for number in range(5000)]
-    record = Record(str(door.home), "sftp", "192.0.2.7")
+    record = Record(str(testbed.home), "sftp", "192.0.2.7")
     record.guard()
     for name in names:
         record.touch(name, "")
     record.end(0, 5000, {name: {"result": "clean", "why": "ü" * 9000, "files": 1} for name in names}, {})
-    (transfer,) = parse(read_sessions(str(door.records)))
+    (transfer,) = parse(read_sessions(str(testbed.records)))
     assert transfer.ended is not None
     assert {part.result for part in transfer.projects.values()} == {Result.CLEAN}
     assert 500 < len(transfer.projects) < 5000
 
 
-def test_a_daemon_that_hangs_holds_up_no_transfer(door: Door) -> None:
-    door.socket.unlink()
+def test_a_daemon_that_hangs_holds_up_no_transfer(testbed: GatewayTestbed) -> None:
+    testbed.socket.unlink()
     with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(door.socket))
-        door.socket.chmod(0o666)
+        silent.bind(str(testbed.socket))
+        testbed.socket.chmod(0o666)
         silent.listen(100)
         began = time.monotonic()
-        done = door.sftp(*(f"mkdir inbox/p{number}" for number in range(30)), "ls inbox")
+        done = testbed.sftp(*(f"mkdir inbox/p{number}" for number in range(30)), "ls inbox")
         assert (done.returncode, done.stderr) == (0, "")
         # A second for the first note, and one for the last.
         assert time.monotonic() - began < 15.0
-    assert len(door.last()) == 30
+    assert len(testbed.last()) == 30
 
 
 _BREAKS = """
@@ -189,25 +191,25 @@ def fail(*_): raise ValueError("a line that nobody expected")
     ("kind", "module", "reader"), [("rsync", "rsync_log", "RsyncLog"), ("scp", "sftp_log", "SftpLog")]
 )
 def test_an_error_in_reading_the_log_changes_no_transfer(
-    door: Door, kind: str, module: str, reader: str, step: str
+    testbed: GatewayTestbed, kind: str, module: str, reader: str, step: str
 ) -> None:
-    folder = projects(door, 3)
+    folder = projects(testbed, 3)
     (folder / "p0" / "large").write_bytes(os.urandom(3_000_000))
-    *python, start = door.gateway
+    *python, start = testbed.gateway
     broken = start.replace(
         "from labd.gateway", f"exec({_BREAKS.format(module=module, reader=reader, step=step)!r}); from labd.gateway"
     )
     assert broken != start
-    door.stub.write_text(_with_gateway(door.stub.read_text(), [*python, broken]))
+    testbed.stub.write_text(_with_gateway(testbed.stub.read_text(), [*python, broken]))
     done = (
-        door.rsync("-a", f"{folder}/", "lab:inbox/")
+        testbed.rsync("-a", f"{folder}/", "lab:inbox/")
         if kind == "rsync"
-        else door.scp("-r", *folder.iterdir(), "lab:inbox/")
+        else testbed.scp("-r", *folder.iterdir(), "lab:inbox/")
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(list((door.home / "inbox").iterdir())) == 3
-    assert door.sessions() == []
-    assert "a line that nobody expected" in door.notes("transfer")[-1]["text"]
+    assert len(list((testbed.home / "inbox").iterdir())) == 3
+    assert testbed.sessions() == []
+    assert "a line that nobody expected" in testbed.notes("transfer")[-1]["text"]
 
 
 def _with_gateway(stub: str, gateway: list[str]) -> str:
@@ -217,9 +219,9 @@ def _with_gateway(stub: str, gateway: list[str]) -> str:
 
 
 @pytest.mark.parametrize("kind", ["rsync", "scp"])
-def test_more_matches_than_a_command_can_name_are_said_in_words(door: Door, kind: str) -> None:
+def test_more_matches_than_a_command_can_name_are_said_in_words(testbed: GatewayTestbed, kind: str) -> None:
     for number in range(30_000):
-        (door.home / "inbox" / f"{number:0100}").touch()
-    done = door.ask({"rsync": "rsync --server --sender -re.LsfxC . inbox/*", "scp": "scp -f inbox/*"}[kind])
+        (testbed.home / "inbox" / f"{number:0100}").touch()
+    done = testbed.ask({"rsync": "rsync --server --sender -re.LsfxC . inbox/*", "scp": "scp -f inbox/*"}[kind])
     assert done.returncode == 77
     assert done.stderr.startswith("labd: More files match than can be named at once.\n      Fetch the folder")

@@ -28,12 +28,12 @@ MOST_MEMORY = 300 << 20
 QUICK = "print('hello')\n"
 STAY = "import time\nprint('begun', flush=True)\ntime.sleep(600)\n"
 
-Attack = Callable[["Ground"], Iterator[None]]
+Attack = Callable[["AccountTestbed"], Iterator[None]]
 ATTACKS: dict[str, Attack] = {}
 """What ana does until `yield`, while ben's job runs; what comes after it ends the attack."""
 
 
-class Ground:
+class AccountTestbed:
     """The lab, and what ana can do in it."""
 
     def __init__(self, lab: Lab) -> None:
@@ -153,56 +153,56 @@ def attack(function: Attack) -> Attack:
 
 
 @attack
-def names_of_all_kinds(ground: Ground) -> Iterator[None]:
-    inbox = bytes(ground.ana.home / "inbox")
+def names_of_all_kinds(testbed: AccountTestbed) -> Iterator[None]:
+    inbox = bytes(testbed.ana.home / "inbox")
     names = [b"a\nb", b"a\tb", b"\x1b[31mred\x1b[0m", "\u202egnp".encode(), b"x" * 255, b"-rf", b"%s%n", b"'\"`$(id)`"]
     names += [b"\xff\xfe", b".STATUS.labd", b"...", b" ", b"{}", b"COMPLETE", b"STATUS", b"history", b"output"]
     names += [b"SUBMIT", b"CANCEL", b"project", b"code", b"aux.toml", b"0", b"1" * 64, b"\\x", "ﬁ".encode(), b"~", b"#"]
     for name in names:
-        ground.ana.write(inbox + b"/" + name + b"/code/app.py", QUICK)
+        testbed.ana.write(inbox + b"/" + name + b"/code/app.py", QUICK)
         with contextlib.suppress(OSError):
-            ground.ana.write(inbox + b"/" + name + b"/SUBMIT")
+            testbed.ana.write(inbox + b"/" + name + b"/SUBMIT")
     for name in (b"in\nside", b"\xff", b"-x", b"y" * 255):
-        ground.ana.write(inbox + b"/odd-inside/code/" + name, b"")
-        ground.ana.write(inbox + b"/odd-inside/input/" + name + b"/" + name, b"")
-    ground.start("odd-inside", QUICK)
-    wait_for("odd-inside", lambda: ground.ana.status("odd-inside").get("state") == "succeeded")
+        testbed.ana.write(inbox + b"/odd-inside/code/" + name, b"")
+        testbed.ana.write(inbox + b"/odd-inside/input/" + name + b"/" + name, b"")
+    testbed.start("odd-inside", QUICK)
+    wait_for("odd-inside", lambda: testbed.ana.status("odd-inside").get("state") == "succeeded")
     yield
     for name in ("COMPLETE", "STATUS", "history", "output", "project", "0", "1" * 64):
-        wait_for(name, lambda name=name: ground.ana.status(name).get("state") == "succeeded")  # type: ignore[misc]
+        wait_for(name, lambda name=name: testbed.ana.status(name).get("state") == "succeeded")  # type: ignore[misc]
 
 
 @attack
-def thousands_of_folders_with_good_names(ground: Ground) -> Iterator[None]:
-    ground.shell("cd inbox && mkdir $(seq -f p%g 1200)")
+def thousands_of_folders_with_good_names(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.shell("cd inbox && mkdir $(seq -f p%g 1200)")
     yield
 
 
 @attack
-def thousands_of_files_with_long_names(ground: Ground) -> Iterator[None]:
-    ground.shell("cd inbox && python3 -c \"for n in range(10000): open(b'\\xff' * 200 + b'%d' % n, 'w').close()\"")
+def thousands_of_files_with_long_names(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.shell("cd inbox && python3 -c \"for n in range(10000): open(b'\\xff' * 200 + b'%d' % n, 'w').close()\"")
     yield
 
 
 @attack
-def programs_among_thousands_of_names(ground: Ground) -> Iterator[None]:
+def programs_among_thousands_of_names(testbed: AccountTestbed) -> Iterator[None]:
     script = (
         "import os\nfor p in range(15):\n    os.makedirs(f'inbox/p{p}/code')\n    for n in range(1000):\n"
         "        open(b'inbox/p%d/code/%s%d' % (p, b'\\xff' * 240, n), 'w').close()\n"
     )
-    ground.ana.write(ground.ana.home / "x.py", script)
-    ground.shell("python3 x.py")
+    testbed.ana.write(testbed.ana.home / "x.py", script)
+    testbed.shell("python3 x.py")
     yield
 
 
 @attack
-def empty_folders_without_end(ground: Ground) -> Iterator[None]:
-    ground.ana.program("empty", QUICK)
-    ground.shell(
+def empty_folders_without_end(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.ana.program("empty", QUICK)
+    testbed.shell(
         "mkdir -p inbox/empty/input && cd inbox/empty/input && mkdir $(seq 40) && "
         "for d in $(seq 40); do mkdir $(seq -f $d/%g 100); done"
     )
-    ground.ana.submit("empty")
+    testbed.ana.submit("empty")
     yield
 
 
@@ -210,32 +210,32 @@ def empty_folders_without_end(ground: Ground) -> Iterator[None]:
 
 
 @attack
-def control_files_that_are_no_files(ground: Ground) -> Iterator[None]:
+def control_files_that_are_no_files(testbed: AccountTestbed) -> Iterator[None]:
     for number, make in enumerate(("mkdir -p {}/a/b/c", "ln -s /etc/shadow {}", "mkfifo {}", "ln -s {} {}")):
         for control in ("SUBMIT", "RERUN", "CANCEL"):
             project = f"odd-{number}-{control.lower()}"
-            ground.ana.program(project, QUICK)
-            ground.shell(make.format(*[f"inbox/{project}/{control}"] * 2))
-    ground.shell("for p in inbox/*; do chmod 0 $p/SUBMIT $p/RERUN $p/CANCEL; chmod 500 $p; done 2>/dev/null; true")
+            testbed.ana.program(project, QUICK)
+            testbed.shell(make.format(*[f"inbox/{project}/{control}"] * 2))
+    testbed.shell("for p in inbox/*; do chmod 0 $p/SUBMIT $p/RERUN $p/CANCEL; chmod 500 $p; done 2>/dev/null; true")
     yield
     assert Path("/etc/shadow").exists()
 
 
 @attack
-def all_control_files_again_and_again(ground: Ground) -> Iterator[None]:
-    ground.ana.program("all", QUICK)
+def all_control_files_again_and_again(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.ana.program("all", QUICK)
     loop = (
         "import os\nprint('on', flush=True)\nwhile True:\n    for name in ('RERUN', 'SUBMIT', 'CANCEL'):\n"
         "        open(f'inbox/all/{name}', 'w').close()\n"
     )
-    with ground.keeps_on(loop):
+    with testbed.keeps_on(loop):
         yield
 
 
 @attack
-def a_control_folder_that_never_ends(ground: Ground) -> Iterator[None]:
-    ground.ana.program("full", QUICK)
-    ground.shell("mkdir inbox/full/RERUN; cd inbox/full/RERUN && mkdir -p $(seq 300)/{1..20}; true")
+def a_control_folder_that_never_ends(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.ana.program("full", QUICK)
+    testbed.shell("mkdir inbox/full/RERUN; cd inbox/full/RERUN && mkdir -p $(seq 300)/{1..20}; true")
     yield
 
 
@@ -243,52 +243,52 @@ def a_control_folder_that_never_ends(ground: Ground) -> Iterator[None]:
 
 
 @attack
-def an_inbox_that_is_replaced_all_the_time(ground: Ground) -> Iterator[None]:
-    ground.ana.program("p", QUICK)
+def an_inbox_that_is_replaced_all_the_time(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.ana.program("p", QUICK)
     loop = (
         "import os, time\nprint('on', flush=True)\nn = 0\nwhile True:\n    n += 1\n    os.rename('inbox', f'old')\n"
         "    os.symlink('/', 'inbox') if n % 2 else os.mkdir('inbox')\n    time.sleep(0.01)\n"
         "    os.unlink('inbox') if n % 2 else os.rmdir('inbox')\n    os.rename('old', 'inbox')\n"
     )
-    with ground.keeps_on(loop):
+    with testbed.keeps_on(loop):
         yield
 
 
 @attack
-def an_inbox_that_is_the_others(ground: Ground) -> Iterator[None]:
-    ground.ben.program("theirs", STAY)
-    ground.shell(f"rmdir inbox && ln -s {ground.ben.home}/inbox inbox")
-    ground.ask({"verb": "submit", "project": "theirs"}, {"verb": "note", "event": "began", "projects": ["theirs"]})
+def an_inbox_that_is_the_others(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.ben.program("theirs", STAY)
+    testbed.shell(f"rmdir inbox && ln -s {testbed.ben.home}/inbox inbox")
+    testbed.ask({"verb": "submit", "project": "theirs"}, {"verb": "note", "event": "began", "projects": ["theirs"]})
     yield
-    assert not ground.ana.status("theirs")
-    ground.ben.do("rm", "-rf", str(ground.ben.inbox("theirs")))
+    assert not testbed.ana.status("theirs")
+    testbed.ben.do("rm", "-rf", str(testbed.ben.inbox("theirs")))
 
 
 @attack
-def a_home_of_links(ground: Ground) -> Iterator[None]:
-    ground.shell("rm -rf inbox outbox .labd; ln -s / inbox; ln -s /etc outbox; ln -s / .labd")
+def a_home_of_links(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.shell("rm -rf inbox outbox .labd; ln -s / inbox; ln -s /etc outbox; ln -s / .labd")
     yield
-    ground.shell("rm inbox outbox .labd; ln -s /proc/self inbox; ln -s /dev/full outbox; ln -s .labd .labd")
-    ground.others_go_on()
+    testbed.shell("rm inbox outbox .labd; ln -s /proc/self inbox; ln -s /dev/full outbox; ln -s .labd .labd")
+    testbed.others_go_on()
 
 
 @attack
-def a_project_that_is_swapped_for_a_link(ground: Ground) -> Iterator[None]:
-    ground.ana.program("swap", QUICK)
-    ground.ana.write(ground.ana.inbox("swap") / "input" / "x", b"1" * 1_000_000)
+def a_project_that_is_swapped_for_a_link(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.ana.program("swap", QUICK)
+    testbed.ana.write(testbed.ana.inbox("swap") / "input" / "x", b"1" * 1_000_000)
     loop = (
         "import os\nprint('on', flush=True)\nwhile True:\n    os.rename('inbox/swap/input', 'aside')\n"
         "    os.symlink('/root', 'inbox/swap/input')\n    open('inbox/swap/SUBMIT', 'w').close()\n"
         "    os.unlink('inbox/swap/input')\n    os.rename('aside', 'inbox/swap/input')\n"
     )
-    with ground.keeps_on(loop):
+    with testbed.keeps_on(loop):
         yield
 
 
 @attack
-def times_sizes_and_links_of_all_kinds(ground: Ground) -> Iterator[None]:
-    ground.ana.program("times", "import os, pathlib\nfor path in pathlib.Path('/input').iterdir():\n    print(path)\n")
-    ground.shell(
+def times_sizes_and_links_of_all_kinds(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.ana.program("times", "import os, pathlib\nfor path in pathlib.Path('/input').iterdir():\n    print(path)\n")
+    testbed.shell(
         "mkdir -p inbox/times/input && cd inbox/times/input; touch -d 1970-01-01T00:00:01 a; touch -d 2106-02-08 b; "
         "touch -d @-9999999999 c; touch -d @99999999999 d; touch -d @9223372036854775807 e; touch base; "
         "for n in $(seq 3000); do ln base l$n; done; ln -s /etc/shadow s; ln -s ../../../../etc t; ln -s u u; "
@@ -297,19 +297,19 @@ def times_sizes_and_links_of_all_kinds(ground: Ground) -> Iterator[None]:
         "cp ../code/app.py ../../holes/code; truncate -s 15T ../../holes/input/sparse; touch ../../holes/SUBMIT"
     )
     yield
-    wait_for("its end", lambda: ground.ana.status("times").get("state") == "succeeded")
-    wait_for("the other to be told", lambda: "the limit of this server" in ground.ana.text("holes"))
+    wait_for("its end", lambda: testbed.ana.status("times").get("state") == "succeeded")
+    wait_for("the other to be told", lambda: "the limit of this server" in testbed.ana.text("holes"))
 
 
 # ~/.labd
 
 
 @attack
-def notes_of_transfers_that_are_garbage(ground: Ground) -> Iterator[None]:
-    sessions = ground.ana.home / ".labd" / "sessions"
+def notes_of_transfers_that_are_garbage(testbed: AccountTestbed) -> Iterator[None]:
+    sessions = testbed.ana.home / ".labd" / "sessions"
     big = '{"project": "p", "scope": ""}\n' * 30_000
     for number in range(400):
-        ground.ana.write(
+        testbed.ana.write(
             sessions / f"{number}-1", f'{{"kind": "rsync", "began": 1e308}}\n{big if number > 390 else ""}'
         )
     names = ["p" * 4000, "\\n", "..", "/etc", "a/b", ""]
@@ -317,16 +317,16 @@ def notes_of_transfers_that_are_garbage(ground: Ground) -> Iterator[None]:
         ends = {"result": "complete", "files": 10**30, "why": "\x1b" * 100}
         lines = [{"kind": "x" * 1000, "began": -1e300}, {"project": name, "scope": "/"}]
         lines.append({"ended": 1e300, "code": 0, "projects": {name: ends, "ok": ends}})
-        ground.ana.write(sessions / f"9-{number}", "".join(json.dumps(line) + "\n" for line in lines))
-    ground.ana.write(sessions / "9-deep", '{"kind":' * 1000 + "\n")
-    ground.ana.write(sessions / "9-nan", '{"kind": "scp", "began": NaN}\n{"ended": Infinity, "projects": {"ok": 1}}\n')
-    ground.start("ok", QUICK)
+        testbed.ana.write(sessions / f"9-{number}", "".join(json.dumps(line) + "\n" for line in lines))
+    testbed.ana.write(sessions / "9-deep", '{"kind":' * 1000 + "\n")
+    testbed.ana.write(sessions / "9-nan", '{"kind": "scp", "began": NaN}\n{"ended": Infinity, "projects": {"ok": 1}}\n')
+    testbed.start("ok", QUICK)
     loop = (
         "import fcntl, os\nfiles = [open('.labd/sessions/' + n) for n in os.listdir('.labd/sessions')]\n"
         "[fcntl.flock(f, fcntl.LOCK_EX) for f in files]\nprint('on', flush=True)\nimport time\ntime.sleep(600)\n"
     )
-    with ground.keeps_on(loop):
-        ground.ask({"verb": "note", "event": "transfer", "projects": ["ok", ".."] * 50})
+    with testbed.keeps_on(loop):
+        testbed.ask({"verb": "note", "event": "transfer", "projects": ["ok", ".."] * 50})
         yield
 
 
@@ -437,66 +437,68 @@ except OSError:
 
 
 @attack
-def programs_that_never_end(ground: Ground) -> Iterator[None]:
+def programs_that_never_end(testbed: AccountTestbed) -> Iterator[None]:
     for name, source in ENDLESS.items():
-        ground.start(name, source)
-    wait_for("all to run", lambda: [job["state"] for job in ground.mine()] == ["running"] * len(ENDLESS))
-    wait_for("a long log", lambda: len(ground.ana.text("prints", "run.log")) > 100_000)
-    ground.ben.program("settles", QUICK)
-    wait_for("an upload of ben's that settles", lambda: ground.ben.complete("settles"), SOON)
+        testbed.start(name, source)
+    wait_for("all to run", lambda: [job["state"] for job in testbed.mine()] == ["running"] * len(ENDLESS))
+    wait_for("a long log", lambda: len(testbed.ana.text("prints", "run.log")) > 100_000)
+    testbed.ben.program("settles", QUICK)
+    wait_for("an upload of ben's that settles", lambda: testbed.ben.complete("settles"), SOON)
     yield
-    ground.ask(*[{"verb": "cancel", "job": job["job"]} for job in ground.mine()] * 50)
-    assert len(os.listdir(f"/proc/{ground.daemon}/task")) < 60
-    wait_for("their end", lambda: not ground.mine())
+    testbed.ask(*[{"verb": "cancel", "job": job["job"]} for job in testbed.mine()] * 50)
+    assert len(os.listdir(f"/proc/{testbed.daemon}/task")) < 60
+    wait_for("their end", lambda: not testbed.mine())
 
 
 @attack
-def programs_of_all_kinds(ground: Ground) -> Iterator[None]:
+def programs_of_all_kinds(testbed: AccountTestbed) -> Iterator[None]:
     for name, source in PROGRAMS.items():
-        ground.start(name.replace(" ", "-"), source)
+        testbed.start(name.replace(" ", "-"), source)
     for code in (1, 126, 128, 137, 143, 255):
-        ground.start(f"code-{code}", f"import os\nos._exit({code})\n")
+        testbed.start(f"code-{code}", f"import os\nos._exit({code})\n")
     yield
-    wait_for("the deaf one", lambda: ground.ana.status("deaf"))
-    ground.ask({"verb": "cancel", "job": "deaf"})
+    wait_for("the deaf one", lambda: testbed.ana.status("deaf"))
+    testbed.ask({"verb": "cancel", "job": "deaf"})
     for name in PROGRAMS:
-        wait_for(f"the end of {name}", lambda name=name: ground.ana.complete(name.replace(" ", "-")))  # type: ignore[misc]
-    ended = {name: ground.ana.status(name.replace(" ", "-"))["state"] for name in PROGRAMS}
+        wait_for(f"the end of {name}", lambda name=name: testbed.ana.complete(name.replace(" ", "-")))  # type: ignore[misc]
+    ended = {name: testbed.ana.status(name.replace(" ", "-"))["state"] for name in PROGRAMS}
     assert ended.pop("deaf") == "cancelled"
     assert ended.pop("kills") in ("failed", "succeeded")
     assert ended.pop("removes") in ("failed", "succeeded")
     assert set(ended.values()) == {"succeeded"}, ended
-    assert os.readlink(ground.ana.outbox("odd-output") / "output" / "shadow") == "/etc/shadow"
+    assert os.readlink(testbed.ana.outbox("odd-output") / "output" / "shadow") == "/etc/shadow"
 
 
 @attack
-def what_comes_back_is_changed_under_the_mirror(ground: Ground) -> Iterator[None]:
-    ground.start("live", "import time\nfor n in range(100):\n    print('x' * 1000, flush=True)\n    time.sleep(0.05)\n")
-    wait_for("run.log", lambda: ground.ana.text("live", "run.log"))
+def what_comes_back_is_changed_under_the_mirror(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.start(
+        "live", "import time\nfor n in range(100):\n    print('x' * 1000, flush=True)\n    time.sleep(0.05)\n"
+    )
+    wait_for("run.log", lambda: testbed.ana.text("live", "run.log"))
     loop = (
         "import os\nprint('on', flush=True)\nwhile True:\n"
         "    for size in (2**43, 0, 10**6):\n        try:\n            os.truncate('outbox/live/run.log', size)\n"
         "            os.chmod('outbox/live/run.log', 0)\n            os.unlink('outbox/live/STATUS')\n"
         "            os.mkdir('outbox/live/STATUS')\n        except OSError:\n            pass\n"
     )
-    with ground.keeps_on(loop):
+    with testbed.keeps_on(loop):
         yield
-        ground.ask({"verb": "cancel", "job": "live"})
+        testbed.ask({"verb": "cancel", "job": "live"})
 
 
 @attack
-def a_log_of_terabytes_is_asked_for(ground: Ground) -> Iterator[None]:
-    ground.start("live", STAY)
-    wait_for("run.log", lambda: ground.ana.text("live", "run.log"))
-    ground.shell("truncate -s 8T outbox/live/run.log")
+def a_log_of_terabytes_is_asked_for(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.start("live", STAY)
+    wait_for("run.log", lambda: testbed.ana.text("live", "run.log"))
+    testbed.shell("truncate -s 8T outbox/live/run.log")
     ask = (
         "import socket, sys\nall = []\nfor _ in range(15):\n    c = socket.socket(socket.AF_UNIX)\n"
         '    c.connect(sys.argv[1])\n    c.sendall(b\'{"verb": "logs", "job": "live", "follow": true}\\n\')\n'
         "    all.append(c)\nprint('on', flush=True)\nwhile True:\n    for c in all:\n        c.recv(1 << 20)\n"
     )
-    with ground.keeps_on(ask, ground.lab.socket):
+    with testbed.keeps_on(ask, testbed.lab.socket):
         yield
-    ground.ask({"verb": "cancel", "job": "live"})
+    testbed.ask({"verb": "cancel", "job": "live"})
 
 
 # Requests
@@ -523,9 +525,9 @@ print("on", flush=True)
 
 
 @attack
-def requests_without_end(ground: Ground) -> Iterator[None]:
-    ground.start("asked", QUICK)
-    wait_for("asked", lambda: ground.ana.complete("asked"))
+def requests_without_end(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.start("asked", QUICK)
+    wait_for("asked", lambda: testbed.ana.complete("asked"))
     notes = [f"n{number}" for number in range(100)]
     requests = [
         {"verb": "note", "event": "refused", "text": "\x1b[31m" * 1000, "address": "x" * 1000, "projects": notes},
@@ -536,56 +538,56 @@ def requests_without_end(ground: Ground) -> Iterator[None]:
         {"verb": "logs", "job": "asked"},
         {"verb": "settings"},
     ]
-    with ground.keeps_on(FLOOD, ground.lab.socket, json.dumps([json.dumps(request) for request in requests])):
+    with testbed.keeps_on(FLOOD, testbed.lab.socket, json.dumps([json.dumps(request) for request in requests])):
         yield
 
 
 @attack
-def every_request_about_the_others_jobs(ground: Ground) -> Iterator[None]:
-    ground.ben.program("long", STAY)
-    ground.ben.submit("long")
-    wait_for("ben's", lambda: ground.ben.text("long", "run.log") == "begun\n", 30.0)
-    [number] = [job["job"] for job in ground.lab.ask("status")[0]["active"] if job["project"] == "long"]
+def every_request_about_the_others_jobs(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.ben.program("long", STAY)
+    testbed.ben.submit("long")
+    wait_for("ben's", lambda: testbed.ben.text("long", "run.log") == "begun\n", 30.0)
+    [number] = [job["job"] for job in testbed.lab.ask("status")[0]["active"] if job["project"] == "long"]
     verbs = ("status", "logs", "cancel", "rerun")
-    answers = ground.ask(
+    answers = testbed.ask(
         *({"verb": verb, "job": job} for verb in verbs for job in (number, str(number), "long", f"#{number}")),
         {"verb": "users"},
         {"verb": "reload"},
         *({"verb": "submit", "project": "long"} for _ in range(2)),
     )
     assert all("error" in answer[-1] for answer in answers), answers
-    assert ground.ben.status("long")["state"] == "running"
+    assert testbed.ben.status("long")["state"] == "running"
     yield
-    ground.lab.ask("cancel", job=number)
+    testbed.lab.ask("cancel", job=number)
 
 
 @attack
-def thousands_of_reruns(ground: Ground) -> Iterator[None]:
-    ground.start("again", STAY)
-    wait_for("again", lambda: ground.ana.status("again").get("state") == "running")
+def thousands_of_reruns(testbed: AccountTestbed) -> Iterator[None]:
+    testbed.start("again", STAY)
+    wait_for("again", lambda: testbed.ana.status("again").get("state") == "running")
     flood = json.dumps([json.dumps({"verb": "rerun", "job": "again"})])
-    with ground.keeps_on(FLOOD, ground.lab.socket, flood):
-        wait_for("as many as labd takes", lambda: len(ground.mine()) >= 1000, 60.0)
+    with testbed.keeps_on(FLOOD, testbed.lab.socket, flood):
+        wait_for("as many as labd takes", lambda: len(testbed.mine()) >= 1000, 60.0)
         yield
-    assert len(ground.mine()) < 1020
-    [[answer]] = ground.ask({"verb": "rerun", "job": "again"})
+    assert len(testbed.mine()) < 1020
+    [[answer]] = testbed.ask({"verb": "rerun", "job": "again"})
     assert "1,000 jobs that have not ended" in answer["error"]
-    ground.start("more", QUICK)
-    wait_for("it to be told", lambda: "1,000 jobs that have not ended" in ground.ana.text("more"))
+    testbed.start("more", QUICK)
+    wait_for("it to be told", lambda: "1,000 jobs that have not ended" in testbed.ana.text("more"))
     began = time.monotonic()
-    jobs = ground.mine()
+    jobs = testbed.mine()
     assert time.monotonic() - began < 10.0
-    ground.ask(*({"verb": "cancel", "job": job["job"]} for job in jobs))
-    ground.others_go_on()
-    wait_for("it to run", lambda: ground.ana.complete("more"))
+    testbed.ask(*({"verb": "cancel", "job": job["job"]} for job in jobs))
+    testbed.others_go_on()
+    wait_for("it to run", lambda: testbed.ana.complete("more"))
 
 
 @attack
-def jobs_that_are_cancelled_in_every_state(ground: Ground) -> Iterator[None]:
+def jobs_that_are_cancelled_in_every_state(testbed: AccountTestbed) -> Iterator[None]:
     for number in range(12):
-        ground.start(f"c{number}", STAY)
+        testbed.start(f"c{number}", STAY)
         time.sleep(0.05 * number)
-        ground.shell(f"touch inbox/c{number}/CANCEL inbox/c{number}/RERUN")
+        testbed.shell(f"touch inbox/c{number}/CANCEL inbox/c{number}/RERUN")
     yield
 
 
@@ -593,10 +595,10 @@ def jobs_that_are_cancelled_in_every_state(ground: Ground) -> Iterator[None]:
 
 
 @attack
-def accounts_that_cannot_be(ground: Ground) -> Iterator[None]:
-    accounts = ground.lab.folder / "accounts"
+def accounts_that_cannot_be(testbed: AccountTestbed) -> Iterator[None]:
+    accounts = testbed.lab.folder / "accounts"
     accounts.mkdir(exist_ok=True)
-    home = ground.lab.folder / "home" / "eva"
+    home = testbed.lab.folder / "home" / "eva"
     home.mkdir(exist_ok=True)
     texts = {
         "eva-a": "uid = -1\ngid = 5\nhome = '/x'\n",
@@ -608,7 +610,7 @@ def accounts_that_cannot_be(ground: Ground) -> Iterator[None]:
         "eva-g": "uid = 5007\ngid = 5007\nhome = 'relative'\n",
         "eva-h": 'uid = 5008\ngid = 5008\nhome = "/a\\u0000b"\n',
         "eva-i": "[" * 10000,
-        "eva-j": f"uid = {ground.ana.uid}\ngid = {ground.ana.uid}\nhome = '{home}'\n",
+        "eva-j": f"uid = {testbed.ana.uid}\ngid = {testbed.ana.uid}\nhome = '{home}'\n",
         "eva\nk": f"uid = 5009\ngid = 5009\nhome = '{home}'\n",
         "root": f"uid = 5010\ngid = 5010\nhome = '{home}'\n",
         "..": f"uid = 5011\ngid = 5011\nhome = '{home}'\n",
@@ -623,47 +625,47 @@ def accounts_that_cannot_be(ground: Ground) -> Iterator[None]:
     (accounts / "eva-o.toml").symlink_to("/nowhere")
     os.mkfifo(accounts / "eva-p.toml")
     (Path(os.fsdecode(bytes(accounts) + b"/\xff.toml"))).write_text("uid = 5015\ngid = 5015\nhome = '/z'\n")
-    ground.lab.ask("reload")
+    testbed.lab.ask("reload")
     yield
-    ground.lab.ask("users")
+    testbed.lab.ask("users")
     subprocess.run(["rm", "-rf", "--", accounts], check=True)
-    assert ground.lab.ask("reload") == [{"accounts": 2}]
+    assert testbed.lab.ask("reload") == [{"accounts": 2}]
 
 
 @attack
-def a_uid_that_changes_while_jobs_run(ground: Ground) -> Iterator[None]:
-    accounts = ground.lab.folder / "accounts"
+def a_uid_that_changes_while_jobs_run(testbed: AccountTestbed) -> Iterator[None]:
+    accounts = testbed.lab.folder / "accounts"
     accounts.mkdir(exist_ok=True)
-    home = ground.lab.folder / "home" / "eva"
+    home = testbed.lab.folder / "home" / "eva"
     (home / "inbox").mkdir(parents=True, exist_ok=True)
     (home / "outbox").mkdir(exist_ok=True)
     subprocess.run(["chown", "-R", "5003:5003", home], check=True)
     file = accounts / "eva-lang.toml"
     file.write_text(f"uid = 5003\ngid = 5003\nhome = '{home}'\n")
-    ground.lab.ask("reload")
+    testbed.lab.ask("reload")
     (home / "inbox" / "p" / "code").mkdir(parents=True)
     (home / "inbox" / "p" / "code" / "app.py").write_text("import time\nprint(1, flush=True)\ntime.sleep(3)\n")
     (home / "inbox" / "p" / "SUBMIT").touch()
     subprocess.run(["chown", "-R", "5003:5003", home], check=True)
-    wait_for("eva's", lambda: "running" in [j["state"] for j in ground.lab.ask("status")[0]["active"]], 30.0)
+    wait_for("eva's", lambda: "running" in [j["state"] for j in testbed.lab.ask("status")[0]["active"]], 30.0)
     file.write_text(f"uid = 5004\ngid = 5004\nhome = '{home}'\n")
-    ground.lab.ask("reload")
+    testbed.lab.ask("reload")
     yield
     file.unlink()
-    ground.lab.ask("reload")
+    testbed.lab.ask("reload")
 
     def has_ended() -> bool:
         """Somebody whose outbox is not theirs any more: a second cancel ends what cannot be delivered."""
-        active = ground.lab.ask("status")[0]["active"]
+        active = testbed.lab.ask("status")[0]["active"]
         for job in active:
-            ground.lab.ask("cancel", job=job["job"])
+            testbed.lab.ask("cancel", job=job["job"])
         return not active
 
     wait_for("its end", has_ended, 60.0)
 
 
 @pytest.fixture(scope="module")
-def ground() -> Iterator[Ground]:
+def testbed() -> Iterator[AccountTestbed]:
     """A started lab with two researchers, of whom ben has run a program."""
     lab = Lab(
         temporary_folder(), ("ana-silva", "ben-okoro"), "[user]\nrunning = 4\n[machine]\ncpus = 8.0\nmemory = '40g'\n"
@@ -671,7 +673,7 @@ def ground() -> Iterator[Ground]:
     made = None
     try:
         lab.start()
-        made = Ground(lab)
+        made = AccountTestbed(lab)
         lab.users["ben-okoro"].program("first", QUICK)
         lab.users["ben-okoro"].submit("first")
         wait_for("the environment", lambda: made.ben.complete("first"))
@@ -684,18 +686,18 @@ def ground() -> Iterator[Ground]:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_whatever_one_researcher_does_the_others_jobs_succeed(ground: Ground, name: str) -> None:
-    log = ground.lab.log.stat().st_size
+def test_whatever_one_researcher_does_the_others_jobs_succeed(testbed: AccountTestbed, name: str) -> None:
+    log = testbed.lab.log.stat().st_size
     try:
-        with contextlib.contextmanager(ATTACKS[name])(ground):
-            ground.others_go_on()
+        with contextlib.contextmanager(ATTACKS[name])(testbed):
+            testbed.others_go_on()
     finally:
-        ground.tidy()
-    assert ground.lab.process
-    assert ground.lab.process.poll() is None, ground.lab._tail()
-    with open(ground.lab.log) as file:
+        testbed.tidy()
+    assert testbed.lab.process
+    assert testbed.lab.process.poll() is None, testbed.lab._tail()
+    with open(testbed.lab.log) as file:
         file.seek(log)
         said = file.read()
     assert "defect" not in said, said[-5000:]
     assert "Traceback" not in said, said[-5000:]
-    assert ground.most_memory < MOST_MEMORY
+    assert testbed.most_memory < MOST_MEMORY

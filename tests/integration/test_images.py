@@ -26,14 +26,14 @@ from labd.engines.docker.base_images import BaseImageError
 from labd.environments.environment import reference
 from labd.model.config import Build, Versions
 from labd.model.engine import AwayError, BuildFailed
-from support.environment_images import Workshop
+from support.environment_images import ImageTestbed
 from support.package_index import PackageIndex
 
 PASSWORD = "s3cr3t-" + uuid.uuid4().hex
 DEADLINE = 240.0  # seconds; a loaded Docker may take many for one answer
 
 
-MakeWorkshop = Callable[..., Workshop]
+MakeTestbed = Callable[..., ImageTestbed]
 
 
 @pytest.fixture
@@ -46,20 +46,20 @@ def index() -> Iterator[PackageIndex]:
 
 
 @pytest.fixture
-def make_workshop(prepared: None) -> Iterator[MakeWorkshop]:
+def make_testbed(prepared: None) -> Iterator[MakeTestbed]:
     with contextlib.ExitStack() as stack:
 
-        def make(build: Build, **changes: Any) -> Workshop:
-            workshop = Workshop(build, **changes)
-            stack.callback(workshop.close)
-            return workshop
+        def make(build: Build, **changes: Any) -> ImageTestbed:
+            testbed = ImageTestbed(build, **changes)
+            stack.callback(testbed.close)
+            return testbed
 
         yield make
 
 
 @pytest.fixture
-def workshop(make_workshop: MakeWorkshop, index: PackageIndex) -> Workshop:
-    return make_workshop(Build(network="host", index=index.url))
+def testbed(make_testbed: MakeTestbed, index: PackageIndex) -> ImageTestbed:
+    return make_testbed(Build(network="host", index=index.url))
 
 
 def wait_for(what: str, event: threading.Event) -> None:
@@ -69,12 +69,12 @@ def wait_for(what: str, event: threading.Event) -> None:
 class Asking(threading.Thread):
     """A job that asks for an environment, in a thread of its own."""
 
-    def __init__(self, workshop: Workshop, *requirements: str, project: str = "project") -> None:
+    def __init__(self, testbed: ImageTestbed, *requirements: str, project: str = "project") -> None:
         super().__init__()
         self.cancelled, self.waits = threading.Event(), threading.Event()
         self.image, self.error = "", BuildFailed("not over yet")
-        self._ask = lambda: workshop.images.ensure(
-            workshop.describe(*requirements), f"{workshop.user}/{project}", self._hear, self.cancelled
+        self._ask = lambda: testbed.images.ensure(
+            testbed.describe(*requirements), f"{testbed.user}/{project}", self._hear, self.cancelled
         )
         self.start()
 
@@ -99,24 +99,24 @@ class Asking(threading.Thread):
 # What is in an environment
 
 
-def test_a_project_without_requirements_gets_plain_python(workshop: Workshop) -> None:
-    image, _ = workshop.ensure()
-    assert workshop.run(image, "import sys; print(sys.version_info[:2])") == "(3, 11)\n"
+def test_a_project_without_requirements_gets_plain_python(testbed: ImageTestbed) -> None:
+    image, _ = testbed.ensure()
+    assert testbed.run(image, "import sys; print(sys.version_info[:2])") == "(3, 11)\n"
 
 
-def test_the_libraries_are_there_for_any_user_on_a_read_only_root(workshop: Workshop) -> None:
-    image, said = workshop.ensure("alpha", "beta==1.0")
-    assert workshop.run(image, "import alpha, beta; print(alpha.__version__)") == "1.0\n"
+def test_the_libraries_are_there_for_any_user_on_a_read_only_root(testbed: ImageTestbed) -> None:
+    image, said = testbed.ensure("alpha", "beta==1.0")
+    assert testbed.run(image, "import alpha, beta; print(alpha.__version__)") == "1.0\n"
     assert {"Installing the libraries of requirements.txt", " + alpha==1.0"} <= set(said)
     assert not [line for line in said if line.startswith("#")], "the builder's own marks are not for readers"
 
 
-def test_only_the_environment_is_new_in_an_image(workshop: Workshop) -> None:
-    image, _ = workshop.ensure("alpha")
+def test_only_the_environment_is_new_in_an_image(testbed: ImageTestbed) -> None:
+    image, _ = testbed.ensure("alpha")
     added: set[str] = set()
-    base = workshop.docker.inspect_image(workshop.describe().base)["RootFS"]["Layers"]
+    base = testbed.docker.inspect_image(testbed.describe().base)["RootFS"]["Layers"]
     with tempfile.TemporaryFile() as file:
-        for chunk in workshop.docker.get_image(image):
+        for chunk in testbed.docker.get_image(image):
             file.write(chunk)
         file.seek(0)
         with tarfile.open(fileobj=file) as saved:
@@ -127,77 +127,77 @@ def test_only_the_environment_is_new_in_an_image(workshop: Workshop) -> None:
     assert added <= {"opt", "opt/env", "etc", "tmp"}, "folders whose time of change is new, and no file"
 
 
-def test_what_an_image_was_made_of_can_be_told(workshop: Workshop) -> None:
-    image, _ = workshop.ensure("alpha", "beta")
-    told = workshop.images.provenance(image)
+def test_what_an_image_was_made_of_can_be_told(testbed: ImageTestbed) -> None:
+    image, _ = testbed.ensure("alpha", "beta")
+    told = testbed.images.provenance(image)
     assert told["packages"] == ["python==3.11.2", "alpha==1.0", "beta==1.0"]
     assert told["base"] == "python:3.11-slim-bookworm"
-    assert told["base_id"] == workshop.docker.inspect_image(told["base"])["Id"]
+    assert told["base_id"] == testbed.docker.inspect_image(told["base"])["Id"]
 
 
 def test_packages_that_run_code_to_be_installed_never_see_what_others_downloaded(
-    workshop: Workshop, index: PackageIndex
+    testbed: ImageTestbed, index: PackageIndex
 ) -> None:
     index.add_source("source", "1.0")
-    image, said = workshop.ensure("source", "alpha")
-    assert workshop.run(image, "import alpha, source; print(source.saw_the_downloads_of_others)") == "False\n"
+    image, said = testbed.ensure("source", "alpha")
+    assert testbed.run(image, "import alpha, source; print(source.saw_the_downloads_of_others)") == "False\n"
     assert any("source only" in line for line in said)
 
 
 # Built once
 
 
-def test_an_environment_that_is_there_is_not_built_again(workshop: Workshop, index: PackageIndex) -> None:
-    workshop.ensure("alpha", "beta")
-    workshop.images.settle(DEADLINE)
+def test_an_environment_that_is_there_is_not_built_again(testbed: ImageTestbed, index: PackageIndex) -> None:
+    testbed.ensure("alpha", "beta")
+    testbed.images.settle(DEADLINE)
     asked = list(index.asked)
-    again, said = workshop.ensure("Beta", "", "alpha  # the same")
+    again, said = testbed.ensure("Beta", "", "alpha  # the same")
     assert said == []
     assert index.asked == asked
-    assert workshop.images.ready(workshop.describe("beta", "alpha")) == again
+    assert testbed.images.ready(testbed.describe("beta", "alpha")) == again
 
 
 def test_the_same_requirements_from_another_index_are_another_environment(
-    workshop: Workshop, make_workshop: MakeWorkshop, index: PackageIndex
+    testbed: ImageTestbed, make_testbed: MakeTestbed, index: PackageIndex
 ) -> None:
-    workshop.ensure("alpha")
+    testbed.ensure("alpha")
     other = PackageIndex()
     try:
         other.add("alpha", "2.0")
-        elsewhere = make_workshop(Build(network="host", index=other.url))
+        elsewhere = make_testbed(Build(network="host", index=other.url))
         image, _ = elsewhere.ensure("alpha")
         assert elsewhere.images.provenance(image)["packages"] == ["python==3.11.2", "alpha==2.0"]
     finally:
         other.close()
 
 
-def test_another_project_gets_a_name_of_its_own_for_the_same_image(workshop: Workshop) -> None:
-    workshop.ensure("alpha", project="One")
-    workshop.images.settle(DEADLINE)
-    image = workshop.images.ready(workshop.describe("alpha"), f"{workshop.user}/Two..2_")
-    names = workshop.docker.inspect_image(image)["RepoTags"]
-    assert {f"labd/{workshop.user}/one:latest", f"labd/{workshop.user}/two-2:latest"} < set(names)
+def test_another_project_gets_a_name_of_its_own_for_the_same_image(testbed: ImageTestbed) -> None:
+    testbed.ensure("alpha", project="One")
+    testbed.images.settle(DEADLINE)
+    image = testbed.images.ready(testbed.describe("alpha"), f"{testbed.user}/Two..2_")
+    names = testbed.docker.inspect_image(image)["RepoTags"]
+    assert {f"labd/{testbed.user}/one:latest", f"labd/{testbed.user}/two-2:latest"} < set(names)
 
 
-def test_jobs_that_come_together_share_one_build(workshop: Workshop, index: PackageIndex) -> None:
+def test_jobs_that_come_together_share_one_build(testbed: ImageTestbed, index: PackageIndex) -> None:
     release = index.hold("alpha")
-    first = Asking(workshop, "alpha")
+    first = Asking(testbed, "alpha")
     wait_for("the first build", index.held)
-    second = Asking(workshop, "ALPHA", project="other")
+    second = Asking(testbed, "ALPHA", project="other")
     wait_for("the second job to wait", second.waits)
     release.set()
     first.join(DEADLINE)
     second.join(DEADLINE)
     assert first.image
-    assert workshop.docker.inspect_image(second.image)["RootFS"] == workshop.docker.inspect_image(first.image)["RootFS"]
+    assert testbed.docker.inspect_image(second.image)["RootFS"] == testbed.docker.inspect_image(first.image)["RootFS"]
     assert index.asked == ["alpha"]
 
 
-def test_who_waits_builds_when_the_builder_is_cancelled(workshop: Workshop, index: PackageIndex) -> None:
+def test_who_waits_builds_when_the_builder_is_cancelled(testbed: ImageTestbed, index: PackageIndex) -> None:
     release = index.hold("alpha")
-    first = Asking(workshop, "alpha")
+    first = Asking(testbed, "alpha")
     wait_for("the first build", index.held)
-    second = Asking(workshop, "alpha")
+    second = Asking(testbed, "alpha")
     wait_for("the second job to wait", second.waits)
     first.cancelled.set()
     first.join(DEADLINE)
@@ -207,11 +207,11 @@ def test_who_waits_builds_when_the_builder_is_cancelled(workshop: Workshop, inde
     assert second.image, repr(second.error)
 
 
-def test_who_waits_can_be_cancelled_alone(workshop: Workshop, index: PackageIndex) -> None:
+def test_who_waits_can_be_cancelled_alone(testbed: ImageTestbed, index: PackageIndex) -> None:
     release = index.hold("alpha")
-    first = Asking(workshop, "alpha")
+    first = Asking(testbed, "alpha")
     wait_for("the first build", index.held)
-    second = Asking(workshop, "alpha")
+    second = Asking(testbed, "alpha")
     wait_for("the second job to wait", second.waits)
     second.cancelled.set()
     second.join(DEADLINE)
@@ -221,11 +221,11 @@ def test_who_waits_can_be_cancelled_alone(workshop: Workshop, index: PackageInde
     assert first.image, repr(first.error)
 
 
-def test_who_waits_shares_a_failure(workshop: Workshop, index: PackageIndex) -> None:
+def test_who_waits_shares_a_failure(testbed: ImageTestbed, index: PackageIndex) -> None:
     release = index.hold("nowhere")
-    first = Asking(workshop, "nowhere")
+    first = Asking(testbed, "nowhere")
     wait_for("the first build", index.held)
-    second = Asking(workshop, "nowhere")
+    second = Asking(testbed, "nowhere")
     wait_for("the second job to wait", second.waits)
     release.set()
     first.join(DEADLINE)
@@ -234,14 +234,14 @@ def test_who_waits_shares_a_failure(workshop: Workshop, index: PackageIndex) -> 
     assert second.error.log_tail == first.error.log_tail
 
 
-def test_builds_that_meet_in_a_step_that_fails_both_tell_why(workshop: Workshop) -> None:
+def test_builds_that_meet_in_a_step_that_fails_both_tell_why(testbed: ImageTestbed) -> None:
     package = f"no-such-package-{uuid.uuid4().hex}"
 
     def last_words(library: str) -> str:
         dependencies = {"apt.txt": package.encode(), "requirements.txt": library.encode()}
-        environment = workshop.images.describe("python", "3.11", dependencies)
+        environment = testbed.images.describe("python", "3.11", dependencies)
         with pytest.raises(BuildFailed) as caught:
-            workshop.images.ensure(environment, f"{workshop.user}/{library}", print, threading.Event())
+            testbed.images.ensure(environment, f"{testbed.user}/{library}", print, threading.Event())
         return caught.value.log_tail
 
     with ThreadPoolExecutor() as jobs:
@@ -249,27 +249,29 @@ def test_builds_that_meet_in_a_step_that_fails_both_tell_why(workshop: Workshop)
             assert f"Debian has no package `{package}`" in said
 
 
-def test_one_library_more_is_added_and_the_others_keep_their_versions(workshop: Workshop, index: PackageIndex) -> None:
-    workshop.ensure("alpha", "beta")
-    workshop.images.settle(DEADLINE)
+def test_one_library_more_is_added_and_the_others_keep_their_versions(
+    testbed: ImageTestbed, index: PackageIndex
+) -> None:
+    testbed.ensure("alpha", "beta")
+    testbed.images.settle(DEADLINE)
     index.add("alpha", "2.0")
-    image, said = workshop.ensure("alpha", "beta", "gamma")
+    image, said = testbed.ensure("alpha", "beta", "gamma")
     assert "Adding to the environment that the project had before" in said
-    assert workshop.images.provenance(image)["packages"] == ["python==3.11.2", "alpha==1.0", "beta==1.0", "gamma==1.0"]
-    assert workshop.images.settle(DEADLINE)
-    image = str(workshop.images.ready(workshop.describe("alpha", "beta", "gamma")))
-    assert workshop.run(image, "import gamma; print(__import__('os').path.exists(gamma.__cached__))") == "True\n"
+    assert testbed.images.provenance(image)["packages"] == ["python==3.11.2", "alpha==1.0", "beta==1.0", "gamma==1.0"]
+    assert testbed.images.settle(DEADLINE)
+    image = str(testbed.images.ready(testbed.describe("alpha", "beta", "gamma")))
+    assert testbed.run(image, "import gamma; print(__import__('os').path.exists(gamma.__cached__))") == "True\n"
 
 
 # Builds that fail, hang or are not wanted any more
 
 
 def test_when_another_python_satisfies_the_whole_file_the_line_for_it_is_told(
-    workshop: Workshop, index: PackageIndex
+    testbed: ImageTestbed, index: PackageIndex
 ) -> None:
     index.add("oldish", "1.0", tag="cp38-cp38-manylinux_2_17_x86_64")
     with pytest.raises(BuildFailed) as caught:
-        workshop.ensure("alpha", "oldish==1.0")
+        testbed.ensure("alpha", "oldish==1.0")
     told = build_failed(caught.value.log_tail, caught.value.exit_code, {})
     assert told.cause == "`oldish==1.0` does not exist for this version of Python.", caught.value.log_tail
     line = 'Write `python = "3.8"` in job.toml: all of code/requirements.txt can be installed with it.'
@@ -277,52 +279,52 @@ def test_when_another_python_satisfies_the_whole_file_the_line_for_it_is_told(
 
 
 def test_when_no_python_that_is_offered_satisfies_the_whole_file_none_is_proposed(
-    workshop: Workshop, index: PackageIndex
+    testbed: ImageTestbed, index: PackageIndex
 ) -> None:
     index.add("newish", "2.0", python=">=3.99")
     with pytest.raises(BuildFailed) as caught:
-        workshop.ensure("newish==2.0")
+        testbed.ensure("newish==2.0")
     told = build_failed(caught.value.log_tail, caught.value.exit_code, {})
     assert "none that is offered here will do" in told.hint, caught.value.log_tail
 
 
-def test_a_failed_build_carries_the_words_of_the_resolver_and_nothing_else(workshop: Workshop) -> None:
+def test_a_failed_build_carries_the_words_of_the_resolver_and_nothing_else(testbed: ImageTestbed) -> None:
     with pytest.raises(BuildFailed) as caught:
-        workshop.ensure("alpha==9.9")
+        testbed.ensure("alpha==9.9")
     assert "there is no version of alpha==9.9" in caught.value.log_tail
     assert len(caught.value.log_tail.splitlines()) < 5
     assert not caught.value.cancelled
     assert not caught.value.timed_out
 
 
-def test_a_cancelled_build_stops_at_once(workshop: Workshop, index: PackageIndex) -> None:
+def test_a_cancelled_build_stops_at_once(testbed: ImageTestbed, index: PackageIndex) -> None:
     index.hold("alpha")
-    job = Asking(workshop, "alpha")
+    job = Asking(testbed, "alpha")
     wait_for("the build", index.held)
     job.cancelled.set()
     job.join(DEADLINE)
     assert job.error.cancelled
     wait_for("the installer to go", index.abandoned)
-    assert workshop.images.ready(workshop.describe("alpha")) is None
+    assert testbed.images.ready(testbed.describe("alpha")) is None
 
 
-def test_a_build_that_takes_too_long_is_ended(make_workshop: MakeWorkshop, index: PackageIndex) -> None:
-    workshop = make_workshop(Build(network="host", index=index.url, timeout=3.0))  # type: ignore[arg-type]
+def test_a_build_that_takes_too_long_is_ended(make_testbed: MakeTestbed, index: PackageIndex) -> None:
+    testbed = make_testbed(Build(network="host", index=index.url, timeout=3.0))  # type: ignore[arg-type]
     index.hold("alpha")
     with pytest.raises(BuildFailed) as caught:
-        workshop.ensure("alpha")
+        testbed.ensure("alpha")
     assert caught.value.timed_out
     wait_for("the installer to go", index.abandoned)
 
 
-def test_a_docker_command_that_cannot_build_is_named(make_workshop: MakeWorkshop) -> None:
+def test_a_docker_command_that_cannot_build_is_named(make_testbed: MakeTestbed) -> None:
     with tempfile.NamedTemporaryFile("w", suffix="-docker", delete=False) as file:
         file.write('#!/bin/sh\n[ "$1" = --version ] && echo "Docker version 28.2.2, build e6534b4" || exit 1\n')
     os.chmod(file.name, 0o755)
     try:
-        workshop = make_workshop(Build(cli=file.name))
+        testbed = make_testbed(Build(cli=file.name))
         with pytest.raises(UnavailableError, match="buildx component is missing") as caught:
-            workshop.ensure("alpha", "beta", "nowhere")
+            testbed.ensure("alpha", "beta", "nowhere")
     finally:
         os.unlink(file.name)
     assert file.name in caught.value.message
@@ -333,7 +335,7 @@ def test_a_docker_command_that_cannot_build_is_named(make_workshop: MakeWorkshop
 
 
 @pytest.fixture
-def secretive(make_workshop: MakeWorkshop) -> Iterator[Workshop]:
+def secretive(make_testbed: MakeTestbed) -> Iterator[ImageTestbed]:
     """A lab whose package index wants a password, which stands in a pip.conf."""
     index = PackageIndex(credentials=f"labd:{PASSWORD}")
     index.add("alpha", "1.0")
@@ -341,11 +343,11 @@ def secretive(make_workshop: MakeWorkshop) -> Iterator[Workshop]:
         file.write(f"[global]\nindex_url = {index.url}\ntrusted-host = {index.address}\n")
         file.flush()
         proxy = f"http://somebody:{PASSWORD}@{index.address}"
-        yield make_workshop(Build(network="host", pip_conf=Path(file.name), proxy=proxy))
+        yield make_testbed(Build(network="host", pip_conf=Path(file.name), proxy=proxy))
     index.close()
 
 
-def test_no_secret_is_in_an_image_its_history_or_its_log(secretive: Workshop) -> None:
+def test_no_secret_is_in_an_image_its_history_or_its_log(secretive: ImageTestbed) -> None:
     _, said = secretive.ensure("alpha")
     assert secretive.images.settle(DEADLINE)
     image = str(secretive.images.ready(secretive.describe("alpha")))
@@ -356,104 +358,106 @@ def test_no_secret_is_in_an_image_its_history_or_its_log(secretive: Workshop) ->
     assert list((secretive.folder / "build").iterdir()) == []
 
 
-def test_a_password_is_no_part_of_an_environment_and_the_index_is(make_workshop: MakeWorkshop) -> None:
+def test_a_password_is_no_part_of_an_environment_and_the_index_is(make_testbed: MakeTestbed) -> None:
     urls = ("http://ana:one@index.example/simple", "http://ben:two@index.example/simple", "http://other.example/simple")
-    tags = [make_workshop(Build(index=url)).describe("alpha").tag for url in urls]
+    tags = [make_testbed(Build(index=url)).describe("alpha").tag for url in urls]
     assert tags[0] == tags[1] != tags[2]
 
 
 # Behind the first run
 
 
-def test_bytecode_is_made_behind_the_first_run_and_the_names_move_on(workshop: Workshop) -> None:
+def test_bytecode_is_made_behind_the_first_run_and_the_names_move_on(testbed: ImageTestbed) -> None:
     program = "import alpha, os; print(os.path.exists(alpha.__cached__))"
-    first, _ = workshop.ensure("alpha")
-    assert workshop.run(first, program) == "False\n"
-    assert workshop.images.settle(DEADLINE)
-    later = workshop.images.ready(workshop.describe("alpha"))
+    first, _ = testbed.ensure("alpha")
+    assert testbed.run(first, program) == "False\n"
+    assert testbed.images.settle(DEADLINE)
+    later = testbed.images.ready(testbed.describe("alpha"))
     assert later is not None
     assert later != first
-    assert workshop.run(later, program) == "True\n"
-    assert workshop.docker.inspect_image(f"{reference(workshop.user + '/project')}:latest")["Id"] == later
-    before, after = (workshop.docker.inspect_image(image)["Config"] for image in (first, later))
+    assert testbed.run(later, program) == "True\n"
+    assert testbed.docker.inspect_image(f"{reference(testbed.user + '/project')}:latest")["Id"] == later
+    before, after = (testbed.docker.inspect_image(image)["Config"] for image in (first, later))
     assert {**after, "Labels": 0, "Hostname": 0, "Image": 0} == {**before, "Labels": 0, "Hostname": 0, "Image": 0}
 
 
 @pytest.mark.parametrize("is_exact", [False, True])
-def test_what_a_stop_cut_off_behind_the_first_run_is_done_at_the_next_use(workshop: Workshop, is_exact: bool) -> None:
-    first, _ = workshop.ensure("alpha")
-    workshop.images.close()
-    assert workshop.docker.inspect_image(workshop.describe("alpha").tag)["Id"] == first
-    assert workshop.docker.containers(all=True, filters={"name": f"{workshop.config.instance}-finish"}) == []
-    images = workshop.open()
-    assert (images.kept(first) if is_exact else images.ready(workshop.describe("alpha"))) == first
+def test_what_a_stop_cut_off_behind_the_first_run_is_done_at_the_next_use(
+    testbed: ImageTestbed, is_exact: bool
+) -> None:
+    first, _ = testbed.ensure("alpha")
+    testbed.images.close()
+    assert testbed.docker.inspect_image(testbed.describe("alpha").tag)["Id"] == first
+    assert testbed.docker.containers(all=True, filters={"name": f"{testbed.config.instance}-finish"}) == []
+    images = testbed.open()
+    assert (images.kept(first) if is_exact else images.ready(testbed.describe("alpha"))) == first
     assert images.settle(DEADLINE)
-    assert images.ready(workshop.describe("alpha")) != first
+    assert images.ready(testbed.describe("alpha")) != first
     assert images.kept(first) == first
 
 
-def test_what_a_killed_labd_left_behind_is_removed_at_the_start(workshop: Workshop) -> None:
-    left = workshop.folder / "build" / "build-x" / "settings"
+def test_what_a_killed_labd_left_behind_is_removed_at_the_start(testbed: ImageTestbed) -> None:
+    left = testbed.folder / "build" / "build-x" / "settings"
     left.parent.mkdir()
     left.write_text(PASSWORD)
-    workshop.images.close()
-    workshop.open()
+    testbed.images.close()
+    testbed.open()
     assert not left.exists()
 
 
 # Keeping house
 
 
-def test_only_environments_that_nobody_uses_are_removed(workshop: Workshop) -> None:
-    unused, held, recent = (workshop.describe(name) for name in ("alpha", "beta", "gamma"))
+def test_only_environments_that_nobody_uses_are_removed(testbed: ImageTestbed) -> None:
+    unused, held, recent = (testbed.describe(name) for name in ("alpha", "beta", "gamma"))
     for name in ("alpha", "beta", "gamma"):
-        workshop.ensure(name, project=name)
-    assert workshop.images.settle(DEADLINE)
-    now = time.time() + workshop.config.retention.images + 10
-    workshop.store.use_environment(recent.tag, "python", "3.11", now)
-    container = workshop.docker.create_container(held.tag, ["true"])["Id"]
-    workshop.images.prune(now)
-    assert workshop.images.ready(unused) is None
-    assert workshop.images.ready(held) is not None
-    assert workshop.images.ready(recent) is not None
-    names = [name for image in workshop.docker.images() for name in image["RepoTags"]]
-    assert f"labd/{workshop.user}/alpha:latest" not in names
-    workshop.docker.remove_container(container)
+        testbed.ensure(name, project=name)
+    assert testbed.images.settle(DEADLINE)
+    now = time.time() + testbed.config.retention.images + 10
+    testbed.store.use_environment(recent.tag, "python", "3.11", now)
+    container = testbed.docker.create_container(held.tag, ["true"])["Id"]
+    testbed.images.prune(now)
+    assert testbed.images.ready(unused) is None
+    assert testbed.images.ready(held) is not None
+    assert testbed.images.ready(recent) is not None
+    names = [name for image in testbed.docker.images() for name in image["RepoTags"]]
+    assert f"labd/{testbed.user}/alpha:latest" not in names
+    testbed.docker.remove_container(container)
 
 
 def test_an_image_removed_by_force_below_its_container_does_not_stop_the_others_from_being_removed(
-    workshop: Workshop,
+    testbed: ImageTestbed,
 ) -> None:
-    workshop.ensure("beta")
-    workshop.ensure("alpha")
-    assert workshop.images.settle(DEADLINE)
-    container = workshop.docker.create_container(workshop.describe("beta").tag, ["true"])["Id"]
+    testbed.ensure("beta")
+    testbed.ensure("alpha")
+    assert testbed.images.settle(DEADLINE)
+    container = testbed.docker.create_container(testbed.describe("beta").tag, ["true"])["Id"]
     try:
-        workshop.docker.remove_image(workshop.docker.inspect_container(container)["Image"], force=True)
-        workshop.images.prune(time.time() + workshop.config.retention.images + 10)
-        assert workshop.images.ready(workshop.describe("alpha")) is None
+        testbed.docker.remove_image(testbed.docker.inspect_container(container)["Image"], force=True)
+        testbed.images.prune(time.time() + testbed.config.retention.images + 10)
+        assert testbed.images.ready(testbed.describe("alpha")) is None
     finally:
-        workshop.docker.remove_container(container)
+        testbed.docker.remove_container(container)
 
 
-def test_a_removed_environment_gives_its_room_back(workshop: Workshop, index: PackageIndex) -> None:
+def test_a_removed_environment_gives_its_room_back(testbed: ImageTestbed, index: PackageIndex) -> None:
     # Docker keeps equal layers once, and another test may just build one with the library that all of them use.
     index.add("lonely", "1.0")
-    workshop.ensure("lonely")
-    assert workshop.images.settle(DEADLINE)
-    layer = workshop.docker.inspect_image(workshop.describe("lonely").tag)["GraphDriver"]["Data"]["LowerDir"].split(
+    testbed.ensure("lonely")
+    assert testbed.images.settle(DEADLINE)
+    layer = testbed.docker.inspect_image(testbed.describe("lonely").tag)["GraphDriver"]["Data"]["LowerDir"].split(
         "/diff"
     )[0]
     assert Path(layer).exists()
-    workshop.images.prune(time.time() + workshop.config.retention.images + 10)
+    testbed.images.prune(time.time() + testbed.config.retention.images + 10)
     assert not Path(layer).exists()
 
 
-def test_the_list_has_size_and_last_use_of_what_is_there(workshop: Workshop) -> None:
-    workshop.ensure("alpha")
-    workshop.store.use_environment("labd/env:python-gone", "python", "3.11", time.time())
-    (entry,) = workshop.images.list()
-    assert entry["tag"] == workshop.describe("alpha").tag
+def test_the_list_has_size_and_last_use_of_what_is_there(testbed: ImageTestbed) -> None:
+    testbed.ensure("alpha")
+    testbed.store.use_environment("labd/env:python-gone", "python", "3.11", time.time())
+    (entry,) = testbed.images.list()
+    assert entry["tag"] == testbed.describe("alpha").tag
     assert entry["size"] > 50 * 1024**2
     assert time.time() - entry["used"] < DEADLINE
 
@@ -473,36 +477,36 @@ def test_docker_is_not_even_loaded_before_it_is_needed() -> None:
 # Base images
 
 
-def on_unknown_base(make_workshop: MakeWorkshop, build: Build, version: str = "3.11") -> tuple[Workshop, str]:
+def on_unknown_base(make_testbed: MakeTestbed, build: Build, version: str = "3.11") -> tuple[ImageTestbed, str]:
     """A lab whose base image is in no registry, and the name of that image."""
-    workshop = make_workshop(build)
-    name = f"{workshop.user}-base:none"
-    workshop.config = replace(workshop.config, languages={"python": Versions(version, {version: name})})
-    workshop.open()
-    return workshop, name
+    testbed = make_testbed(build)
+    name = f"{testbed.user}-base:none"
+    testbed.config = replace(testbed.config, languages={"python": Versions(version, {version: name})})
+    testbed.open()
+    return testbed, name
 
 
 def test_a_base_image_that_cannot_be_pulled_is_made_from_debians_packages(
-    make_workshop: MakeWorkshop,
+    make_testbed: MakeTestbed,
 ) -> None:
-    workshop, name = on_unknown_base(make_workshop, Build())
-    image, said = workshop.ensure()
-    assert workshop.run(image, "import sys, ssl; print(sys.version_info[:2])") == "(3, 11)\n"
+    testbed, name = on_unknown_base(make_testbed, Build())
+    image, said = testbed.ensure()
+    assert testbed.run(image, "import sys, ssl; print(sys.version_info[:2])") == "(3, 11)\n"
     assert any("cannot be pulled" in line and "Debian bookworm" in line for line in said)
-    assert workshop.docker.inspect_image(name)["Config"]["Labels"] == {"labd.made-from": "debian:bookworm"}
-    assert list((workshop.folder / "build").iterdir()) == []
+    assert testbed.docker.inspect_image(name)["Config"]["Labels"] == {"labd.made-from": "debian:bookworm"}
+    assert list((testbed.folder / "build").iterdir()) == []
 
 
-def test_a_base_image_that_cannot_be_had_is_explained(make_workshop: MakeWorkshop) -> None:
-    workshop, name = on_unknown_base(make_workshop, Build(debian=False))
+def test_a_base_image_that_cannot_be_had_is_explained(make_testbed: MakeTestbed) -> None:
+    testbed, name = on_unknown_base(make_testbed, Build(debian=False))
     with pytest.raises(BaseImageError, match="cannot be pulled") as caught:
-        workshop.ensure("alpha")
+        testbed.ensure("alpha")
     assert name in caught.value.message
     assert "the config forbids it" in caught.value.hint
 
 
-def test_making_a_base_image_can_be_cancelled_and_leaves_nothing(make_workshop: MakeWorkshop) -> None:
-    workshop, name = on_unknown_base(make_workshop, Build())
+def test_making_a_base_image_can_be_cancelled_and_leaves_nothing(make_testbed: MakeTestbed) -> None:
+    testbed, name = on_unknown_base(make_testbed, Build())
     cancelled = threading.Event()
     said: list[str] = []
 
@@ -512,9 +516,9 @@ def test_making_a_base_image_can_be_cancelled_and_leaves_nothing(make_workshop: 
             cancelled.set()
 
     with pytest.raises(BuildFailed) as caught:
-        workshop.images.ensure(workshop.describe(), f"{workshop.user}/x", report, cancelled)
+        testbed.images.ensure(testbed.describe(), f"{testbed.user}/x", report, cancelled)
     assert caught.value.cancelled
     assert cancelled.is_set(), said
-    assert workshop.docker.images(name) == []
-    assert list((workshop.folder / "build").iterdir()) == []
-    assert str(workshop.folder) not in Path("/proc/self/mountinfo").read_text()
+    assert testbed.docker.images(name) == []
+    assert list((testbed.folder / "build").iterdir()) == []
+    assert str(testbed.folder) not in Path("/proc/self/mountinfo").read_text()

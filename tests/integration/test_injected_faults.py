@@ -26,16 +26,16 @@ PROGRAM = "open('/output/result', 'w').write(open('/input/data').read())\nprint(
 
 # Place, what it is about, and how it fails. The daemon does all of this for every job.
 HELPERS = [
-    ("hands:look", "ana-silva", ("EIO", "ESTALE", "EACCES", "die", "hang")),
-    ("hands:write", "ana-silva.*STATUS", ("ENOSPC", "EDQUOT", "EROFS", "die", "hang")),
-    ("hands:compose", "receipt", ("ENOSPC", "die", "hang")),
-    ("hands:write", "ana-silva.*COMPLETE", ("ENOSPC", "die", "hang")),
-    ("hands:rotate", "ana-silva", ("EIO", "die", "hang")),
-    ("hands:remove", "SUBMIT", ("EIO", "EACCES", "die", "hang")),
-    ("hands:rsync", "snapshot", ("EIO", "ENOSPC", "die", "hang")),
-    ("hands:rsync", "outbox", ("EDQUOT", "die", "hang")),
-    ("hands:place", "ana-silva", ("EIO", "die", "hang")),
-    ("hands:digest", "", ("EIO", "die", "hang")),
+    ("privsep:look", "ana-silva", ("EIO", "ESTALE", "EACCES", "die", "hang")),
+    ("privsep:write", "ana-silva.*STATUS", ("ENOSPC", "EDQUOT", "EROFS", "die", "hang")),
+    ("privsep:compose", "receipt", ("ENOSPC", "die", "hang")),
+    ("privsep:write", "ana-silva.*COMPLETE", ("ENOSPC", "die", "hang")),
+    ("privsep:rotate", "ana-silva", ("EIO", "die", "hang")),
+    ("privsep:remove", "SUBMIT", ("EIO", "EACCES", "die", "hang")),
+    ("privsep:rsync", "snapshot", ("EIO", "ENOSPC", "die", "hang")),
+    ("privsep:rsync", "outbox", ("EDQUOT", "die", "hang")),
+    ("privsep:place", "ana-silva", ("EIO", "die", "hang")),
+    ("privsep:digest", "", ("EIO", "die", "hang")),
 ]
 DATABASE = [
     ("sql", sql, ("disk I/O error", "database or disk is full"))

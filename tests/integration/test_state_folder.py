@@ -12,7 +12,7 @@ import pytest
 
 from conftest import temporary_folder
 from labd.admin.doctor import disk as doctor_disk
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.admin.setup import install
 from labd.client.writing import Teller
 from labd.common import state_folder
@@ -20,7 +20,7 @@ from labd.common.errors import ConfigError
 from labd.common.state_folder import loss, unfitness, view_support
 from labd.engines.docker import copies, engine
 from labd.model.config import Config, Paths
-from support.engine.standalone import EngineGround
+from support.engine.standalone import EngineTestbed
 from support.lab import AS_ROOT, Lab
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can mount")
@@ -106,8 +106,8 @@ def test_a_disk_that_is_read_only_for_now_is_no_wrong_config(mounted: Mounted) -
 @pytest.mark.parametrize(("kind", "level"), [("overlay", "warn"), ("tmpfs", "fail"), ("hugetlbfs", "fail")])
 def test_the_doctor_tells_by_trial(mounted: Mounted, kind: str, level: str) -> None:
     folder = mounted(kind)
-    ground = Ground(Config(paths=Paths(state=folder / "state")), folder.parent / "config.toml")
-    (check,) = [check for check in doctor_disk.checks(ground) if "state" in check.about]
+    testbed = CheckContext(Config(paths=Paths(state=folder / "state")), folder.parent / "config.toml")
+    (check,) = [check for check in doctor_disk.checks(testbed) if "state" in check.about]
     assert [found.level.value for found in check.findings()] == [level]
 
 
@@ -166,19 +166,19 @@ def test_where_docker_alone_knows_that_the_disk_takes_no_views_a_program_runs_fr
     mounted: Mounted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "view_support", lambda folder: "")
-    ground = EngineGround(mounted("overlay"))
+    testbed = EngineTestbed(mounted("overlay"))
     try:
-        run = ground.run("sh", "-c", "cat /input/data; echo changed >/input/data")
+        run = testbed.run("sh", "-c", "cat /input/data; echo changed >/input/data")
         (run.input / "data").write_text("as uploaded\n")
         os.chown(run.input / "data", run.uid, run.gid)
-        ground.engine.start(run)
-        assert ground.ended(run.job).exit_code == 0
-        assert ground.printed(run.job) == "as uploaded\n"
+        testbed.engine.start(run)
+        assert testbed.ended(run.job).exit_code == 0
+        assert testbed.printed(run.job) == "as uploaded\n"
         assert (run.input / "data").read_text() == "as uploaded\n"
         copies.keep_changes(run.scratch / "input")
         assert (run.scratch / "input" / "upper" / "data").read_text() == "changed\n"
     finally:
-        ground.close()
+        testbed.close()
 
 
 # Copies

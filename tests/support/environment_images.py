@@ -23,7 +23,7 @@ from labd.storage.store import Store
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 
 
-class Workshop:
+class ImageTestbed:
     """The images of a lab of a test's own. All that it makes is removed by `close`."""
 
     def __init__(self, build: Build, **changes: Any) -> None:

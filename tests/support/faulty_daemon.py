@@ -85,7 +85,7 @@ def in_worker() -> None:
 
     actions: dict[str, Callable[..., Any]] = worker._ACTIONS
     for name, action in actions.items():
-        actions[name] = _failing(action, f"hands:{name}")
+        actions[name] = _failing(action, f"privsep:{name}")
     worker.main()
 
 

@@ -48,13 +48,13 @@ os.execv({gateway}[0], {gateway})
 """
 
 
-class Door:
+class GatewayTestbed:
     """A researcher's home, and the way into it."""
 
     def __init__(self, gid: int | None = None, groups: Sequence[int] = ()) -> None:
         """As root, the researcher may have another first group, and more `groups`."""
         # Not in pytest's own folders: they are closed to the account that the gateway runs as.
-        self.folder = Path(tempfile.mkdtemp(prefix="labd-test-door-", dir="/var/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="labd-test-gateway-", dir="/var/tmp"))
         self.folder.chmod(0o755)
         account = pwd.getpwnam("nobody") if AS_ROOT else pwd.getpwuid(os.getuid())
         self.uid, self.gid = account.pw_uid, account.pw_gid if gid is None else gid
@@ -101,13 +101,13 @@ class Door:
         self._ssh.close()
 
     def _listen(self) -> socketserver.ThreadingUnixStreamServer:
-        door = self
+        testbed = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 request = json.loads(self.rfile.readline())
-                door.asked.append(request)
-                for line in door.answers.get(request["verb"], [{}]):
+                testbed.asked.append(request)
+                for line in testbed.answers.get(request["verb"], [{}]):
                     self.wfile.write(json.dumps(line).encode() + b"\n")
 
         server = socketserver.ThreadingUnixStreamServer(str(self.socket), Handler)

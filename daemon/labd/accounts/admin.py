@@ -13,7 +13,7 @@ from types import SimpleNamespace as Options
 
 from labd.accounts import files, key_files, new_account, unix_accounts, welcome
 from labd.accounts.files import AccountError
-from labd.accounts.new_account import Wish
+from labd.accounts.new_account import NewAccount
 from labd.client.writing import write_whole
 from labd.common import installation
 from labd.common.errors import Exit, NotFoundError
@@ -26,24 +26,25 @@ def adduser(options: Options) -> int:
     installation.as_root("make accounts")
     config = machine_config()
     _require_setup(config)
-    wish = new_account.of(options, config)
+    wanted = new_account.of(options, config)
     if options.dry_run:
-        _tell(wish, config)
+        _tell(wanted, config)
         return Exit.OK
     told = ""
     with all_or_nothing() as steps:
-        if wish.make_key:
+        if wanted.make_key:
             steps.do(
-                lambda: wish.keys.append(new_account.make_key(wish)), partial(wish.made_key.unlink, missing_ok=True)
+                lambda: wanted.keys.append(new_account.make_key(wanted)),
+                partial(wanted.made_key.unlink, missing_ok=True),
             )
-        _make(wish, steps)
-        if wish.push:
+        _make(wanted, steps)
+        if wanted.push:
             from labd.accounts import push_keys
 
-            told = push_keys.prepare(wish.name, unix_accounts.HOMES / wish.name, wish.push)
-        _open(wish, config.paths.accounts / f"{wish.name}.toml", steps)
+            told = push_keys.prepare(wanted.name, unix_accounts.HOMES / wanted.name, wanted.push)
+        _open(wanted, config.paths.accounts / f"{wanted.name}.toml", steps)
     files.tell_daemon()
-    _say_done(wish, config, told)
+    _say_done(wanted, config, told)
     return Exit.OK
 
 
@@ -101,48 +102,48 @@ def _require_setup(config: Config) -> None:
         raise AccountError("This machine is not set up for accounts.", "Run this first: labd setup")
 
 
-def _make(wish: Wish, steps: Steps) -> None:
+def _make(wanted: NewAccount, steps: Steps) -> None:
     """The account with its home; nobody can log in to it yet."""
     made: list[bool] = []
     steps.do(
-        lambda: made.append(unix_accounts.create(wish.name, wish.comment, wish.shell)),
-        lambda: unix_accounts.delete(wish.name, with_home=made[0]),
+        lambda: made.append(unix_accounts.create(wanted.name, wanted.comment, wanted.shell)),
+        lambda: unix_accounts.delete(wanted.name, with_home=made[0]),
     )
-    home = unix_accounts.HOMES / wish.name
-    unix_accounts.as_owner(wish.name, "mkdir", "-p", "--", f"{home}/inbox", f"{home}/outbox")
+    home = unix_accounts.HOMES / wanted.name
+    unix_accounts.as_owner(wanted.name, "mkdir", "-p", "--", f"{home}/inbox", f"{home}/outbox")
 
 
-def _open(wish: Wish, file: Path, steps: Steps) -> None:
+def _open(wanted: NewAccount, file: Path, steps: Steps) -> None:
     """Let its owner in, and let labd know of it."""
     steps.do(
-        lambda: key_files.write(wish.name, wish.keys, wish.shell),
-        lambda: key_files.remove(wish.name),
+        lambda: key_files.write(wanted.name, wanted.keys, wanted.shell),
+        lambda: key_files.remove(wanted.name),
     )
-    steps.do(lambda: write_whole(file, wish.form.encode(), 0o644), lambda: file.unlink(missing_ok=True))
+    steps.do(lambda: write_whole(file, wanted.form.encode(), 0o644), lambda: file.unlink(missing_ok=True))
 
 
-def _tell(wish: Wish, config: Config) -> None:
-    group = installation.SHELL_GROUP if wish.shell else installation.GROUP
-    print(f"make     the account {wish.name} in the group {group}, with {unix_accounts.HOMES / wish.name}/")
-    for key in wish.keys:
+def _tell(wanted: NewAccount, config: Config) -> None:
+    group = installation.SHELL_GROUP if wanted.shell else installation.GROUP
+    print(f"make     the account {wanted.name} in the group {group}, with {unix_accounts.HOMES / wanted.name}/")
+    for key in wanted.keys:
         print(f"make     a key for it: {key.kind} {key.fingerprint} {key.comment}")
-    if wish.make_key:
-        print(f"make     a key pair: {wish.made_key}")
-    if wish.push:
-        print(f"make     a key to reach {wish.push['user']}@{wish.push['host']} with, and look for that computer")
-    print(f"make     {config.paths.accounts / f'{wish.name}.toml'}")
-    print("".join(f"         | {line}\n" for line in wish.form.splitlines() if line))
+    if wanted.make_key:
+        print(f"make     a key pair: {wanted.made_key}")
+    if wanted.push:
+        print(f"make     a key to reach {wanted.push['user']}@{wanted.push['host']} with, and look for that computer")
+    print(f"make     {config.paths.accounts / f'{wanted.name}.toml'}")
+    print("".join(f"         | {line}\n" for line in wanted.form.splitlines() if line))
     print("Nothing was changed (--dry-run).")
 
 
-def _say_done(wish: Wish, config: Config, told: str) -> None:
-    print(f"{wish.name} has an account now. This is to send to its owner:\n")
+def _say_done(wanted: NewAccount, config: Config, told: str) -> None:
+    print(f"{wanted.name} has an account now. This is to send to its owner:\n")
     print("-" * 80)
-    door = welcome.find_door(config.ssh)
-    print(welcome.text(wish.name, door, wish.made_key.name if wish.make_key else ""), end="")
+    access = welcome.gateway_access(config.ssh)
+    print(welcome.text(wanted.name, access, wanted.made_key.name if wanted.make_key else ""), end="")
     print("-" * 80)
-    if wish.make_key:
-        place = wish.made_key
+    if wanted.make_key:
+        place = wanted.made_key
         print(
             f"\nThe private key is in {place}. It opens the account: hand it over in person or on an\n"
             f"encrypted way, to be put into .ssh/{place.name} there (mode 600); tell the passphrase on another way;\n"

@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 POWERFUL = ("docker", "disk", "shadow", "sudo")
-"""Groups that would make their member root by another door."""
+"""Groups that would give their member root's rights in another way."""
 
 
 def look_up(name: str, gid: int | None = None) -> dict[str, Any]:

@@ -23,8 +23,8 @@ _LONGEST_NAME = 32  # useradd(8)
 
 
 @dataclass
-class Wish:
-    """An account that is to be."""
+class NewAccount:
+    """An account that is to be made."""
 
     name: str
     comment: str
@@ -40,7 +40,7 @@ class Wish:
         return Path.cwd() / f"{self.name}-key"
 
 
-def of(options: Options, config: Config) -> Wish:
+def of(options: Options, config: Config) -> NewAccount:
     """The account that `options` ask for; what is missing is asked when a person is there. Raises LabdError."""
     person = sys.stdin.isatty() and sys.stdout.isatty()
     name, comment, make_key = options.name or "", options.comment, options.make_key
@@ -60,10 +60,10 @@ def of(options: Options, config: Config) -> Wish:
     limits = files.parse_limits(options.limits or "")
     push = files.parse_push(options.push) if options.push else {}
     form = files.form(comment, options.shell, limits, push)
-    wish = Wish(name, comment, options.shell, keys, form, push, make_key)
+    wanted = NewAccount(name, comment, options.shell, keys, form, push, make_key)
     if make_key:
-        _check_place(wish.made_key)
-    return wish
+        _check_place(wanted.made_key)
+    return wanted
 
 
 def check_name(name: str, config: Config) -> None:
@@ -104,13 +104,13 @@ def read_key(given: str) -> list[PublicKey]:
         raise AccountError(f"{given} cannot be read: {error.strerror}.", "Name the .pub file of a key.") from None
 
 
-def make_key(wish: Wish) -> PublicKey:
-    """Make a key pair; the passphrase is asked by ssh-keygen itself. The private half stays at `wish.made_key`."""
+def make_key(wanted: NewAccount) -> PublicKey:
+    """Make a key pair; the passphrase is asked by ssh-keygen itself. The private half stays at `wanted.made_key`."""
     if not sys.stdin.isatty():
         raise AccountError("Only at a terminal can a key be made: ssh-keygen asks for a passphrase.")
-    print(f"A passphrase protects the key on {wish.name}'s computer. Choose one that you can tell them in person.")
-    place = wish.made_key
-    if hand_over(["ssh-keygen", "-q", "-t", "ed25519", "-C", wish.name, "-f", str(place)]) != 0:
+    print(f"A passphrase protects the key on {wanted.name}'s computer. Choose one that you can tell them in person.")
+    place = wanted.made_key
+    if hand_over(["ssh-keygen", "-q", "-t", "ed25519", "-C", wanted.name, "-f", str(place)]) != 0:
         raise AccountError("No key was made.", "Run the command again, or ask the researcher for a key.")
     public = place.with_name(place.name + ".pub")
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from labd.accounts import ssh_keys
 from labd.common.commands import run
 from labd.common.errors import LabdError
-from labd.model.config import Door as Settings
+from labd.model.config import GatewaySettings
 
 _HOST_KEYS = Path("/etc/ssh")
 _ORDER = ("ED25519", "ECDSA", "RSA")
@@ -23,7 +23,7 @@ _SSHD_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Door:
+class GatewayAccess:
     """How the machine is reached from outside."""
 
     host: str
@@ -31,7 +31,7 @@ class Door:
     fingerprints: tuple[tuple[str, str], ...]  # kind and "SHA256:…", the kind that clients prefer first
 
 
-def find_door(settings: Settings) -> Door:
+def gateway_access(settings: GatewaySettings) -> GatewayAccess:
     """What the settings say, or else this machine and its sshd say of themselves."""
     told = ""
     with contextlib.suppress(LabdError):
@@ -44,19 +44,19 @@ def find_door(settings: Settings) -> Door:
     found = [(kind, fingerprint) for kind, fingerprint in found if kind in _ORDER]
     found.sort(key=lambda known: _ORDER.index(known[0]))
     listens = int(port[1]) if port else 22
-    return Door(settings.host or socket.getfqdn(), settings.port or listens, tuple(found))
+    return GatewayAccess(settings.host or socket.getfqdn(), settings.port or listens, tuple(found))
 
 
-def text(name: str, door: Door, key: str = "") -> str:
+def text(name: str, access: GatewayAccess, key: str = "") -> str:
     """What to send to `name`; `key` is the file name of a private key that was made for them."""
-    lines = [f"    Host lab\n        HostName {door.host}"]
-    lines += [f"        Port {door.port}"] if door.port != 22 else []
+    lines = [f"    Host lab\n        HostName {access.host}"]
+    lines += [f"        Port {access.port}"] if access.port != 22 else []
     lines += [f"        User {name}"]
     lines += [f"        IdentityFile ~/.ssh/{key}\n        IdentitiesOnly yes"] if key else []
     lines += ["        ServerAliveInterval 15", "        ServerAliveCountMax 4"]
-    prints = "\n".join(f"    {kind:<8} {fingerprint}" for kind, fingerprint in door.fingerprints)
+    prints = "\n".join(f"    {kind:<8} {fingerprint}" for kind, fingerprint in access.fingerprints)
     return f"""\
-Your account in the lab is {name}, on {door.host}, port {door.port}.
+Your account in the lab is {name}, on {access.host}, port {access.port}.
 
 1. Put this into the file .ssh/config in your home folder
    (Windows: C:\\Users\\YOU\\.ssh\\config):

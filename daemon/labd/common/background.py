@@ -1,8 +1,8 @@
 """Work for many users beside the loop: what hangs for one of them holds up nobody else.
 
-A `Lanes` starts pieces of work on threads of their own: a few at a time, users in turn, so that a flood of one user's
-work leaves room for the others. A piece that takes long (a home on a network that hangs, a snapshot of a terabyte) is
-no longer counted among the few; only its own user waits for it. It knows nothing of the work.
+A `BackgroundWork` starts pieces of work on threads of their own: a few at a time, users in turn, so that a flood of one
+user's work leaves room for the others. A piece that takes long (a home on a network that hangs, a snapshot of a
+terabyte) is no longer counted among the few; only its own user waits for it. It knows nothing of the work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable
 from labd.common.log import get
 
 _LONG = 2.0  # seconds after which a piece of work no longer counts among the few at a time
-_MOST = 64  # threads of one Lanes; each may have a helper process of some 10 MB
+_MOST = 64  # threads of one BackgroundWork; each may have a helper process of some 10 MB
 _SHARE = 4  # of those, one user may have this part
 
 Work = Callable[[], None]

@@ -1,4 +1,4 @@
-"""The logbook: structlog, readable on a terminal, native fields under journald.
+"""The log: structlog, readable on a terminal, native fields under journald.
 
 This module owns how a log line looks and where it goes. `journalctl LABD_JOB=42` tells the story of job 42 because
 every line about a job carries `job=42`. It never decides what is worth a line.
@@ -57,7 +57,7 @@ class _Journal:
         try:
             self._socket.sendto(datagram, _JOURNAL)
         except OSError:
-            # A full or restarting journal must not stop a job; standard error is in the journal's hands too.
+            # A full or restarting journal must not stop a job; standard error goes to the journal too.
             sys.stderr.write(datagram.decode(errors="replace"))
 
     debug = info = warning = error = critical = exception = msg

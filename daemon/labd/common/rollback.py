@@ -44,7 +44,7 @@ def all_or_nothing() -> Iterator[Steps]:
             yield steps
             undo.pop_all()
         finally:
-            # Undoing is not interrupted either.
+            # The rollback is not interrupted either.
             undo.close()
             for number, handler in before.items():
                 signal.signal(number, handler)

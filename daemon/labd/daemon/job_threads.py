@@ -57,8 +57,8 @@ class JobThreads:
                 return
             self._working.add(job.id)
         try:
-            if lane := self._background.get(job.state):
-                lane.put(job.user, job.id, lambda: self._work(job.id, job.state))
+            if pool := self._background.get(job.state):
+                pool.put(job.user, job.id, lambda: self._work(job.id, job.state))
             else:
                 threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
         except RuntimeError:  # the machine has no thread left
@@ -75,8 +75,8 @@ class JobThreads:
     def close(self) -> None:
         """Take no job further. What is under way is mended by the next daemon."""
         self._closing.set()
-        for lane in self._background.values():
-            lane.close()
+        for pool in self._background.values():
+            pool.close()
 
     def _work(self, job_id: int, stage: State | None = None) -> None:
         """Take one job as far as it goes, or out of `stage`. What goes wrong is no other job's business."""

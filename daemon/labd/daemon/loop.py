@@ -21,7 +21,7 @@ from labd.daemon.guarded_steps import Step
 from labd.daemon.housekeeping import Housekeeping
 from labd.daemon.job_threads import JobThreads
 from labd.daemon.pipeline.lab import Lab
-from labd.daemon.pipeline.submission import Reception
+from labd.daemon.pipeline.submission import SubmissionHandler
 from labd.daemon.push import Pushing
 from labd.daemon.readiness import tell, watchdog_interval
 from labd.daemon.requests.answers import Answers
@@ -88,13 +88,13 @@ class Service:
         admit = Step("admission", self._admission.admit)
         self._jobs = JobThreads(self.lab, admit.run, self._job_left)
         place = self._admission.place
-        self._pages = Pages(self.lab, lambda key: self._reception.upload(key), place)
+        self._pages = Pages(self.lab, lambda key: self._submissions.upload(key), place)
         self._pushing = Pushing(self.lab, self._announce)
-        self._reception = Reception(self.lab, self._inbox, self._jobs.start, self._notices.announce)
-        answers = Answers(Parts(self.lab, self._inbox, self._reception, self._admission.queue, place, self._wake.set))
+        self._submissions = SubmissionHandler(self.lab, self._inbox, self._jobs.start, self._notices.announce)
+        answers = Answers(Parts(self.lab, self._inbox, self._submissions, self._admission.queue, place, self._wake.set))
         self._control = Control(config.paths.socket, answers.answer, answers.check)
         self._steps = (
-            Step("inboxes", lambda: self._inbox.start_looks(self._reception.deal), self._inbox.next_due),
+            Step("inboxes", lambda: self._inbox.start_looks(self._submissions.deal), self._inbox.next_due),
             admit,
             Step("jobs", self._jobs.start_all, self._jobs.next_try),
             Step("notices", self._notices.try_again, self._notices.next_due),

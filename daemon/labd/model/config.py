@@ -111,7 +111,7 @@ class JobDefaults:
 
 
 @dataclass(frozen=True)
-class Door:
+class GatewaySettings:
     """How researchers reach this machine, as `labd adduser` tells them."""
 
     host: str = ""  # "" means: the name that the machine has for itself
@@ -271,7 +271,7 @@ class Config:
     machine: Machine = field(default_factory=Machine)
     job: JobDefaults = field(default_factory=JobDefaults)
     user: PerUser = field(default_factory=PerUser)
-    ssh: Door = field(default_factory=Door)
+    ssh: GatewaySettings = field(default_factory=GatewaySettings)
     languages: Mapping[str, Versions] = field(default_factory=lambda: {"python": Versions("3.11", dict(_PYTHON))})
     build: Build = field(default_factory=Build)
     matlab: Matlab = field(default_factory=Matlab)

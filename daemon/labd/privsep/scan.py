@@ -98,9 +98,9 @@ def _folder(inbox: int, name: str, programs: list[str], max_files: int, max_dept
     with _open_folder(name, inbox) as top:
         names = os.listdir(top)
         root = project_root(names, "project" in names and _is_folder(top, "project"))
-        survey = _Survey(programs, max_files, max_depth)
+        scan = _ProjectScan(programs, max_files, max_depth)
         with _open_folder(root or ".", top) as project:
-            survey.visit_project(project)
+            scan.visit_project(project)
             touched = max(os.fstat(folder).st_ctime_ns for folder in (top, project))
         sample = _sample(top)
         controls = {}
@@ -115,7 +115,7 @@ def _folder(inbox: int, name: str, programs: list[str], max_files: int, max_dept
         "root": root,
         "controls": controls,
         "sample": sample,
-        **survey.result(touched),
+        **scan.result(touched),
     }
 
 
@@ -126,7 +126,7 @@ def _is_folder(folder: int, name: str) -> bool:
         return False
 
 
-class _Survey:
+class _ProjectScan:
     """A walk over the parts of a project that a job can see, by stat alone."""
 
     def __init__(self, programs: list[str], max_files: int, max_depth: int) -> None:

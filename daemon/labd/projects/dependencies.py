@@ -57,7 +57,7 @@ class Dependencies:
 
 
 def read(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Dependencies:
-    """The wishes in `files`, the template's environment files of the project. Raises ProjectError."""
+    """What is asked for in `files`, the template's environment files of the project. Raises ProjectError."""
     readers = {"python": _python, "names": _names}
     reader = readers.get(language.template.reader)
     if reader is None:

@@ -132,7 +132,7 @@ def _build_failed(asked: Question) -> Callable[[], Any]:
 
 _ANSWERS: dict[str, Callable[[Question], Callable[[], Any]]] = {
     "options": _options,
-    "wishes": _dependencies,
+    "dependencies": _dependencies,
     "program_failed": _program_failed,
     "build_failed": _build_failed,
 }

@@ -48,8 +48,8 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class _Wishes:
-    """Wishes as they come from the process."""
+class _DependencyFields:
+    """`Dependencies` as they come from the process."""
 
     files: Mapping[str, str]
     source: str
@@ -76,23 +76,23 @@ def options(content: bytes, languages: Iterable[str], identity: Identity | None)
     return _asked(job_file.NAME, question, kind, identity)
 
 
-def wished(
+def read_dependencies(
     language: Language, version: str, files: Mapping[str, bytes], build: Build, identity: Identity | None
 ) -> Dependencies:
-    """The wishes in `files`, the environment files of a project, read as `identity`. Raises ProjectError."""
+    """What is asked for in `files`, the environment files of a project, read as `identity`. Raises ProjectError."""
     name = f"code/{dependencies.source(language, files) or next(iter(files), '')}"
     # A template without a reader takes its files as they are; YAML can make much out of little.
     if not language.template.reader or (_is_plain(files.values()) and not name.endswith((".yml", ".yaml"))):
         return _here(name, lambda: dependencies.read(language, version, files, build))
     allowed = {"system_packages": build.system_packages, "local_versions": build.local_versions}
     template = asdict(language.template)
-    question = reader.question("wishes", template=template, version=version, files=dict(files), build=allowed)
+    question = reader.question("dependencies", template=template, version=version, files=dict(files), build=allowed)
     key = hashlib.sha256(question).hexdigest()
     with _lock:
         if key in _answers:
             _answers.move_to_end(key)
             return _answers[key]
-    found = _asked(name, question, _Wishes, identity)
+    found = _asked(name, question, _DependencyFields, identity)
     content = {file: text.encode() for file, text in found.files.items()}
     answer = Dependencies(content, found.source, found.libraries, found.changes, found.notes)
     with _lock:

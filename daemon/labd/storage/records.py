@@ -37,7 +37,7 @@ _PUSH = "job, since, due, attempts, reason"
 
 
 class Records(Database):
-    """The three books."""
+    """The three tables."""
 
     # Results on their way to researchers' own computers
 

@@ -126,7 +126,7 @@ class Box:
         return self.pcs[user]
 
     def copy_checkout(self, path: str) -> None:
-        """Copy this checkout as it is now to the server: what is in Git's hands, and what is new and not ignored."""
+        """Copy this checkout as it is now to the server: what Git tracks, and what is new and not ignored."""
         tar = ["tar", "--null", "--files-from=-", "-cf", "-"]
         listed = "\0".join(_checkout_files()).encode()
         archive = subprocess.run(tar, cwd=CHECKOUT, input=listed, capture_output=True, check=True)

@@ -36,9 +36,9 @@ class Wire:
 
     def __init__(self, rate: float, how: str, moment: int, seconds: float) -> None:
         self.rate, self.how, self.moment, self.seconds = rate, how, moment, seconds
-        self.door = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", 0))
         # What a client has sent is on its way at once: little of it lies between it and the wire.
-        self.door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
         self.peers: dict[socket.socket, socket.socket] = {}
         self.clients: set[socket.socket] = set()
         self.sent = 0
@@ -51,15 +51,15 @@ class Wire:
         now = time.monotonic()
         if self.due and now >= self.due and not self.is_cut and client.poll() is None:
             self.cut(client)
-        readable = [self.door, *(end for end in self.peers if end not in self.clients or now >= self.next)]
+        readable = [self.listener, *(end for end in self.peers if end not in self.clients or now >= self.next)]
         for end in select.select(readable, [], [], 0.004)[0]:
-            if end is self.door:
+            if end is self.listener:
                 self.connect()
             elif end in self.peers:
                 self.move(end)
 
     def connect(self) -> None:
-        client, _ = self.door.accept()
+        client, _ = self.listener.accept()
         server = socket.create_connection(("lab", 22))
         for end in (client, server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -114,7 +114,7 @@ class Wire:
 def main() -> int:
     rate, how, moment, seconds, line = sys.argv[1:]
     wire = Wire(float(rate), how, int(moment), float(seconds))
-    environment = {**os.environ, "port": str(wire.door.getsockname()[1])}
+    environment = {**os.environ, "port": str(wire.listener.getsockname()[1])}
     client = subprocess.Popen(["bash", "-c", line], env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
     while client.poll() is None:
         wire.pass_on(client)

@@ -16,7 +16,7 @@ from support.lab import AS_ROOT, wait_for
 IMAGE = "python:3.11-slim-bookworm"
 
 
-class EngineGround:
+class EngineTestbed:
     """An engine with an instance of its own, and folders for one program after the other."""
 
     def __init__(self, folder: Path, address: str | None = None, timeout: float = 90.0) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labd.accounts.files import AccountError, form, parse_limits, parse_push, set_disabled
-from labd.accounts.welcome import Door, text
+from labd.accounts.welcome import GatewayAccess, text
 from labd.common.errors import ConfigError, LabdError
 from labd.common.schema import read_text
 from labd.model.config import AccountLimits, AccountSettings, Push, account_file
@@ -81,8 +81,8 @@ def test_disabling_and_enabling_leaves_the_rest_of_a_file_as_it_was(tmp_path: Pa
 
 
 def test_what_is_sent_to_a_researcher_has_all_they_need() -> None:
-    door = Door("lab.example.org", 2222, (("ED25519", "SHA256:abc"),))
-    sent = text("ana-silva", door, "ana-silva-key")
+    access = GatewayAccess("lab.example.org", 2222, (("ED25519", "SHA256:abc"),))
+    sent = text("ana-silva", access, "ana-silva-key")
     for part in ("HostName lab.example.org", "Port 2222", "User ana-silva", "~/.ssh/ana-silva-key", "SHA256:abc"):
         assert part in sent
     assert max(map(len, sent.splitlines())) <= 80

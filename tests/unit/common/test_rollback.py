@@ -51,7 +51,7 @@ def test_a_signal_waits_for_the_end_of_a_step_and_then_undoes_it(number: signal.
     assert signal.getsignal(number) is before
 
 
-def test_undoing_is_not_interrupted() -> None:
+def test_a_rollback_is_not_interrupted() -> None:
     said: list[str] = []
 
     def undo() -> None:

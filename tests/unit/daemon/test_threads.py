@@ -170,7 +170,7 @@ def test_a_job_is_tried_again_when_there_was_no_thread_for_it(
     assert taken.wait(10.0)
 
 
-def test_lanes_work_again_when_there_was_no_thread_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_pools_work_again_when_there_was_no_thread_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
     background, done = BackgroundWork("test", at_once=1), threading.Event()
     with monkeypatch.context() as exhausted:
         exhausted.setattr(threading.Thread, "start", no_thread)
@@ -464,8 +464,8 @@ def test_one_folder_that_cannot_be_removed_keeps_no_other_from_being_removed(
         return do(identity, action, **given)
 
     monkeypatch.setattr(lab.workers, "do", refuse)
-    house = Housekeeping(lab)
-    chore = next(chore for chore in house._chores if chore.name == "folders")
-    house._do(chore)
+    housekeeping = Housekeeping(lab)
+    chore = next(chore for chore in housekeeping._chores if chore.name == "folders")
+    housekeeping._do(chore)
     assert [path.name for path in (lab.config.paths.state / "jobs").iterdir()] == [f".removing-{folders[-1].name}"]
     assert chore.retry.failures == 1

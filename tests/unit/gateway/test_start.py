@@ -30,7 +30,7 @@ SLOW = {"argparse", "asyncio", "collections", "dataclasses", "enum", "inspect", 
     "threading",
     "typing",
 }
-ROOMS = {
+MODULES = {
     "gateway",
     "gateway.__main__",
     "gateway.words",
@@ -45,16 +45,16 @@ RECORD = {"gateway.records", "gateway.records.record"}
 
 
 @pytest.mark.parametrize(
-    ("command", "rooms"),
+    ("command", "modules"),
     [
-        ("rsync --server -logDtpre.iLsfxCIvu . inbox/galaxies/project/", ROOMS | RECORD),
-        ("rsync --server --sender -logDtpre.iLsfxCIvu . outbox/galaxies/output/", ROOMS),
-        ("scp -r -t inbox", ROOMS | RECORD),
-        ("internal-sftp", ROOMS | RECORD),
+        ("rsync --server -logDtpre.iLsfxCIvu . inbox/galaxies/project/", MODULES | RECORD),
+        ("rsync --server --sender -logDtpre.iLsfxCIvu . outbox/galaxies/output/", MODULES),
+        ("scp -r -t inbox", MODULES | RECORD),
+        ("internal-sftp", MODULES | RECORD),
     ],
 )
-def test_a_transfer_waits_for_a_few_rooms_and_the_quick_part_of_the_standard_library(
-    tmp_path: Path, command: str, rooms: set[str]
+def test_a_transfer_waits_for_a_few_modules_and_the_quick_part_of_the_standard_library(
+    tmp_path: Path, command: str, modules: set[str]
 ) -> None:
     for folder in ("inbox", "outbox"):
         (tmp_path / folder).mkdir()
@@ -68,7 +68,7 @@ def test_a_transfer_waits_for_a_few_rooms_and_the_quick_part_of_the_standard_lib
     )
     assert done.stderr == ""
     imported = set(done.stdout.split())
-    assert {name.removeprefix("labd.") for name in imported if name.startswith("labd.")} == rooms
+    assert {name.removeprefix("labd.") for name in imported if name.startswith("labd.")} == modules
     others = {name.partition(".")[0] for name in imported} - {"labd", "__main__"}
     assert others <= sys.stdlib_module_names
     assert not others & SLOW

@@ -24,9 +24,9 @@ def test_no_job_leaves_its_outcome(outcome: State, state: State) -> None:
 @given(st.lists(st.sampled_from(list(State)), max_size=12))
 def test_every_way_through_the_table_ends_in_one_outcome_after_delivering(dependencies: list[State]) -> None:
     state, way = State.RECEIVED, [State.RECEIVED]
-    for wish in dependencies:
-        if wish in TRANSITIONS[state]:
-            state = wish
+    for wanted in dependencies:
+        if wanted in TRANSITIONS[state]:
+            state = wanted
             way.append(state)
     # Only a program that met a licence whose seats were all taken goes back to the queue.
     again = [(old, new) for number, (old, new) in enumerate(pairwise(way)) if new in way[: number + 1]]

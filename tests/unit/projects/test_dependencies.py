@@ -26,7 +26,7 @@ PYTHON = LANGUAGES["python"]
 
 
 def read(build: Build | None = None, **files: str | bytes) -> Dependencies:
-    """The wishes of a Python project; `requirements__txt="…"` is its requirements.txt."""
+    """The dependencies of a Python project; `requirements__txt="…"` is its requirements.txt."""
     contents = {
         name.replace("__", "."): content.encode() if isinstance(content, str) else content
         for name, content in files.items()

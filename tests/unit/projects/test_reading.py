@@ -174,7 +174,7 @@ class Bounded:
 
 def read(files: Mapping[str, bytes]) -> dependencies.Dependencies:
     language = LANGUAGES["r" if {"packages.txt", "DESCRIPTION"} & set(files) else "python"]
-    return reading.wished(language, "3.11", files, Build(), SOMEBODY)
+    return reading.read_dependencies(language, "3.11", files, Build(), SOMEBODY)
 
 
 @pytest.mark.parametrize(("name", "kind", "content"), CASES, ids=[f"{name}: {kind}" for name, kind, _ in CASES])
@@ -239,9 +239,9 @@ def test_a_template_without_a_reader_gets_its_files_as_they_are_and_no_endless_l
     python = LANGUAGES["python"]
     plain = replace(python, template=replace(python.template, reader=""))
     files = {"data.bin": bytes(range(256)) * 4000, "requirements.txt": b"b\na\n"}
-    assert reading.wished(plain, "1", files, Build(), SOMEBODY).files == files
+    assert reading.read_dependencies(plain, "1", files, Build(), SOMEBODY).files == files
     with Bounded(), pytest.raises(ProjectError, match=r"Line 1 of code/requirements\.txt has "):
-        reading.wished(plain, "1", {"requirements.txt": b" " * 1_000_000}, Build(), SOMEBODY)
+        reading.read_dependencies(plain, "1", {"requirements.txt": b" " * 1_000_000}, Build(), SOMEBODY)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,9 @@ class TestTheProcessThatReads:
             lambda command, asked, timeout: consult([command[0], "-c", code], asked, timeout=timeout),
         )
         with pytest.raises(ProjectError) as caught:
-            reading.wished(LANGUAGES["python"], "3.11", {"environment.yml": program.encode()}, Build(), SOMEBODY)
+            reading.read_dependencies(
+                LANGUAGES["python"], "3.11", {"environment.yml": program.encode()}, Build(), SOMEBODY
+            )
         is_for_people(caught.value)
         assert "code/environment.yml could not be read" in caught.value.message
         return caught.value
@@ -342,7 +344,7 @@ class TestTheProcessThatReads:
         assert "longer than 3 seconds" in self.ask(monkeypatch, "import time; time.sleep(60)").message
 
     def test_that_takes_too_much_memory_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        program = "r._ANSWERS['wishes'] = lambda asked: lambda: 'a' * (1 << 30)\nr.main()"
+        program = "r._ANSWERS['dependencies'] = lambda asked: lambda: 'a' * (1 << 30)\nr.main()"
         assert "of memory" in self.ask(monkeypatch, program).message
 
     @pytest.mark.parametrize(

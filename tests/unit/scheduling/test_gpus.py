@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from labd.admin.doctor import gpus as doctor_gpus
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.common.errors import UnavailableError
 from labd.engines.docker import confinement
 from labd.engines.docker.facts import Facts, parse
@@ -185,8 +185,8 @@ def test_the_doctor_tells_of_a_default_runtime_that_gives_gpus_away_and_of_syste
 def test_the_doctor_asks_the_driver_and_says_when_it_does_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ground = Ground(Config(machine=Machine(gpus=("1",))), tmp_path / "config.toml", docker="unix:///nonexistent")
-    devices, _ = doctor_gpus.checks(ground)
+    context = CheckContext(Config(machine=Machine(gpus=("1",))), tmp_path / "config.toml", docker="unix:///nonexistent")
+    devices, _ = doctor_gpus.checks(context)
     driver(tmp_path, f"test $1 = -L && cat <<'END' || echo Disabled\n{LISTED}END", monkeypatch)
     assert [found.level.value for found in devices.findings()] == ["warn", "ok", "warn"]
     driver(tmp_path, "exit 9", monkeypatch)
@@ -194,5 +194,5 @@ def test_the_doctor_asks_the_driver_and_says_when_it_does_not_answer(
 
 
 def test_without_gpus_in_the_config_only_their_leaking_is_looked_at() -> None:
-    (check,) = doctor_gpus.checks(Ground(Config(), Path("config.toml")))
+    (check,) = doctor_gpus.checks(CheckContext(Config(), Path("config.toml")))
     assert check.subject == "GPUs"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labd.accounts.accounts import Account
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.common.finding import Check, Finding, fail, ok, warn
 from labd.common.units import count
 
@@ -39,15 +39,15 @@ class Entry:
         return self.uid != 0 or (not stat.S_ISLNK(self.mode) and bool(self.mode & _OTHERS_WRITE))
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about owners and rights."""
     return [
-        Check(_SUBJECT, "who may change labd's settings", lambda: judge_guarded(_settings(ground))),
-        Check(_SUBJECT, "who may read passwords in the settings", lambda: _secrets(ground)),
+        Check(_SUBJECT, "who may change labd's settings", lambda: judge_guarded(_settings(context))),
+        Check(_SUBJECT, "who may read passwords in the settings", lambda: _secrets(context)),
         Check(
-            _SUBJECT, "labd's state", lambda: judge_state(ground.config.paths.state, look(ground.config.paths.state))
+            _SUBJECT, "labd's state", lambda: judge_state(context.config.paths.state, look(context.config.paths.state))
         ),
-        Check("Researchers", "the researchers' folders", lambda: _researchers(ground)),
+        Check("Researchers", "the researchers' folders", lambda: _researchers(context)),
     ]
 
 
@@ -63,9 +63,9 @@ def look(path: Path) -> Entry | None:
 # labd's own
 
 
-def _settings(ground: Ground) -> Iterator[Entry]:
-    folders = [ground.etc, ground.config.paths.accounts, ground.keys, ground.config.paths.templates]
-    paths = [ground.config_file, *folders]
+def _settings(context: CheckContext) -> Iterator[Entry]:
+    folders = [context.etc, context.config.paths.accounts, context.keys, context.config.paths.templates]
+    paths = [context.config_file, *folders]
     for folder in folders[1:]:
         paths += sorted(folder.rglob("*")) if folder.is_dir() else []
     for path in dict.fromkeys(paths):
@@ -84,9 +84,9 @@ def judge_guarded(entries: Iterable[Entry]) -> Iterator[Finding]:
         yield ok(f"Settings, keys and templates can be changed by root only ({count(len(entries), 'file')}).")
 
 
-def _secrets(ground: Ground) -> Iterator[Finding]:
-    build = ground.config.build
-    holding = [ground.config_file] if any(_CREDENTIALS.search(url) for url in (build.index, build.proxy)) else []
+def _secrets(context: CheckContext) -> Iterator[Finding]:
+    build = context.config.build
+    holding = [context.config_file] if any(_CREDENTIALS.search(url) for url in (build.index, build.proxy)) else []
     if build.pip_conf and build.pip_conf.is_file():
         holding += [build.pip_conf] if _CREDENTIALS.search(build.pip_conf.read_text("utf-8", "replace")) else []
     yield from judge_secrets([entry for path in holding if (entry := look(path))])
@@ -122,16 +122,16 @@ def judge_state(state: Path, entry: Entry | None) -> Iterator[Finding]:
 # The researchers'
 
 
-def _researchers(ground: Ground) -> Iterator[Finding]:
-    for error in ground.wrong_accounts:
+def _researchers(context: CheckContext) -> Iterator[Finding]:
+    for error in context.wrong_accounts:
         yield fail(error.message, error.hint)
-    if not ground.researchers:
+    if not context.researchers:
         yield warn("There are no researchers yet.", "labd adduser NAME")
         return
-    found = [finding for account in ground.researchers for finding in _folders(account)]
+    found = [finding for account in context.researchers for finding in _folders(account)]
     yield from found
     if not found:
-        yield ok(f"{count(len(ground.researchers), 'researcher')}: homes, inboxes and outboxes are as they should be.")
+        yield ok(f"{count(len(context.researchers), 'researcher')}: homes, inboxes and outboxes are as they should be.")
 
 
 def _folders(account: Account) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from labd.admin.doctor.asking_docker import if_it_answers
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.client.rendering import shortened
 from labd.common.finding import Check, Finding, fail, ok, warn
 from labd.common.schema import Duration
@@ -45,18 +45,18 @@ _COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
 _SHOWN = 400
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about builds."""
     return [
-        Check(_SUBJECT, "the base images", if_it_answers(lambda: _bases(ground))),
-        Check(_SUBJECT, "building environments", if_it_answers(lambda: _test(ground))),
+        Check(_SUBJECT, "the base images", if_it_answers(lambda: _bases(context))),
+        Check(_SUBJECT, "building environments", if_it_answers(lambda: _test(context))),
     ]
 
 
-def _bases(ground: Ground) -> Iterator[Finding]:
-    with connected(ground.docker) as docker:
+def _bases(context: CheckContext) -> Iterator[Finding]:
+    with connected(context.docker) as docker:
         present = {name for image in docker.images() for name in image["RepoTags"] or ()}
-    config, known = choosing.open_languages(ground.config)
+    config, known = choosing.open_languages(context.config)
     for name, offered in config.languages.items():
         if name in known and not known[name].template.family:
             yield from judge_bases(name, offered, present)
@@ -86,14 +86,14 @@ def _full_name(image: str) -> str:
     return image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
 
 
-def _test(ground: Ground) -> Iterator[Finding]:
-    offered = languages.load(ground.config.paths.templates)
+def _test(context: CheckContext) -> Iterator[Finding]:
+    offered = languages.load(context.config.paths.templates)
     tested = [
         (offered[name], versions.default, versions.versions[versions.default])
-        for name, versions in ground.config.languages.items()
+        for name, versions in context.config.languages.items()
         if name in offered and _LIST in offered[name].template.environment
     ]
-    with connected(ground.docker) as docker:
+    with connected(context.docker) as docker:
         for language, version, base in tested:
             what = f"{language.template.title} {version}"
             base_id = _id(docker, base)
@@ -102,7 +102,7 @@ def _test(ground: Ground) -> Iterator[Finding]:
                 continue
             began = time.monotonic()
             try:
-                _build(ground, docker, language, version, (base, base_id))
+                _build(context, docker, language, version, (base, base_id))
             except AwayError:
                 yield warn("The test build was cut off, because Docker does not answer any more.")
             except BuildFailed as error:
@@ -139,9 +139,9 @@ class _FreshSettings(BuildSettings):
         return super()._script(shown) + "export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1\n"
 
 
-def _build(ground: Ground, docker: Any, language: Language, version: str, base: tuple[str, str]) -> None:
+def _build(context: CheckContext, docker: Any, language: Language, version: str, base: tuple[str, str]) -> None:
     """Build, and take off again. Raises BuildFailed."""
-    build = replace(ground.config.build, timeout=Duration(min(ground.config.build.timeout, _LIMIT)))
+    build = replace(context.config.build, timeout=Duration(min(context.config.build.timeout, _LIMIT)))
     settings = _FreshSettings(build)
     environment = environments.describe(language, version, *base, settings.key, {_LIST: _LIBRARY.encode()})
     recipe = environment.recipe()

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace as Options
 
 from labd.admin.doctor import accounts, builds, disk, docker, gateway, gpus, leftovers, machine, service, sshd
-from labd.admin.doctor.subject import Ground, find
+from labd.admin.doctor.subject import CheckContext, find
 from labd.client.rendering import BOLD, is_terminal, shortened, styled, width, wrapped
 from labd.common.errors import Exit, LabdError
 from labd.common.finding import AS_ROOT, Check, Finding, Level, fail, warn
@@ -49,18 +49,18 @@ def run(options: Options) -> int:
     is told. The exit code is FAILED when anything failed.
     """
     file = Path(options.config) if options.config else SYSTEM_FILE
-    ground, found = _ground(file)
+    context, found = _context(file)
     report = make_report(options.json, options.brief)
     for about in found:
         report.tell("Config", about)
-    for check, findings in examine([check for room in _ROOMS for check in room.checks(ground)], report.progress):
+    for check, findings in examine([check for room in _ROOMS for check in room.checks(context)], report.progress):
         for finding in findings:
             report.tell(check.subject, finding)
     report.end()
     return Exit.FAILED if report.levels[Level.FAIL] else Exit.OK
 
 
-def _ground(file: Path) -> tuple[Ground, list[Finding]]:
+def _context(file: Path) -> tuple[CheckContext, list[Finding]]:
     """What is to be examined; by the defaults where the config cannot be used, with a finding that says so."""
     found: list[Finding] = []
     config = Config()
@@ -74,7 +74,7 @@ def _ground(file: Path) -> tuple[Ground, list[Finding]]:
         found.append(warn(f"{error.filename} can be read by root only; the rest goes by the defaults.", AS_ROOT))
     except LabdError as error:
         found.append(fail(error.message, error.hint or f"labd check-config {file}"))
-    return Ground(config, file), found
+    return CheckContext(config, file), found
 
 
 def examine(checks: Sequence[Check], progress: Progress) -> Iterator[tuple[Check, list[Finding]]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labd.admin.doctor.asking_docker import facts
-from labd.admin.doctor.subject import Ground, daemon_process
+from labd.admin.doctor.subject import CheckContext, daemon_process
 from labd.client.rendering import few
 from labd.common.errors import LabdError
 from labd.common.finding import Check, Finding, fail, ok, warn
@@ -39,22 +39,22 @@ class Space:
     inodes_free: int
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about disks."""
     return [
-        Check(_SUBJECT, "the room on the disks", lambda: map(judge_space, _spaces(ground))),
-        Check(_SUBJECT, "the file system of labd's state", lambda: _state(ground)),
-        Check(_SUBJECT, "the file systems of the homes", lambda: _homes(ground)),
+        Check(_SUBJECT, "the room on the disks", lambda: map(judge_space, _spaces(context))),
+        Check(_SUBJECT, "the file system of labd's state", lambda: _state(context)),
+        Check(_SUBJECT, "the file systems of the homes", lambda: _homes(context)),
     ]
 
 
-def _spaces(ground: Ground) -> list[Space]:
+def _spaces(context: CheckContext) -> list[Space]:
     try:
-        docker = facts(ground.docker).root
+        docker = facts(context.docker).root
     except LabdError:
         docker = "/var/lib/docker"
-    places = [(ground.config.paths.state, "labd's state"), (Path(docker), "Docker")]
-    places += [(home, "homes") for home in ground.homes]
+    places = [(context.config.paths.state, "labd's state"), (Path(docker), "Docker")]
+    places += [(home, "homes") for home in context.homes]
     table = mounts()
     found: dict[int, list[tuple[Path, str]]] = {}
     for place, name in places:
@@ -94,8 +94,8 @@ def judge_space(space: Space) -> Finding:
     return ok(f"{room}; {space.inodes_free:,} more files fit." if space.inodes else f"{room}.")
 
 
-def _state(ground: Ground) -> Iterator[Finding]:
-    state = ground.config.paths.state
+def _state(context: CheckContext) -> Iterator[Finding]:
+    state = context.config.paths.state
     mount = mount_of(nearest(state), mounts())
     unfit = no_views = ""
     try:
@@ -105,7 +105,7 @@ def _state(ground: Ground) -> Iterator[Finding]:
         raise  # that is about who asks
     except OSError as error:
         unfit = unfit or f"nothing can be written there ({error.strerror})"
-    yield judge_state(state, mount, unfit, no_views, ground.config_file)
+    yield judge_state(state, mount, unfit, no_views, context.config_file)
 
 
 def judge_state(state: Path, mount: Mount, unfit: str, no_views: str, config_file: Path) -> Finding:
@@ -120,12 +120,12 @@ def judge_state(state: Path, mount: Mount, unfit: str, no_views: str, config_fil
     return ok(f"{state} is on {mount.kind}, which can hold programs' views of their uploads.")
 
 
-def _homes(ground: Ground) -> Iterator[Finding]:
-    state = nearest(ground.config.paths.state)
-    homes = [nearest(home) for home in ground.homes]
+def _homes(context: CheckContext) -> Iterator[Finding]:
+    state = nearest(context.config.paths.state)
+    homes = [nearest(home) for home in context.homes]
     table = mounts()
     yield from judge_homes({home: mount_of(home, table) for home in homes})
-    process = daemon_process(ground.config.paths.socket)
+    process = daemon_process(context.config.paths.socket)
     # The unit can give the daemon a view of its own, in which one disk is several mounts.
     seen = mounts(process) if process else table
     yield judge_links(

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from labd.admin.doctor.asking_docker import facts
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.common.commands import run
 from labd.common.errors import UnavailableError
 from labd.common.finding import Check, Finding, fail, ok, warn
@@ -26,17 +26,17 @@ _DAEMON_FILE = Path("/etc/docker/daemon.json")
 _DOCKER_INFO_SECONDS = 20.0
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about Docker."""
     return [
-        Check(_SUBJECT, "Docker's engine", lambda: _engine(ground)),
-        Check(_SUBJECT, "the docker command", lambda: _command(ground)),
-        Check(_SUBJECT, "the group docker", lambda: _group(ground)),
+        Check(_SUBJECT, "Docker's engine", lambda: _engine(context)),
+        Check(_SUBJECT, "the docker command", lambda: _command(context)),
+        Check(_SUBJECT, "the group docker", lambda: _group(context)),
     ]
 
 
-def _engine(ground: Ground) -> Iterator[Finding]:
-    found = facts(ground.docker)
+def _engine(context: CheckContext) -> Iterator[Finding]:
+    found = facts(context.docker)
     yield judge_version(found)
     yield judge_storage(found)
     yield judge_limits(found)
@@ -111,12 +111,12 @@ def judge_live_restore(found: Facts, has_file: bool) -> Finding:
     )
 
 
-def _command(ground: Ground) -> Iterator[Finding]:
+def _command(context: CheckContext) -> Iterator[Finding]:
     try:
-        wanted = facts(ground.docker).id
+        wanted = facts(context.docker).id
     except UnavailableError:
         wanted = ""
-    cli = find_cli(ground.config.build.cli)
+    cli = find_cli(context.config.build.cli)
     answer = run([cli, "info", "--format", "{{.ID}}"], timeout=_DOCKER_INFO_SECONDS)
     yield judge_command(cli, wanted, answer.code, answer.output)
 
@@ -138,14 +138,14 @@ def judge_command(cli: str, engine_id: str, code: int, output: str) -> Finding:
     )
 
 
-def _group(ground: Ground) -> Iterator[Finding]:
+def _group(context: CheckContext) -> Iterator[Finding]:
     try:
         group = grp.getgrnam("docker")
     except KeyError:
         yield ok("There is no group docker.")
         return
     members = {*group.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == group.gr_gid)}
-    yield judge_group(members, [account.name for account in ground.researchers])
+    yield judge_group(members, [account.name for account in context.researchers])
 
 
 def judge_group(members: Collection[str], researchers: Collection[str]) -> Finding:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.common.commands import run, which
 from labd.common.errors import UnavailableError
 from labd.common.finding import Check, Finding, fail, ok, warn
@@ -38,7 +38,7 @@ _SWITCHES = (
 )
 
 
-def checks(_: Ground) -> list[Check]:
+def checks(_: CheckContext) -> list[Check]:
     """All about the programs of transfers."""
     return [
         Check(_SUBJECT, "rsync", _rsync),

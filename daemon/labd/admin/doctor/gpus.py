@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 
 from labd.admin.doctor.asking_docker import facts, if_it_answers
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.common.commands import run
 from labd.common.errors import UnavailableError
 from labd.common.finding import Check, Finding, fail, ok, warn
@@ -27,33 +27,33 @@ _TOOLKIT = (
 )
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about GPUs; without any in the config, only whether programs could get at those that nobody gives out."""
-    if not ground.config.machine.gpus:
-        return [Check(_SUBJECT, "GPUs that nobody gives out", if_it_answers(lambda: _default(ground)))]
+    if not context.config.machine.gpus:
+        return [Check(_SUBJECT, "GPUs that nobody gives out", if_it_answers(lambda: _default(context)))]
     return [
-        Check(_SUBJECT, "the GPUs", lambda: _devices(ground)),
-        Check(_SUBJECT, "how Docker hands out GPUs", if_it_answers(lambda: _docker(ground))),
+        Check(_SUBJECT, "the GPUs", lambda: _devices(context)),
+        Check(_SUBJECT, "how Docker hands out GPUs", if_it_answers(lambda: _docker(context))),
     ]
 
 
-def _default(ground: Ground) -> Iterator[Finding]:
-    yield judge_default(facts(ground.docker))
+def _default(context: CheckContext) -> Iterator[Finding]:
+    yield judge_default(facts(context.docker))
 
 
-def _devices(ground: Ground) -> Iterator[Finding]:
+def _devices(context: CheckContext) -> Iterator[Finding]:
     there = listed()
-    yield from judge_devices(ground.config.machine.gpus, there)
+    yield from judge_devices(context.config.machine.gpus, there)
     answer = run(["nvidia-smi", "--query-gpu=persistence_mode", "--format=csv,noheader"], timeout=_NVIDIA_SMI_SECONDS)
     yield judge_persistence(answer.output if answer.code == 0 else "")
 
 
-def _docker(ground: Ground) -> Iterator[Finding]:
-    found = facts(ground.docker)
+def _docker(context: CheckContext) -> Iterator[Finding]:
+    found = facts(context.docker)
     try:
-        names: Sequence[str] = uuids(ground.config.machine.gpus, listed())
+        names: Sequence[str] = uuids(context.config.machine.gpus, listed())
     except UnavailableError:
-        names = ground.config.machine.gpus
+        names = context.config.machine.gpus
     yield judge_toolkit(found, names, [hook for hook in _HOOKS if shutil.which(hook)])
     yield judge_default(found)
     yield judge_cgroups(found, names)

@@ -16,7 +16,7 @@ from typing import Any
 
 from labd.admin.doctor.asking_docker import if_it_answers
 from labd.admin.doctor.builds import TAG
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.client.connection import ask
 from labd.common.errors import UnavailableError
 from labd.common.finding import Check, Finding, ok, warn
@@ -39,19 +39,19 @@ class Jobs:
     known: frozenset[int]  # the latest, with or without an outcome
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about leftovers."""
     return [
-        Check(_SUBJECT, "containers and volumes without a job", if_it_answers(lambda: _containers(ground))),
-        Check(_SUBJECT, "mounts without a program", if_it_answers(lambda: _mounts(ground))),
-        Check(_SUBJECT, "folders without a job", lambda: _folders(ground)),
-        Check(_SUBJECT, "images without a name", if_it_answers(lambda: _images(ground))),
+        Check(_SUBJECT, "containers and volumes without a job", if_it_answers(lambda: _containers(context))),
+        Check(_SUBJECT, "mounts without a program", if_it_answers(lambda: _mounts(context))),
+        Check(_SUBJECT, "folders without a job", lambda: _folders(context)),
+        Check(_SUBJECT, "images without a name", if_it_answers(lambda: _images(context))),
     ]
 
 
-def _jobs(ground: Ground) -> Jobs | None:
+def _jobs(context: CheckContext) -> Jobs | None:
     """None when no daemon answers: then nobody knows, and what is there may be of jobs that wait for its start."""
-    socket = str(ground.config.paths.socket)
+    socket = str(context.config.paths.socket)
     try:
         active = [job["job"] for answer in ask(socket, "status", _ASK_SECONDS) for job in answer["active"]]
         known = [job["job"] for job in ask(socket, "jobs", _ASK_SECONDS, limit=_JOBS)]
@@ -63,17 +63,17 @@ def _jobs(ground: Ground) -> Jobs | None:
 # In Docker
 
 
-def _containers(ground: Ground) -> Iterator[Finding]:
-    before = _jobs(ground)
-    with connected(ground.docker) as docker:
-        listed = docker.containers(all=True, filters={"label": [f"labd.instance={ground.config.instance}"]})
+def _containers(context: CheckContext) -> Iterator[Finding]:
+    before = _jobs(context)
+    with connected(context.docker) as docker:
+        listed = docker.containers(all=True, filters={"label": [f"labd.instance={context.config.instance}"]})
         volumes = docker.volumes(filters={"dangling": True})["Volumes"] or ()
     # Asked twice, because jobs come and go while Docker answers.
-    after = _jobs(ground)
+    after = _jobs(context)
     active = before.active | after.active if before and after else None
     found = {entry["Names"][0].lstrip("/"): int(entry["Labels"].get("labd.job", 0)) for entry in listed}
     yield judge_containers(found, active)
-    yield judge_volumes(volume_names(volumes, ground.config.paths.state))
+    yield judge_volumes(volume_names(volumes, context.config.paths.state))
 
 
 def judge_containers(found: Mapping[str, int], active: Collection[int] | None) -> Finding:
@@ -107,9 +107,9 @@ def judge_volumes(unused: Sequence[str]) -> Finding:
     return ok("No volume of labd's is left behind.")
 
 
-def _images(ground: Ground) -> Iterator[Finding]:
+def _images(context: CheckContext) -> Iterator[Finding]:
     before = time.time() - _FRESH
-    with connected(ground.docker) as docker:
+    with connected(context.docker) as docker:
         found = docker.images(filters={"dangling": True, "label": "labd.environment"})
         tests = docker.images(name=TAG)
         used = {entry["ImageID"] for entry in docker.containers(all=True)}
@@ -131,11 +131,11 @@ def judge_images(old: Sequence[str]) -> Finding:
 # On disk
 
 
-def _mounts(ground: Ground) -> Iterator[Finding]:
-    state = ground.config.paths.state
+def _mounts(context: CheckContext) -> Iterator[Finding]:
+    state = context.config.paths.state
     points = [mount.point for mount in mounts() if mount.kind == "overlay" and is_view(mount.details, state)]
-    with connected(ground.docker) as docker:
-        running = docker.containers(filters={"label": [f"labd.instance={ground.config.instance}"]})
+    with connected(context.docker) as docker:
+        running = docker.containers(filters={"label": [f"labd.instance={context.config.instance}"]})
         used = {mount.get("Name", "") for entry in running for mount in entry["Mounts"]}
     yield judge_mounts([point for point in points if not any(name and name in point for name in used)])
 
@@ -148,8 +148,8 @@ def judge_mounts(unused: Sequence[str]) -> Finding:
     return ok("No view of an upload is mounted without its program.")
 
 
-def _folders(ground: Ground) -> Iterator[Finding]:
-    folder = ground.config.paths.state / "jobs"
+def _folders(context: CheckContext) -> Iterator[Finding]:
+    folder = context.config.paths.state / "jobs"
     if not folder.is_dir():
         yield ok("There are no folders of jobs yet.")
         return
@@ -157,7 +157,7 @@ def _folders(ground: Ground) -> Iterator[Finding]:
     numbers = [int(name) for name in os.listdir(folder) if re.fullmatch(r"\d+", name)]
     before = time.time() - _FRESH
     old = [number for number in numbers if (folder / str(number)).lstat().st_mtime < before]
-    jobs = _jobs(ground)
+    jobs = _jobs(context)
     yield judge_folders(folder, old, jobs.known if jobs else None)
 
 

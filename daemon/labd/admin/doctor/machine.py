@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labd.admin.doctor.subject import Ground, daemon_process
+from labd.admin.doctor.subject import CheckContext, daemon_process
 from labd.common.commands import run
 from labd.common.errors import UnavailableError
 from labd.common.finding import Check, Finding, ok, warn
@@ -39,12 +39,12 @@ class Kernel:
     open_files: int  # of the daemon, or of whoever asks when it does not run
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about the machine."""
     return [
         Check("Clock", "the clock", _clock),
-        Check("Clock", "the clock of the disk", lambda: _disk_clock(ground)),
-        Check("Limits", "the kernel's limits", lambda: _limits(ground)),
+        Check("Clock", "the clock of the disk", lambda: _disk_clock(context)),
+        Check("Limits", "the kernel's limits", lambda: _limits(context)),
         Check("Limits", "file events", _file_events),
     ]
 
@@ -94,8 +94,8 @@ def judge_clock(timedatectl: str, chronyc: str) -> Finding:
     return warn("Whether the clock is synchronised cannot be told: there is no timedatectl and no chrony.", mend)
 
 
-def _disk_clock(ground: Ground) -> Iterator[Finding]:
-    state = ground.config.paths.state
+def _disk_clock(context: CheckContext) -> Iterator[Finding]:
+    state = context.config.paths.state
     if not state.is_dir():
         yield warn(f"The clock of the disk was not compared: there is no {state} yet.", "systemctl start labd")
         return
@@ -117,8 +117,8 @@ def judge_disk_clock(ahead: float) -> Finding:
 # Limits
 
 
-def _limits(ground: Ground) -> Iterator[Finding]:
-    process = daemon_process(ground.config.paths.socket)
+def _limits(context: CheckContext) -> Iterator[Finding]:
+    process = daemon_process(context.config.paths.socket)
     soft = resource.prlimit(process or 0, resource.RLIMIT_NOFILE)[0]
     kernel = Kernel(
         watches=_number("fs/inotify/max_user_watches"),
@@ -126,9 +126,9 @@ def _limits(ground: Ground) -> Iterator[Finding]:
         processes=_number("kernel/pid_max"),
         open_files=soft,
     )
-    settings, machine = ground.config, capacity(ground.config.machine)
+    settings, machine = context.config, capacity(context.config.machine)
     at_once = max(1, int(machine.cpus / (settings.job.cpus or 1.0)))
-    yield from judge_limits(kernel, len(ground.researchers), at_once * settings.job.pids)
+    yield from judge_limits(kernel, len(context.researchers), at_once * settings.job.pids)
 
 
 def _number(name: str) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labd.admin.doctor.config_check import check_config
-from labd.admin.doctor.subject import Ground, daemon_process
+from labd.admin.doctor.subject import CheckContext, daemon_process
 from labd.admin.setup import plan, systemd
 from labd.client.connection import ask
 from labd.common.commands import run
@@ -36,23 +36,23 @@ class Unit:
     active: str  # as `systemctl is-active` says
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about the daemon."""
     return [
-        Check("Config", "the configuration", lambda: _config(ground)),
+        Check("Config", "the configuration", lambda: _config(context)),
         Check(_SUBJECT, "the service", _unit),
-        Check(_SUBJECT, "the daemon", lambda: _daemon(ground)),
+        Check(_SUBJECT, "the daemon", lambda: _daemon(context)),
         Check(_SUBJECT, "the journal", _journal),
     ]
 
 
-def _config(ground: Ground) -> Iterator[Finding]:
-    lines = list(check_config(ground.config, str(ground.config_file)))
-    if ground.config_file.exists():
+def _config(context: CheckContext) -> Iterator[Finding]:
+    lines = list(check_config(context.config, str(context.config_file)))
+    if context.config_file.exists():
         yield ok(lines[0])
     else:
         yield warn(
-            f"There is no {ground.config_file}; labd goes by its defaults.",
+            f"There is no {context.config_file}; labd goes by its defaults.",
             "labd setup",
         )
 
@@ -98,10 +98,10 @@ def judge_unit(unit: Unit) -> Finding:
 # The daemon
 
 
-def _daemon(ground: Ground) -> Iterator[Finding]:
-    answer = next(ask(str(ground.config.paths.socket), "status", _ANSWER_SECONDS))
+def _daemon(context: CheckContext) -> Iterator[Finding]:
+    answer = next(ask(str(context.config.paths.socket), "status", _ANSWER_SECONDS))
     yield ok(f"The daemon answers: {answer['running']} running, {answer['queued']} queued.")
-    process = daemon_process(ground.config.paths.socket)
+    process = daemon_process(context.config.paths.socket)
     if process and CURRENT.is_symlink():
         yield judge_age(_started(process), os.lstat(CURRENT).st_mtime)
 

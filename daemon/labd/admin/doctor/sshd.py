@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labd.accounts.accounts import Account
-from labd.admin.doctor.subject import Ground
+from labd.admin.doctor.subject import CheckContext
 from labd.admin.setup import plan
 from labd.admin.setup import sshd as setup_ssh
 from labd.common.commands import run
@@ -34,11 +34,11 @@ _LOADED = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "BASH_ENV", "GCONV_PATH"
 Effective = Mapping[str, Sequence[str]]
 
 
-def checks(ground: Ground) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """All about sshd."""
     return [
         Check(_SUBJECT, "the SSH server", _server),
-        Check(_SUBJECT, "sshd's settings for researchers", lambda: _researchers(ground)),
+        Check(_SUBJECT, "sshd's settings for researchers", lambda: _researchers(context)),
     ]
 
 
@@ -122,7 +122,7 @@ def judge_running(banner: str, port: str) -> Finding:
 # What it does with a researcher
 
 
-def _researchers(ground: Ground) -> Iterator[Finding]:
+def _researchers(context: CheckContext) -> Iterator[Finding]:
     sshd = _sshd()
     if sshd is None:
         return
@@ -132,18 +132,18 @@ def _researchers(ground: Ground) -> Iterator[Finding]:
     if valid.level is not Level.OK:
         yield warn("What sshd does with researchers was not checked, because `sshd -t` fails.", valid.mend)
         return
-    known = [account for account in ground.researchers if _comes_by_ssh(account, ground)]
+    known = [account for account in context.researchers if _comes_by_ssh(account, context)]
     if not known:
         yield ok("There are no researchers yet that sshd could let in.")
     groups = {account.name: _groups(account) for account in known}
     yield from judge_members(known, groups)
     asked = [account for account in known if group_of(account) in groups[account.name]]
-    yield from combine([(account.name, _faults(sshd, account, ground)) for account in asked[:_MOST]])
+    yield from combine([(account.name, _faults(sshd, account, context)) for account in asked[:_MOST]])
 
 
-def _comes_by_ssh(account: Account, ground: Ground) -> bool:
+def _comes_by_ssh(account: Account, context: CheckContext) -> bool:
     """Whether labd made the account, and lets it in; how those of the config come is the administrator's business."""
-    has_file = (ground.config.paths.accounts / f"{account.name}.toml").is_file()
+    has_file = (context.config.paths.accounts / f"{account.name}.toml").is_file()
     return has_file and not account.settings.disabled
 
 
@@ -161,16 +161,16 @@ def judge_members(accounts: Sequence[Account], groups: Mapping[str, Collection[s
             yield fail(what, f"usermod -aG {wanted} {account.name}")
 
 
-def _faults(sshd: str, account: Account, ground: Ground) -> list[str]:
+def _faults(sshd: str, account: Account, context: CheckContext) -> list[str]:
     answer = run([sshd, "-T", "-C", f"user={account.name},host=x,addr=127.0.0.1"], timeout=_SSHD_SECONDS)
     if answer.code:
         return [f"sshd does not tell ({_first(answer.output) or answer.code})"]
     settings = parse(answer.output)
-    file = ground.keys / account.name
+    file = context.keys / account.name
     keys = file.read_text("utf-8", "replace") if file.is_file() else ""
     return [
         *judge_access(settings, account.name, _groups(account)),
-        *judge_keys(settings, account, ground.keys),
+        *judge_keys(settings, account, context.keys),
         *([] if account.settings.shell else judge_gateway(settings, keys)),
     ]
 

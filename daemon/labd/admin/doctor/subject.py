@@ -21,8 +21,8 @@ _ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Ground:
-    """A server."""
+class CheckContext:
+    """The server that is checked."""
 
     config: Config
     config_file: Path  # whether it is there or not
@@ -46,7 +46,7 @@ class Ground:
         return tuple(account.home for account in self.researchers) or (Path("/home"),)
 
 
-def find(config: Config, config_file: Path) -> Ground:
+def find(config: Config, config_file: Path) -> CheckContext:
     """The server that `config` is for. Raises PermissionError when its accounts may not be listed."""
     known: dict[str, Account] = {}
     wrong: list[LabdError] = []
@@ -55,7 +55,7 @@ def find(config: Config, config_file: Path) -> Ground:
             known[entry.name] = resolve(entry)
         except LabdError as error:
             wrong.append(error)
-    return Ground(config, config_file, tuple(known.values()), tuple(wrong))
+    return CheckContext(config, config_file, tuple(known.values()), tuple(wrong))
 
 
 def _entries(config: Config, wrong: list[LabdError]) -> Iterator[AccountEntry]:

@@ -55,7 +55,7 @@ def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
         language, config, options, project_files.read(root / "code", language.template.version_files)
     )
     files = project_files.read(root / "code", language.template.environment)
-    asked = reading.wished(language, version, files, config.build, None)
+    asked = reading.read_dependencies(language, version, files, config.build, None)
     given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given, bool(missing))
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))

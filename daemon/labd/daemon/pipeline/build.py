@@ -15,7 +15,7 @@ from labd.common.errors import LabdError, UnavailableError
 from labd.common.log import get
 from labd.daemon.pipeline import exact
 from labd.daemon.pipeline.lab import Lab, despite_docker, end, fault, move, occupy, stop_event, stopped
-from labd.daemon.pipeline.project_options import tell_forgotten, wished
+from labd.daemon.pipeline.project_options import read_dependencies, tell_forgotten
 from labd.daemon.pipeline.run_log import RunLog
 from labd.diagnosis.builds import build_timed_out, refused
 from labd.environments.environment import Environment
@@ -90,7 +90,7 @@ def _image(lab: Lab, job: Job, stop: threading.Event) -> str:
 
 
 def _environment(lab: Lab, job: Job, granted: Grant, stop: threading.Event) -> str:
-    asked = wished(lab, job, lab.language(job), granted.version)
+    asked = read_dependencies(lab, job, lab.language(job), granted.version)
     if job.exact:
         asked = exact.pinned(lab, job, asked)
     environment = lab.images.describe(granted.language, granted.version, asked.files)

@@ -1,7 +1,7 @@
 """What a job's project asks to have around its program, and what it forgot to ask for.
 
-This module owns the way from a job's snapshot to the modules that read wishes and imports, and where the researcher
-hears of it. It never decides what a line means.
+This module owns the way from a job's snapshot to the modules that read dependencies and imports, and where the
+researcher hears of it. It never decides what a line means.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def version(lab: Lab, job: Job, language: Language, asked: Options) -> str:
     return choosing.version(language, lab.config, asked, _files(lab, job, language.template.version_files, "code"))
 
 
-def wished(lab: Lab, job: Job, language: Language, version: str) -> Dependencies:
+def read_dependencies(lab: Lab, job: Job, language: Language, version: str) -> Dependencies:
     """What the project of `job` asks for. Raises ProjectError."""
     files = _files(lab, job, language.template.environment, "code")
-    return reading.wished(language, version, files, lab.config.build, lab.accounts[job.user].identity)
+    return reading.read_dependencies(language, version, files, lab.config.build, lab.accounts[job.user].identity)
 
 
 def _files(lab: Lab, job: Job, names: Iterable[str], part: str = "") -> dict[str, bytes]:
@@ -55,7 +55,7 @@ def tell_forgotten(lab: Lab, job: Job) -> Job:
     language = lab.language(job)
     if language.template.reader != "python" or job.grant is None:
         return job
-    asked = wished(lab, job, language, job.grant.version)
+    asked = read_dependencies(lab, job, language, job.grant.version)
     code = lab.folder(job.snapshot) / "snapshot" / "code"
     found = reading.imported(code, language.template.program, lab.accounts[job.user].identity)
     missing = imports.unprovided(found, asked.libraries, language.template.distributions)

@@ -34,7 +34,7 @@ from labd.daemon.pipeline.lab import (
 )
 from labd.daemon.pipeline.licence import may_try_again
 from labd.daemon.pipeline.outcome import understand
-from labd.daemon.pipeline.project_options import tell_forgotten, wished
+from labd.daemon.pipeline.project_options import read_dependencies, tell_forgotten
 from labd.daemon.pipeline.run_plan import plan
 from labd.daemon.pipeline.supervision import Supervision
 from labd.diagnosis.matlab import seats_taken
@@ -91,7 +91,7 @@ def receive(lab: Lab, job: Job) -> Job | None:
         else:
             language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
             version = project_options.version(lab, job, language, options)
-        asked = wished(lab, job, language, version)
+        asked = read_dependencies(lab, job, language, version)
         granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
     except ProjectError as error:
         return end(lab, job, State.REJECTED, error.message, error.hint)

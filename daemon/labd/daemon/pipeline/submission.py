@@ -1,4 +1,4 @@
-"""The reception: what becomes of what was seen in the inboxes, and of what is asked for.
+"""Submissions: what becomes of what was seen in the inboxes, and of what is asked for.
 
 This module owns the step from a finding to a job, from a control file to its effect, and the words in STATUS for an
 upload that is no job (yet). It never runs a job: it hands new ones on.
@@ -33,7 +33,7 @@ _IN_PARTS = 600.0  # seconds between the first job of a project and the rest of 
 _MOST_ACTIVE = 1000  # jobs of one user that have not ended
 
 
-class Reception:
+class SubmissionHandler:
     """Where uploads and requests arrive."""
 
     def __init__(self, lab: Lab, inbox: Inbox, start: Callable[[Job], None], announce: Callable[[Key], None]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from labd.daemon.pipeline.lab import Lab
-from labd.daemon.pipeline.submission import Reception
+from labd.daemon.pipeline.submission import SubmissionHandler
 from labd.daemon.requests.connection import Connection
 from labd.intake.inbox import Inbox
 from labd.model.jobs import Job
@@ -22,7 +22,7 @@ class Parts:
 
     lab: Lab
     inbox: Inbox
-    reception: Reception
+    submissions: SubmissionHandler
     queued: Callable[[], list[Job]]
     """The jobs that wait."""
     place: Callable[[Job], tuple[int, int, str]]

@@ -30,7 +30,7 @@ def status(request: Status, asking: Asking) -> Iterator[Json]:
         yield _all_of(asking)
         return
     parts = asking.parts
-    job, upload, also = find(parts.lab.store, request.job, asking.user, parts.reception.uploads)
+    job, upload, also = find(parts.lab.store, request.job, asking.user, parts.submissions.uploads)
     if job:
         about = _told(job, asking)
     else:
@@ -100,7 +100,7 @@ def cancel(request: Cancel, asking: Asking) -> Iterator[Json]:
 @handles(Rerun)
 def rerun(request: Rerun, asking: Asking) -> Iterator[Json]:
     job, also = _job(request.job, asking)
-    again = asking.parts.reception.rerun(job.user, job.project, job.id, exact=request.exact)
+    again = asking.parts.submissions.rerun(job.user, job.project, job.id, exact=request.exact)
     assert again is not None
     yield {**_told(again, asking), "also": also}
 
@@ -115,14 +115,14 @@ def _all_of(asking: Asking) -> Json:
         "active": [_told(job, asking) for job in active],
         "recent": [_told(job, asking) for job in recent],
         "older": max(there - len(active) - len(recent), 0),
-        "uploads": [_upload(upload, asking) for upload in asking.parts.reception.uploads(user)],
+        "uploads": [_upload(upload, asking) for upload in asking.parts.submissions.uploads(user)],
         **views.counts(store.active()),
     }
 
 
 def _job(target: Target, asking: Asking, is_to_end: bool = False) -> FoundJob:
     parts = asking.parts
-    return find_job(parts.lab.store, target, asking.user, parts.reception.uploads, is_to_end)
+    return find_job(parts.lab.store, target, asking.user, parts.submissions.uploads, is_to_end)
 
 
 def _upload(upload: Upload, asking: Asking) -> Json:

@@ -19,7 +19,7 @@ def submit(request: Submit, asking: Asking) -> Iterator[Json]:
         raise NotAllowedError("Only a researcher can submit an upload of theirs.", "Create SUBMIT in their inbox.")
     project = request.project
     with asking.connection.waiting():
-        job = asking.parts.reception.submit(asking.user, project, asking.connection.check)
+        job = asking.parts.submissions.submit(asking.user, project, asking.connection.check)
     if job is None:
         text = f"Nothing has changed in {project} since its last job; `rerun {project}` runs it again."
     else:

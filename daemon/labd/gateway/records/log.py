@@ -1,4 +1,4 @@
-"""What a transfer did, for each project: the common ground of the readers of rsync's, scp's and sftp's logs.
+"""What a transfer did, for each project: what the readers of rsync's, scp's and sftp's logs share.
 
 This module owns how a path in the inbox becomes a project and a part of it, and the words for how a transfer ended. It
 is pure.

@@ -33,7 +33,7 @@ def sent(told: str | Diagnosis = CUT, user: str = KEY[0], project: str = KEY[1],
 
 
 class Inbox:
-    """What `Reception.uploads` would say."""
+    """What `SubmissionHandler.uploads` would say."""
 
     def __init__(self, *uploads: Upload) -> None:
         self.uploads = uploads
