@@ -12,7 +12,7 @@ from pathlib import Path
 
 from measured_lab import AS_ROOT, MeasuredLab, Report, Row, acting_as, fill, measured_lab, wait_for
 
-from labd.model.config import Inbox as Limits
+from labd.model.config import InboxSettings
 from labd.privsep.scan import scan
 from support import lab as labs
 from support.lab import children_of, cpu_seconds
@@ -55,7 +55,7 @@ def _measure(here: MeasuredLab, report: Report) -> list[Row]:
     processes = [_process(here), *children_of(_process(here))]
     pss = [_memory(process, "Pss") for process in processes]
     rss = [_memory(process, "Rss") for process in processes]
-    rescan, every = _rescan(here), Limits().rescan
+    rescan, every = _rescan(here), InboxSettings().rescan
     report(f"  {total:.3f} % of a core, {sum(pss):.1f} MB")
     return [
         (
@@ -89,7 +89,7 @@ def _share(here: MeasuredLab, seconds: float) -> tuple[float, float]:
 
 
 def _rescan(here: MeasuredLab) -> float:
-    limits = Limits()
+    limits = InboxSettings()
     return sum(
         scan(str(user.inbox("")), None, ["app.py"], limits.max_files, limits.max_depth)["cost"]
         for user in here.lab.users.values()

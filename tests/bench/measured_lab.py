@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from labd.engines.docker.builder import find_cli
-from labd.model.config import Inbox
+from labd.model.config import InboxSettings
 from support.lab import AS_ROOT, Lab, Researcher, docker, wait_for
 
 Report = Callable[[str], None]
@@ -45,7 +45,7 @@ class MeasuredLab:
         self.folder.chmod(0o755)
         self._images = set(docker("images", "--quiet", "--no-trunc").split())
         # Tests want to be quick; this is to be what a server is.
-        self.lab = Lab(self.lab_folder, users, settings, rescan=Inbox().rescan)
+        self.lab = Lab(self.lab_folder, users, settings, rescan=InboxSettings().rescan)
         self.ana = self.lab.ana
         self.cli = find_cli("")
 

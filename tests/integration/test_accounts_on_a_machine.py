@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from labd.common.errors import Exit
-from labd.model.config import AccountLimits, Push, account_file
+from labd.model.config import AccountLimits, PushTarget, account_file
 from support.private_machine import Machine, needs_root
 
 pytestmark = needs_root
@@ -85,7 +85,7 @@ def test_the_account_file_says_what_was_asked_for(machine: Machine, key: Path, t
     account = account_file(copy)
     assert account.comment == "Ana"
     assert account.limits == AccountLimits(running=4, timeout=172800.0)  # type: ignore[arg-type]
-    assert account.push == Push("ana", "::1", "res", 1)
+    assert account.push == PushTarget("ana", "::1", "res", 1)
 
 
 def test_a_key_opens_the_gateway_and_nothing_else(machine: Machine, key: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from labd.gateway.records.record import Record
 from labd.intake.proof import traffic
-from labd.intake.transfers import Part, Result, parse
+from labd.intake.transfers import Part, TransferResult, parse
 from labd.privsep.session_records import read_sessions
 from support.gateway import AS_ROOT, GatewayTestbed
 
@@ -149,7 +149,7 @@ def test_what_did_not_fit_for_a_while_is_written_later(testbed: GatewayTestbed, 
     record.end(0, 10, {f"{number:0200}": {"result": "complete", "why": "", "files": 1} for number in range(10)}, {})
     (transfer,) = parse(read_sessions(str(small_disk)))
     assert len(transfer.projects) == 25
-    assert transfer.part(f"{9:0200}").result is Result.COMPLETE
+    assert transfer.part(f"{9:0200}").result is TransferResult.COMPLETE
 
 
 def test_a_record_is_never_longer_than_what_is_read_of_it(testbed: GatewayTestbed) -> None:
@@ -161,7 +161,7 @@ def test_a_record_is_never_longer_than_what_is_read_of_it(testbed: GatewayTestbe
     record.end(0, 5000, {name: {"result": "clean", "why": "ü" * 9000, "files": 1} for name in names}, {})
     (transfer,) = parse(read_sessions(str(testbed.records)))
     assert transfer.ended is not None
-    assert {part.result for part in transfer.projects.values()} == {Result.CLEAN}
+    assert {part.result for part in transfer.projects.values()} == {TransferResult.CLEAN}
     assert 500 < len(transfer.projects) < 5000
 
 

@@ -21,7 +21,7 @@ from labd.accounts.accounts import Account
 from labd.common.commands import run
 from labd.daemon import push
 from labd.daemon.push import Pushing
-from labd.model.config import AccountSettings, Push
+from labd.model.config import AccountSettings, PushTarget
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.privsep.workers import Identity
 from labd.storage.database import DatabaseError
@@ -76,7 +76,7 @@ def lab(tmp_path: Path, silent: Silent) -> Iterator[Any]:
     home = Path(tempfile.mkdtemp(prefix="labd-test-home-", dir="/var/tmp"))
     os.chown(home, NOBODY.uid, NOBODY.gid)
     accounts = {
-        name: Account(name, NOBODY, home, settings=AccountSettings(push=Push("x", "127.0.0.1", "results", port)))
+        name: Account(name, NOBODY, home, settings=AccountSettings(push=PushTarget("x", "127.0.0.1", "results", port)))
         for name, port in (("ana", silent.port), ("bo", free_port()))
     }
     yield SimpleNamespace(store=store, accounts=accounts)

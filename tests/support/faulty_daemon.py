@@ -124,7 +124,7 @@ def inject() -> None:
     from labd.privsep import workers
     from labd.storage import database
 
-    database.Connection = _failing_connection(database.Connection)  # type: ignore[misc]
+    database.DatabaseConnection = _failing_connection(database.DatabaseConnection)  # type: ignore[misc]
     workers.converse = lambda _: commands.converse([sys.executable, __file__, _WORKER])  # type: ignore[attr-defined]
     for name in (
         *("create_container", "start", "inspect_container", "wait", "logs", "stop", "remove_container", "containers"),

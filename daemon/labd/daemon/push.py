@@ -21,7 +21,7 @@ from labd.common.errors import LabdError, NotFoundError, RecordError
 from labd.common.log import get
 from labd.common.printable import one_line
 from labd.daemon.pipeline.lab import Lab
-from labd.model.config import Push as Target
+from labd.model.config import PushTarget
 from labd.model.jobs import Job
 from labd.storage.records import Push
 
@@ -171,7 +171,7 @@ class Pushing:
         self._announce(job)
 
 
-def _rsync(account: Account, target: Target, project: str, closing: threading.Event, *options: str) -> Result:
+def _rsync(account: Account, target: PushTarget, project: str, closing: threading.Event, *options: str) -> Result:
     ssh = [
         *("ssh", "-F", "none", "-p", str(target.port), "-i", str(account.home / PUSH_KEY)),
         *("-o", f"UserKnownHostsFile={account.home / PUSH_HOSTS}", "-o", "StrictHostKeyChecking=accept-new"),

@@ -6,7 +6,7 @@ it returns is safe to start without a shell, because every program, option and p
 
 from __future__ import annotations
 
-from labd.gateway.rsync_options import Options
+from labd.gateway.rsync_options import RsyncOptions
 from labd.gateway.words import Word, inside, literal, refusal, split
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
@@ -51,7 +51,7 @@ class Question:
 class Secluded:
     """An rsync whose further arguments come on standard input (rsync(1), --secluded-args)."""
 
-    def __init__(self, options: Options, home: str) -> None:
+    def __init__(self, options: RsyncOptions, home: str) -> None:
         self._options, self._home = options, home
 
     def transfer(self, arguments: Sequence[str]) -> Transfer:
@@ -91,7 +91,7 @@ def understand(command: str, home: str) -> Request:
 
 
 def _rsync(words: Sequence[Word], home: str) -> Transfer | Secluded:
-    options = Options()
+    options = RsyncOptions()
     taken = options.read([word.text for word in words[1:]])
     rest = words[1 + taken :]
     if not options.secluded:
@@ -104,7 +104,7 @@ def _rsync(words: Sequence[Word], home: str) -> Transfer | Secluded:
     return Secluded(options, home)
 
 
-def _rsync_transfer(options: Options, words: Sequence[Word], home: str) -> Transfer:
+def _rsync_transfer(options: RsyncOptions, words: Sequence[Word], home: str) -> Transfer:
     rest = words[options.read([word.text for word in words]) :]
     if len(rest) < 2 or rest[0].text != "." or (len(rest) > 2 and not options.sends):
         raise refusal(

@@ -43,7 +43,7 @@ _REMOVING = ("remove-source-files", "remove-sent-files")
 _HINT = "Leave it out; rsync's usual options for sending and fetching files all work."
 
 
-class Options:
+class RsyncOptions:
     """The options of one command, as they can be passed on."""
 
     def __init__(self) -> None:

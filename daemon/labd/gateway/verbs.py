@@ -15,7 +15,7 @@ class Top(Request):
     over_ssh = "the same, live: ssh -t {lab} top"
 
 
-class Check(Request):
+class CheckRequest(Request):
     name = "check"
     over_ssh = "what labd thinks of inbox/NAME"
     project = Project()
@@ -29,7 +29,7 @@ VERBS: dict[str, type[Request]] = {
     "": Screen,
     Top.name: Top,
     **{name: request for name, request in REQUESTS.items() if request.over_ssh},
-    Check.name: Check,
+    CheckRequest.name: CheckRequest,
     Help.name: Help,
 }
 """All of them by name, in the order of the help; "" is `ssh lab` alone."""

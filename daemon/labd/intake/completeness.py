@@ -15,8 +15,8 @@ from labd.common.units import clock, count, human_size, human_time
 from labd.diagnosis.programs import Diagnosis, no_program
 from labd.intake.proof import Traffic
 from labd.intake.sending_advice import misplaced
-from labd.intake.transfers import CLOCKS, Result
-from labd.model.config import Inbox
+from labd.intake.transfers import CLOCKS, TransferResult
+from labd.model.config import InboxSettings
 from labd.model.jobs import Signal
 from labd.model.languages import Language
 from labd.model.layout import NAME_HINT, is_junk, is_temporary, is_valid_name
@@ -98,7 +98,7 @@ def judge(
     look: Look,
     accepted: str,
     languages: Mapping[str, Language],
-    limits: Inbox,
+    limits: InboxSettings,
     now: float,
     first_seen: float,
     traffic: Traffic = _NO_TRAFFIC,
@@ -117,7 +117,7 @@ def judge(
     signal = Signal.SUBMIT if told else _signal(look, traffic)
     if not told and (wait := _under_way(look, traffic)):
         return wait
-    is_scp = signal is Signal.INFERRED and traffic.proof is Result.COMPLETE
+    is_scp = signal is Signal.INFERRED and traffic.proof is TransferResult.COMPLETE
     if signal in (Signal.INFERRED, Signal.SETTLED, Signal.UNPROVEN):
         settle = min(_SCP, limits.settle) if is_scp else limits.settle
         if signal is Signal.UNPROVEN:
@@ -133,7 +133,7 @@ def judge(
 
 def _signal(look: Look, traffic: Traffic) -> Signal:
     """What the end of the latest transfer says, unless something else has changed the project since."""
-    if traffic.proof is Result.UNPROVEN:
+    if traffic.proof is TransferResult.UNPROVEN:
         return Signal.UNPROVEN
     if traffic.proof is None or look.newest / 1e9 > traffic.ended + CLOCKS:
         return Signal.SETTLED
@@ -196,7 +196,7 @@ def _so_far(look: Look) -> str:
     return f"{count(look.files, 'file')}, {human_size(look.bytes)} so far"
 
 
-def _refused(look: Look, languages: Mapping[str, Language], limits: Inbox) -> Diagnosis | None:
+def _refused(look: Look, languages: Mapping[str, Language], limits: InboxSettings) -> Diagnosis | None:
     programs = list(dict.fromkeys(language.template.program for language in languages.values()))
     if not is_valid_name(look.name):
         return Diagnosis(f"{printable(look.name)} cannot be the name of a project.", NAME_HINT)

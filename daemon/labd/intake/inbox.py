@@ -19,9 +19,9 @@ from labd.common.log import get
 from labd.common.retry import Retry, tell_failure
 from labd.intake.completeness import Look, Wait
 from labd.intake.file_events import FileEvents
-from labd.intake.inbox_account import AccountInbox, Finding, Scan
+from labd.intake.inbox_account import AccountInbox, InboxFinding, Scan
 from labd.intake.polling import Pace
-from labd.model.config import Inbox as Limits
+from labd.model.config import InboxSettings
 from labd.model.languages import Language
 from labd.privsep.workers import Workers
 from labd.storage.store import Store
@@ -30,14 +30,14 @@ _AT_ONCE = 4  # looks, not counting those that take long
 _BLIND_RESCAN = 15.0  # seconds between looks where there are no file events
 _FIRST_PAUSE = 5.0
 
-Deal = Callable[[Account, Sequence[Finding], Collection[str], LabdError | None], Mapping[str, float]]
+Deal = Callable[[Account, Sequence[InboxFinding], Collection[str], LabdError | None], Mapping[str, float]]
 """Deals with the findings of a look at an account's inbox, for which these projects were submitted, or why it failed.
 
 Returns the projects at which to look again because of a failure, and when (time.monotonic())."""
 
 
 @dataclass
-class _Watched:
+class _WatchedInbox:
     """One account's inbox, and what calls for a look at it."""
 
     inbox: AccountInbox
@@ -56,7 +56,7 @@ class Inbox:
     def __init__(
         self,
         accounts: Accounts,
-        limits: Limits,
+        limits: InboxSettings,
         languages: Mapping[str, Language],
         store: Store,
         workers: Workers,
@@ -66,7 +66,7 @@ class Inbox:
         self._limits, self._languages, self._store, self._workers = limits, languages, store, workers
         self._accounts, self._wake = accounts, wake
         self._lock = threading.Lock()
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, _WatchedInbox] = {}
         self._background = BackgroundWork("looks", _AT_ONCE)
         self._events = FileEvents(wake)
         self._is_blind = False
@@ -142,7 +142,7 @@ class Inbox:
             if known is None:
                 # Spread over time, or 200 accounts would all be looked at in the same second.
                 pace, retry = Pace(self._limits, number * 0.001), Retry(_FIRST_PAUSE, self._limits.rescan)
-                self._watched[name] = _Watched(self._make(account), pace, retry)
+                self._watched[name] = _WatchedInbox(self._make(account), pace, retry)
             else:
                 known.inbox.account = account
         for name in self._watched.keys() - serving.keys():
@@ -169,7 +169,7 @@ class Inbox:
             watched = self._watched.get(account.name)
         return watched.inbox if watched else self._make(account)
 
-    def _is_due(self, watched: _Watched) -> bool:
+    def _is_due(self, watched: _WatchedInbox) -> bool:
         """Whether to look now. What moved while a look was under way may have been missed by it."""
         if watched.retry.failures and time.monotonic() < watched.retry.due and not watched.submitted:
             return False
@@ -181,7 +181,7 @@ class Inbox:
         watched.noted.clear()
         return watched.pace.due() != []
 
-    def _look(self, watched: _Watched, deal: Deal) -> None:
+    def _look(self, watched: _WatchedInbox, deal: Deal) -> None:
         with self._lock:
             submitted, watched.submitted = watched.submitted, set()
             # Somebody may have asked since it was found that a look is due.
@@ -190,7 +190,7 @@ class Inbox:
             projects = watched.pace.due()
         account = watched.inbox.account
         failure: LabdError | None = None
-        findings: Sequence[Finding] = ()
+        findings: Sequence[InboxFinding] = ()
         try:
             if projects is None or projects:
                 scan, findings = watched.inbox.look(projects, submitted)
@@ -210,14 +210,16 @@ class Inbox:
                 watched.is_looking = False
             self._wake()
 
-    def _failed(self, watched: _Watched, error: Exception) -> None:
+    def _failed(self, watched: _WatchedInbox, error: Exception) -> None:
         if watched.retry.failed(error):
             words = "inbox cannot be read"
             tell_failure(error, words, f"{words}: a defect of labd", user=watched.inbox.account.name)
         with self._lock:
             watched.pace.failed(watched.retry.due)
 
-    def _pace(self, watched: _Watched, projects: list[str] | None, scan: Scan, findings: Sequence[Finding]) -> None:
+    def _pace(
+        self, watched: _WatchedInbox, projects: list[str] | None, scan: Scan, findings: Sequence[InboxFinding]
+    ) -> None:
         with self._lock:
             if projects is None:
                 newest = max((look.newest for look in scan.looks), default=0)

@@ -16,8 +16,8 @@ from labd.intake.completeness import Complete, Gone, Look, Nothing, Verdict, Wai
 from labd.intake.file_events import FileEvents
 from labd.intake.open_files import open_for_writing
 from labd.intake.proof import Traffic, superseded, traffic
-from labd.intake.transfers import Transfer, parse
-from labd.model.config import Inbox as Limits
+from labd.intake.transfers import TransferRecord, parse
+from labd.model.config import InboxSettings
 from labd.model.jobs import Signal
 from labd.model.languages import Language
 from labd.model.layout import is_valid_name
@@ -29,7 +29,7 @@ _MISNAMED = 20  # folders that cannot be projects, and are told about
 
 
 @dataclass(frozen=True)
-class Finding:
+class InboxFinding:
     """One look at one project, and what to do about it."""
 
     account: Account
@@ -44,7 +44,7 @@ class Scan:
 
     looks: Sequence[Look]
     cost: float  # CPU seconds that it took
-    transfers: Sequence[Transfer]  # what the gateway has noted
+    transfers: Sequence[TransferRecord]  # what the gateway has noted
 
 
 class AccountInbox:
@@ -53,7 +53,7 @@ class AccountInbox:
     def __init__(
         self,
         account: Account,
-        limits: Limits,
+        limits: InboxSettings,
         languages: Mapping[str, Language],
         store: Store,
         workers: Workers,
@@ -67,10 +67,10 @@ class AccountInbox:
         self._roots: dict[str, str] = {}
         self._there: set[str] = set()  # projects that were there at the last look at them
         self._first_seen: dict[str, tuple[str, float]] = {}  # project → fingerprint, wall-clock time
-        self._transfers: Sequence[Transfer] = ()
+        self._transfers: Sequence[TransferRecord] = ()
         self._dealt: dict[str, set[str]] = {}  # transfer → its projects that have been dealt with
 
-    def look(self, projects: Sequence[str] | None, submitted: Collection[str]) -> tuple[Scan, list[Finding]]:
+    def look(self, projects: Sequence[str] | None, submitted: Collection[str]) -> tuple[Scan, list[InboxFinding]]:
         """Look at `projects`, or at all that there are: what was seen, and what to do about each.
 
         Those in `submitted` are looked at as if they had the control file SUBMIT. Raises WorkerError.
@@ -88,14 +88,14 @@ class AccountInbox:
             if look.name in submitted:
                 look = replace(look, controls={**look.controls, "SUBMIT": 0})
             known = traffic(look.name, self._transfers, look.newest / 1e9, look.oldest / 1e9)
-            findings.append(Finding(account, look, self._judge(look, known), known))
+            findings.append(InboxFinding(account, look, self._judge(look, known), known))
         if projects is None and not any(isinstance(finding.verdict, Wait) for finding in findings):
             self._remove_notes([transfer for transfer in self._transfers if transfer.is_idle])
         there = {look.name for look in looks}
         expected = self._there if projects is None else self._there.intersection(projects)
         for name in sorted(expected - there):
             self._first_seen.pop(name, None)
-            findings.append(Finding(account, Look(name, folder=False), Gone()))
+            findings.append(InboxFinding(account, Look(name, folder=False), Gone()))
         self._remove_notes(superseded(self._transfers))
         self._there = (self._there - expected) | there
         # A transfer's project may have been removed, or never made: then there is nothing to deal with.
@@ -157,7 +157,7 @@ class AccountInbox:
                 self._misnamed.add(look.name)
         return [look for look in looks if is_valid_name(look.name) or look.name in self._misnamed]
 
-    def _remove_notes(self, spent: Sequence[Transfer]) -> None:
+    def _remove_notes(self, spent: Sequence[TransferRecord]) -> None:
         if not spent:
             return
         try:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from labd.intake.proof import Traffic
-from labd.model.config import Inbox as Limits
+from labd.model.config import InboxSettings
 
 # While something is on its way we look often, but never more than a tenth of the time; for the rest, a thousandth.
 _HOT = 0.5
@@ -25,7 +25,7 @@ _AGE_SHARE = 60
 class Pace:
     """When to look at one inbox as a whole, and when at single projects in it. Times are time.monotonic()."""
 
-    def __init__(self, limits: Limits, delay: float) -> None:
+    def __init__(self, limits: InboxSettings, delay: float) -> None:
         """The first look is due in `delay` seconds."""
         self._limits = limits
         self._whole = time.monotonic() + delay

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from labd.common.printable import printable
 from labd.common.units import count, human_time
-from labd.intake.transfers import CLOCKS, Part, Result, Transfer
+from labd.intake.transfers import CLOCKS, Part, TransferRecord, TransferResult
 from labd.model.layout import final_path
 
-_PROVEN = (Result.COMPLETE, Result.UNCHANGED)
+_PROVEN = (TransferResult.COMPLETE, TransferResult.UNCHANGED)
 _LONGEST = 250  # characters of why a transfer was cut; the gateway writes fewer
 
 # Of each file that arrived whole: in which transfers, and when. Asked once for each broken file of each transfer.
-_Arrivals = Mapping[str, Sequence[tuple[Transfer, float]]]
+_Arrivals = Mapping[str, Sequence[tuple[TransferRecord, float]]]
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Traffic:
     missing: tuple[str, ...] = ()  # the files that must be sent again before it starts; () when that is not known
     mended: frozenset[str] = frozenset()  # files that a transfer broke in, and that arrived whole later
     kind: str = ""  # of the latest transfer that ended well
-    proof: Result | None = None  # and how
+    proof: TransferResult | None = None  # and how
     ended: float = 0.0  # when that was
     places: tuple[str, ...] = ()  # what all that are over changed, as `Part.places`
 
 
-def traffic(project: str, transfers: Sequence[Transfer], newest: float, oldest: float = 0.0) -> Traffic:
+def traffic(project: str, transfers: Sequence[TransferRecord], newest: float, oldest: float = 0.0) -> Traffic:
     """What `transfers` say about `project`.
 
     Something in it changed last at `newest`, and no file of it is as it was before `oldest` (seconds since the epoch).
@@ -53,7 +53,7 @@ def traffic(project: str, transfers: Sequence[Transfer], newest: float, oldest: 
     held = [cut for cut in cuts if not _is_made_good(cut, lacking[cut.id], over, project, oldest)]
     proof = latest.part(project).result if latest else None
     if any(_is_left_unproven(transfer, over, project, oldest) for transfer in over):
-        proof = Result.UNPROVEN
+        proof = TransferResult.UNPROVEN
     return Traffic(
         live=live[0] if live else "",
         is_guess=bool(live) and not any(transfer.alive for transfer in named),
@@ -69,7 +69,7 @@ def traffic(project: str, transfers: Sequence[Transfer], newest: float, oldest: 
     )
 
 
-def superseded(transfers: Sequence[Transfer]) -> list[Transfer]:
+def superseded(transfers: Sequence[TransferRecord]) -> list[TransferRecord]:
     """Those that were cut and say nothing that a later one, cut as well, does not say: a client that tries and tries.
 
     What is left has each broken file once, so that the number of notes does not grow with the number of tries.
@@ -86,7 +86,7 @@ def superseded(transfers: Sequence[Transfer]) -> list[Transfer]:
 
 
 def _says_all(later: Part, earlier: Part) -> bool:
-    if earlier.result not in (None, Result.CUT) or later.result is not Result.CUT or earlier.closed:
+    if earlier.result not in (None, TransferResult.CUT) or later.result is not TransferResult.CUT or earlier.closed:
         return False
     if not _covers(later.scope, earlier.scope) or (earlier.is_half and not later.is_half):
         return False
@@ -95,27 +95,27 @@ def _says_all(later: Part, earlier: Part) -> bool:
     return earlier.broken is not None and earlier.broken.keys() <= later.broken.keys()
 
 
-def _end(transfer: Transfer) -> float:
+def _end(transfer: TransferRecord) -> float:
     return transfer.began if transfer.ended is None else transfer.ended
 
 
-def _is_cut(transfer: Transfer, project: str) -> bool:
-    return transfer.part(project).result in (None, Result.CUT)
+def _is_cut(transfer: TransferRecord, project: str) -> bool:
+    return transfer.part(project).result in (None, TransferResult.CUT)
 
 
 def _covers(wide: str, narrow: str) -> bool:
     return wide in ("", narrow) or narrow.startswith(f"{wide}/")
 
 
-def _arrivals(over: Sequence[Transfer], project: str) -> _Arrivals:
-    found: dict[str, list[tuple[Transfer, float]]] = {}
+def _arrivals(over: Sequence[TransferRecord], project: str) -> _Arrivals:
+    found: dict[str, list[tuple[TransferRecord, float]]] = {}
     for transfer in over:
         for path, when in transfer.part(project).closed.items():
             found.setdefault(path, []).append((transfer, when))
     return found
 
 
-def _lacking(cuts: Sequence[Transfer], arrived: _Arrivals, project: str) -> dict[str, dict[str, None]]:
+def _lacking(cuts: Sequence[TransferRecord], arrived: _Arrivals, project: str) -> dict[str, dict[str, None]]:
     """For each of the `cuts`, by its id, the files that it broke in and that have not arrived since."""
     return {
         cut.id: {path: None for path in cut.part(project).broken or () if not _is_repaired(path, cut, arrived, project)}
@@ -124,7 +124,7 @@ def _lacking(cuts: Sequence[Transfer], arrived: _Arrivals, project: str) -> dict
 
 
 def _is_made_good(
-    cut: Transfer, lacking: Collection[str], over: Sequence[Transfer], project: str, oldest: float
+    cut: TransferRecord, lacking: Collection[str], over: Sequence[TransferRecord], project: str, oldest: float
 ) -> bool:
     """Whether what `cut` left open was sent again: all of its part, or each of the files that it broke in."""
     later = [other for other in over if other is not cut and not _is_cut(other, project) and other.began >= _end(cut)]
@@ -134,7 +134,7 @@ def _is_made_good(
     return broken is not None and bool(broken or later) and not lacking
 
 
-def _sent_all(later: Transfer, cut: Transfer, project: str, oldest: float) -> bool:
+def _sent_all(later: TransferRecord, cut: TransferRecord, project: str, oldest: float) -> bool:
     """Whether `later`, which began after the end of `cut`, sent all of what that was about."""
     part = later.part(project)
     if part.result in _PROVEN or part.is_whole:
@@ -142,7 +142,7 @@ def _sent_all(later: Transfer, cut: Transfer, project: str, oldest: float) -> bo
     return oldest >= later.began
 
 
-def _is_repaired(path: str, cut: Transfer, arrived: _Arrivals, project: str) -> bool:
+def _is_repaired(path: str, cut: TransferRecord, arrived: _Arrivals, project: str) -> bool:
     """Whether the file `path`, in which `cut` broke, arrived whole later, if only under its final name.
 
     Also when the server saw the end of `cut` only after the client had connected anew and sent the file: if nothing has
@@ -153,7 +153,7 @@ def _is_repaired(path: str, cut: Transfer, arrived: _Arrivals, project: str) -> 
     return any(when >= _end(cut) or (when >= cut.began and when >= changed - CLOCKS) for when in whole)
 
 
-def _is_left_unproven(transfer: Transfer, over: Sequence[Transfer], project: str, oldest: float) -> bool:
+def _is_left_unproven(transfer: TransferRecord, over: Sequence[TransferRecord], project: str, oldest: float) -> bool:
     """Whether nothing says that no more comes after `transfer`, whose end is not proven or that was cut.
 
     Of what was to follow the files that it broke in, a repair of these files alone says nothing.
@@ -164,14 +164,14 @@ def _is_left_unproven(transfer: Transfer, over: Sequence[Transfer], project: str
         for later in over
         if later is not transfer and not _is_cut(later, project) and _end(later) >= _end(transfer)
     ]
-    if part.result is Result.UNPROVEN:
+    if part.result is TransferResult.UNPROVEN:
         # One that only removes or renames sends nothing, so it does not go on with anything.
         return not any(
-            (later.part(project).result is Result.CLEAN and later.part(project).files)
+            (later.part(project).result is TransferResult.CLEAN and later.part(project).files)
             or (later.part(project).result in _PROVEN and _covers(later.part(project).scope, part.scope))
             for later in after
         )
-    if part.result is not Result.CUT or any(_sent_all(later, transfer, project, oldest) for later in after):
+    if part.result is not TransferResult.CUT or any(_sent_all(later, transfer, project, oldest) for later in after):
         return False
     return part.is_half or not any(_sent_more(later.part(project), part) for later in after)
 
@@ -182,7 +182,7 @@ def _sent_more(later: Part, cut: Part) -> bool:
     return later.files > len(broken & later.closed.keys())
 
 
-def _missing(held: Sequence[Transfer], lacking: Mapping[str, Collection[str]], project: str) -> tuple[str, ...]:
+def _missing(held: Sequence[TransferRecord], lacking: Mapping[str, Collection[str]], project: str) -> tuple[str, ...]:
     """The files that have to be sent again; () when one of those in `held` does not know its files."""
     missing: dict[str, None] = {}
     for cut in held:
@@ -192,7 +192,7 @@ def _missing(held: Sequence[Transfer], lacking: Mapping[str, Collection[str]], p
     return tuple(missing)
 
 
-def _words(cut: Transfer, project: str) -> str:
+def _words(cut: TransferRecord, project: str) -> str:
     part = cut.part(project)
     # It may have the name of a file in it, which may hold anything.
     why = f" ({printable(part.why[:_LONGEST])})" if part.why else ""

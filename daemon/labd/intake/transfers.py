@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 
-class Result(StrEnum):
+class TransferResult(StrEnum):
     """How a transfer ended for one project."""
 
     COMPLETE = "complete"  # its own protocol proves that all of it is there
@@ -29,7 +29,7 @@ class Part:
     """What one transfer did to one project."""
 
     scope: str = ""  # the part of the project that it was about: "" for the whole, else a path in it
-    result: Result | None = None  # None while the transfer goes on
+    result: TransferResult | None = None  # None while the transfer goes on
     why: str = ""  # of a transfer that was cut
     files: int = 0
     is_whole: bool = False  # of a CLEAN one: all of its scope was sent
@@ -46,7 +46,7 @@ CLOCKS = 1.0  # seconds by which the clocks of a file server and of this machine
 
 
 @dataclass(frozen=True)
-class Transfer:
+class TransferRecord:
     """One session of a client that sends. Times are seconds since the epoch."""
 
     id: str
@@ -78,7 +78,7 @@ class Transfer:
         return self.projects.get(project, _UNKNOWN)
 
 
-def parse(reports: Iterable[Mapping[str, Any]]) -> list[Transfer]:
+def parse(reports: Iterable[Mapping[str, Any]]) -> list[TransferRecord]:
     """From `session_records.read_sessions`; what makes no sense is left out: the researcher could have written it."""
     transfers = []
     for report in reports:
@@ -89,14 +89,14 @@ def parse(reports: Iterable[Mapping[str, Any]]) -> list[Transfer]:
     return transfers
 
 
-def _parse(report: Mapping[str, Any]) -> Transfer:
+def _parse(report: Mapping[str, Any]) -> TransferRecord:
     if not report["lines"]:
         return _named(report)
     first, *others = report["lines"]
     last = next((line for line in others if "ended" in line), None)
     scopes = {str(line["project"]): str(line["scope"]) for line in others if "project" in line}
     results: Mapping[str, Any] = last["projects"] if last else {}
-    return Transfer(
+    return TransferRecord(
         id=str(report["id"]),
         kind=str(first["kind"]),
         alive=bool(report["alive"]) and last is None,
@@ -106,11 +106,11 @@ def _parse(report: Mapping[str, Any]) -> Transfer:
     )
 
 
-def _named(report: Mapping[str, Any]) -> Transfer:
+def _named(report: Mapping[str, Any]) -> TransferRecord:
     """From a file that has nothing but its name and its time, because the disk was full (`gateway.records.record`)."""
     name, *about = str(report["id"]).split(",")
     project, scope = (os.fsdecode(unquote_to_bytes(text)) for text in about or ("", ""))
-    return Transfer(
+    return TransferRecord(
         id=str(report["id"]),
         kind="transfer",
         alive=bool(report["alive"]),
@@ -126,7 +126,7 @@ def _part(scope: str, told: Mapping[str, Any] | None) -> Part:
     broken = told.get("broken")
     return Part(
         scope,
-        Result(told["result"]),
+        TransferResult(told["result"]),
         str(told.get("why", "")),
         int(told["files"]),
         bool(told.get("whole")),

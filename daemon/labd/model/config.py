@@ -47,7 +47,7 @@ class Paths:
 
 
 @dataclass(frozen=True)
-class Inbox:
+class InboxSettings:
     """When an upload counts as complete, and how large it may be."""
 
     settle: Duration = Duration(5.0)
@@ -225,7 +225,7 @@ class AccountLimits:
 
 
 @dataclass(frozen=True)
-class Push:
+class PushTarget:
     """A researcher's own computer, to which results are sent after each job: `user@host:path/<project>/output`."""
 
     user: str
@@ -245,7 +245,7 @@ class AccountSettings:
     shell: bool = False  # an account with a shell of its own, and not the gateway only
     disabled: bool = False  # uploads start nothing
     limits: AccountLimits = field(default_factory=AccountLimits)
-    push: Push | None = None
+    push: PushTarget | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +267,7 @@ class Config:
     """All of it."""
 
     paths: Paths = field(default_factory=Paths)
-    inbox: Inbox = field(default_factory=Inbox)
+    inbox: InboxSettings = field(default_factory=InboxSettings)
     machine: Machine = field(default_factory=Machine)
     job: JobDefaults = field(default_factory=JobDefaults)
     user: PerUser = field(default_factory=PerUser)

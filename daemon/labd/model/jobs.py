@@ -110,7 +110,7 @@ def within(name: str, value: float) -> float:
 
 
 @dataclass(frozen=True)
-class Options:
+class JobOptions:
     """What a job asks for: the table [job] of job.toml, or the administrator's default where a key is None."""
 
     language: str | None = None
@@ -169,7 +169,7 @@ def _check_variable(name: str, value: str) -> None:
         raise ValueError(f"env: the value of {name} has a control character, which no value can have.")
 
 
-def read_options(content: bytes, languages: Iterable[str] = ("python",)) -> Options:
+def read_options(content: bytes, languages: Iterable[str] = ("python",)) -> JobOptions:
     """The options in a job.toml of this `content`, which can ask for versions of `languages`.
 
     Raises ProjectError with the key, what was found and expected.
@@ -180,10 +180,10 @@ def read_options(content: bytes, languages: Iterable[str] = ("python",)) -> Opti
             "Put data and long lists into files in input/.",
         )
     versions = [(name, str | None, field(default=None, kw_only=True)) for name in languages]
-    table = make_dataclass("Table", versions, bases=(Options,), frozen=True)
+    table = make_dataclass("Table", versions, bases=(JobOptions,), frozen=True)
     whole = make_dataclass("JobFile", [("job", table, field(default_factory=table))], frozen=True)
     try:
-        return cast(Options, read_text(whole, content, "job.toml").job)
+        return cast(JobOptions, read_text(whole, content, "job.toml").job)
     except SchemaError as error:
         hint, key = error.hint, error.key
         if f": there is no option `{key}`" in error.message:

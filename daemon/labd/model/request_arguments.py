@@ -99,7 +99,7 @@ class AnyJob(Named):
         return {**super().settings(), **({} if self.is_needed else {"nargs": "?"})}
 
 
-class Job(AnyJob):
+class JobArgument(AnyJob):
     """As AnyJob, and one has to be given."""
 
     def __init__(self) -> None:

@@ -7,7 +7,18 @@ For each there is how it is called, what it takes, what help says of it, and who
 from __future__ import annotations
 
 from labd.common.errors import NotFoundError, RequestError
-from labd.model.request_arguments import AnyJob, Argument, Choice, Flag, Job, Limit, Named, Project, Projects, Text
+from labd.model.request_arguments import (
+    AnyJob,
+    Argument,
+    Choice,
+    Flag,
+    JobArgument,
+    Limit,
+    Named,
+    Project,
+    Projects,
+    Text,
+)
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
@@ -93,7 +104,7 @@ class Logs(Request):
     summary = "What a program printed"
     over_ssh = "what the program printed; -f goes on until it ends"
     follow = Flag("-f", "--follow", help="go on until the job ends")
-    job = Job()
+    job = JobArgument()
 
 
 class Submit(Request):
@@ -107,7 +118,7 @@ class Cancel(Request):
     name, example = "cancel", "labd cancel 42"
     summary = "Stop a job, and deliver what it has"
     over_ssh = "stop it; what it wrote so far comes back"
-    job = Job()
+    job = JobArgument()
 
 
 class Rerun(Request):
@@ -115,7 +126,7 @@ class Rerun(Request):
     summary = "Run the same upload once more"
     over_ssh = "once more; with --exact in the very environment of JOB"
     exact = Flag("--exact", help="in the very environment of that job")
-    job = Job()
+    job = JobArgument()
 
 
 class Overview(Request):
@@ -134,7 +145,7 @@ class Note(Request):
     projects = Projects(())
 
 
-class Images(Request):
+class ImagesRequest(Request):
     """The environment images that there are."""
 
     name = "images"
@@ -162,7 +173,7 @@ REQUESTS: dict[str, type[Request]] = {
     request.name: request
     for request in (
         *(Status, Queue, Jobs, Logs, Submit, Cancel, Rerun),
-        *(Overview, Note, Images, Settings, Users, Reload),
+        *(Overview, Note, ImagesRequest, Settings, Users, Reload),
     )
 }
 """All of them by name, in the order of the help."""

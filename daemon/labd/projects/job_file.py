@@ -12,13 +12,13 @@ from labd.common.errors import ProjectError
 from labd.common.excerpts import shorten
 from labd.common.text import decode
 from labd.common.text_limits import refuse_excess, refusing
-from labd.model.jobs import Options, read_options
+from labd.model.jobs import JobOptions, read_options
 
 NAME = "job.toml"
 _MESSAGE = 300  # characters; what is wrong can be a value of any length
 
 
-def read(content: bytes, languages: Iterable[str]) -> Options:
+def read(content: bytes, languages: Iterable[str]) -> JobOptions:
     """The options in a job.toml of this `content`, which can ask for versions of `languages`. Raises ProjectError."""
     text = decode(content)
     refuse_excess(text, NAME)

@@ -15,7 +15,7 @@ from labd.common.excerpts import shorten
 from labd.common.text import decode
 from labd.model import languages
 from labd.model.config import Config, Versions
-from labd.model.jobs import Options
+from labd.model.jobs import JobOptions
 from labd.model.languages import Language, Template
 
 _READ = 4096  # bytes of a version file
@@ -49,7 +49,7 @@ def keys(known: Mapping[str, Language]) -> list[str]:
     return [name for name, language in known.items() if not language.template.family]
 
 
-def choose(known: Mapping[str, Language], config: Config, options: Options, code: Collection[str]) -> Language:
+def choose(known: Mapping[str, Language], config: Config, options: JobOptions, code: Collection[str]) -> Language:
     """The language of a project with these `options` whose code/ holds the files `code`.
 
     `config` is that of `open_languages`. Raises ProjectError with a question where more than one could be meant.
@@ -123,7 +123,7 @@ def _offer(language: Language, config: Config) -> ProjectError:
     )
 
 
-def version(language: Language, config: Config, options: Options, files: Mapping[str, bytes]) -> str:
+def version(language: Language, config: Config, options: JobOptions, files: Mapping[str, bytes]) -> str:
     """The version of `language`, from `options`, a version file among `files` of code/, or the default, in this order.
 
     Raises ProjectError when the one that is asked for is not offered.

@@ -25,7 +25,7 @@ from labd.common.log import get
 from labd.common.schema import SchemaError, read_table
 from labd.common.units import human_size
 from labd.model.config import Build
-from labd.model.jobs import Options
+from labd.model.jobs import JobOptions
 from labd.model.languages import Language
 from labd.privsep.workers import Identity
 from labd.projects import dependencies, imports, job_file, reader
@@ -62,7 +62,7 @@ class _UnreadableError(LabdError):
     """What was to be read takes too long or too much memory."""
 
 
-def options(content: bytes, languages: Iterable[str], identity: Identity | None) -> Options:
+def options(content: bytes, languages: Iterable[str], identity: Identity | None) -> JobOptions:
     """The options in a job.toml of this `content`, which can ask for versions of `languages`.
 
     Read as `identity`; None: as who we are. Raises ProjectError.

@@ -19,7 +19,7 @@ FORGOTTEN = 10
 """After so many half-lives, what was used counts less than a thousandth, and no more."""
 
 
-class Run(NamedTuple):
+class RunUsage(NamedTuple):
     """What a program had, and when; small, because many are remembered. Times are seconds since the epoch."""
 
     user: str
@@ -30,12 +30,12 @@ class Run(NamedTuple):
     gpus: int
 
     @classmethod
-    def of(cls, user: str, started: float, ended: float | None, grant: Grant) -> Run:
+    def of(cls, user: str, started: float, ended: float | None, grant: Grant) -> RunUsage:
         """The run of a program that had this `grant`."""
         return cls(sys.intern(user), started, ended, grant.cpus, grant.memory, grant.gpus)
 
 
-def usage(runs: Iterable[Run], machine: Capacity, half_life: float, now: float) -> dict[str, float]:
+def usage(runs: Iterable[RunUsage], machine: Capacity, half_life: float, now: float) -> dict[str, float]:
     """What each user is charged for `runs`: seconds of the whole `machine`, of which half count after `half_life`."""
     charged: defaultdict[str, float] = defaultdict(float)
     for run in runs:
@@ -43,13 +43,13 @@ def usage(runs: Iterable[Run], machine: Capacity, half_life: float, now: float) 
     return dict(charged)
 
 
-def dominant_share(run: Run, machine: Capacity) -> float:
+def dominant_share(run: RunUsage, machine: Capacity) -> float:
     """The largest part that `run` had of the CPUs, the memory or the GPUs of `machine`."""
     of_gpus = run.gpus / len(machine.gpus) if machine.gpus else 0.0
     return max(run.cpus / machine.cpus, run.memory / machine.memory, of_gpus)
 
 
-def _decayed(run: Run, half_life: float, now: float) -> float:
+def _decayed(run: RunUsage, half_life: float, now: float) -> float:
     """The seconds of `run`, each by what it counts `now`: the integral of 0.5 ** (age / half_life) over the run."""
     # A clock that was set back makes neither a debt nor a credit.
     ended = now if run.ended is None else min(run.ended, now)

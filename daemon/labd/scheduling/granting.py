@@ -13,11 +13,11 @@ from labd.common.errors import ProjectError
 from labd.common.units import human_duration, human_size
 from labd.model.config import Config
 from labd.model.engine import Capacity
-from labd.model.jobs import Grant, Options
+from labd.model.jobs import Grant, JobOptions
 from labd.model.languages import Language
 
 
-def grant(options: Options, language: Language, version: str, config: Config, machine: Capacity) -> Grant:
+def grant(options: JobOptions, language: Language, version: str, config: Config, machine: Capacity) -> Grant:
     """The resources for a job with these `options`. Raises ProjectError when it asks for what it cannot have."""
     default, most = config.job, config.job.max
     cpus = _limited("cpus", options.cpus, default.cpus, most.cpus or machine.cpus, "{:g}".format, "{:g}".format)

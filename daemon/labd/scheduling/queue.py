@@ -28,7 +28,7 @@ _NUMBER = attrgetter("id")
 
 
 @dataclass(frozen=True)
-class Admission:
+class AdmittedJob:
     """A job that may start now, and the GPU devices it gets."""
 
     job: Job
@@ -36,10 +36,10 @@ class Admission:
 
 
 @dataclass(frozen=True)
-class Choice:
+class QueueChoice:
     """What `admit` decided."""
 
-    admissions: list[Admission]
+    admissions: list[AdmittedJob]
     promised: list[int]  # jobs that get the next places, the first first
     since: Mapping[int, float]  # job → when it first did not fit; of each user the first such job
 
@@ -68,7 +68,7 @@ def admit(
     now: float,
     since: Mapping[int, float] = MappingProxyType({}),
     grace: float = 10.0,
-) -> Choice:
+) -> QueueChoice:
     """The queued jobs that may start now, next to those `admitted`, which end `grace` seconds after their time is over.
 
     A project runs one job at a time: its outbox shows one job, so it is busy while one is `delivering` too. A user runs
@@ -86,7 +86,7 @@ def admit(
     started = {admission.job.id for admission in places.admissions}
     waiting = {job.id: at for job, at in still if job.id not in started}
     waiting |= {job.id: waiting.get(job.id, now) for job in places.passed.values()}
-    return Choice(places.admissions, places.promised, waiting)
+    return QueueChoice(places.admissions, places.promised, waiting)
 
 
 def _by_user(queued: Sequence[Job]) -> dict[str, list[Job]]:
@@ -146,7 +146,7 @@ class _Places:
         self._timeline = Timeline(free, now, ends)
         self._refused: set[tuple[float, int, int, float]] = set()
         self._promised_to: set[str] = set()
-        self.admissions: list[Admission] = []
+        self.admissions: list[AdmittedJob] = []
         self.promised: list[int] = []
         self.passed: dict[str, Job] = {}  # of each user the first job that did not fit
 
@@ -201,7 +201,7 @@ class _Places:
         self._timeline.take(need, self._now, end)
         self._running[job.user] += 1
         self._busy.add((job.user, job.project))
-        self.admissions.append(Admission(job, tuple(self._gpus[: need.gpus])))
+        self.admissions.append(AdmittedJob(job, tuple(self._gpus[: need.gpus])))
         del self._gpus[: need.gpus]
         return True
 

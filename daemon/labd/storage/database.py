@@ -78,7 +78,7 @@ def _translated() -> Iterator[None]:
         raise DatabaseError(errno.EIO, str(error)) from error
 
 
-class Connection(sqlite3.Connection):
+class DatabaseConnection(sqlite3.Connection):
     """A connection that takes every text and every whole number."""
 
     def execute(self, sql: str, values: Sequence[object] = (), /) -> sqlite3.Cursor:  # type: ignore[override]
@@ -107,14 +107,14 @@ class Database:
         self._lock = threading.RLock()
         self._changing = False
         try:
-            self._connection: Connection | None = _open(path)
+            self._connection: DatabaseConnection | None = _open(path)
         except sqlite3.OperationalError:
             raise  # a full disk, say: the next start may go better
         except sqlite3.DatabaseError as error:
             raise ConfigError(f"{path} is damaged: {error}.", "Put a backup of it in its place.") from None
 
     @property
-    def _db(self) -> Connection:
+    def _db(self) -> DatabaseConnection:
         """The connection; a new one where the last could not even undo its work. Raises sqlite3.Error."""
         if self._connection is None:
             self._connection = _open(self._path)
@@ -174,9 +174,9 @@ class Database:
         """Nothing of the last transaction is certain: what is remembered of the database has to be read again."""
 
 
-def _open(path: Path) -> Connection:
+def _open(path: Path) -> DatabaseConnection:
     """A connection to the database at `path`, with all migrations applied. Raises sqlite3.Error."""
-    database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, factory=Connection)
+    database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, factory=DatabaseConnection)
     try:
         database.row_factory = sqlite3.Row
         database.text_factory = partial(str, encoding="utf-8", errors="replace")

@@ -23,7 +23,7 @@ class Push:
 
 
 @dataclass(frozen=True)
-class Environment:
+class EnvironmentRecord:
     """An environment image that labd made. Times are seconds since the epoch."""
 
     tag: str
@@ -119,10 +119,10 @@ class Records(Database):
         with self._transaction():
             self._db.execute("DELETE FROM environments WHERE tag = ?", (tag,))
 
-    def environments(self) -> list[Environment]:
+    def environments(self) -> list[EnvironmentRecord]:
         """All known environments, the most recently used first."""
         with self._reading():
             rows = self._db.execute(
                 "SELECT tag, language, version, created, used FROM environments ORDER BY used DESC"
             ).fetchall()
-        return [Environment(**row) for row in rows]
+        return [EnvironmentRecord(**row) for row in rows]

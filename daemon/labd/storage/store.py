@@ -17,14 +17,14 @@ from typing import Any
 from labd.common.errors import NotFoundError, RecordError, TransitionError
 from labd.common.log import get
 from labd.model.jobs import OUTCOMES, Job, Signal, State, check_transition
-from labd.scheduling.fair_share import Run
+from labd.scheduling.fair_share import RunUsage
 from labd.storage import job_rows
 from labd.storage.database import Row
 from labd.storage.records import Records
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectRecord:
     """What is remembered of a project besides its jobs."""
 
     user: str
@@ -35,7 +35,7 @@ class Project:
     rerun: int = 0  # mark of the RERUN file that was obeyed last
 
 
-_PROJECT = ", ".join(field.name for field in fields(Project))
+_PROJECT = ", ".join(field.name for field in fields(ProjectRecord))
 _STATES = frozenset(state.value for state in State)
 
 
@@ -46,7 +46,7 @@ class Store(Records):
         """Open or create the database at `path` and bring it up to date."""
         super().__init__(path)
         self._unreadable: set[int] = set()
-        self._runs: dict[int, Run | None] = {}
+        self._runs: dict[int, RunUsage | None] = {}
         # The daemon asks for them all the time, and this process is the only one that writes.
         self._remembered: dict[int, Job] | None = None
         self.active()
@@ -156,7 +156,7 @@ class Store(Records):
             rows = self._db.execute("SELECT at, state FROM events WHERE job = ? ORDER BY rowid", (job_id,)).fetchall()
         return [(row["at"], State(row["state"])) for row in rows if row["state"] in _STATES]
 
-    def runs(self, since: float) -> list[Run]:
+    def runs(self, since: float) -> list[RunUsage]:
         """What every program had that runs now or ended after `since`; without what cannot be read."""
         with self._reading():
             ended = [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE ended > ?", (since,))]
@@ -164,17 +164,17 @@ class Store(Records):
             self._runs = {job_id: self._runs.get(job_id) or self._run(job_id) for job_id in ended}
             running = [job for job in self._active().values() if job.state is State.RUNNING and job.started]
             runs = [run for run in self._runs.values() if run]
-        return [*runs, *(Run.of(job.user, job.started or 0.0, None, job.grant) for job in running if job.grant)]
+        return [*runs, *(RunUsage.of(job.user, job.started or 0.0, None, job.grant) for job in running if job.grant)]
 
     # Projects
 
-    def project(self, user: str, project: str) -> Project:
+    def project(self, user: str, project: str) -> ProjectRecord:
         """What is remembered of a project; all empty for one never seen."""
         with self._reading():
             row = self._db.execute(
                 f"SELECT {_PROJECT} FROM projects WHERE user = ? AND project = ?", (user, project)
             ).fetchone()
-        return Project(**row) if row else Project(user, project)
+        return ProjectRecord(**row) if row else ProjectRecord(user, project)
 
     def occupy(self, job: Job) -> None:
         """Remember that the outbox shows `job` now."""
@@ -195,11 +195,11 @@ class Store(Records):
             self._remembered = {job.id: job for job in self._jobs(f"WHERE state NOT IN ({marks}) ORDER BY id", ended)}
         return self._remembered
 
-    def _run(self, job_id: int) -> Run | None:
+    def _run(self, job_id: int) -> RunUsage | None:
         """What the program of an ended job had; None when it never started or cannot be read."""
         row = self._db.execute("SELECT user, started, ended, grant FROM jobs WHERE id = ?", (job_id,)).fetchone()
         with contextlib.suppress(*job_rows.UNREADABLE):
-            return Run.of(row["user"], float(row["started"]), float(row["ended"]), job_rows.grant(row["grant"]))
+            return RunUsage.of(row["user"], float(row["started"]), float(row["ended"]), job_rows.grant(row["grant"]))
         return None
 
     def _read(self, job_id: int) -> Job:

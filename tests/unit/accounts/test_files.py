@@ -11,7 +11,7 @@ from labd.accounts.files import AccountError, form, parse_limits, parse_push, se
 from labd.accounts.welcome import GatewayAccess, text
 from labd.common.errors import ConfigError, LabdError
 from labd.common.schema import read_text
-from labd.model.config import AccountLimits, AccountSettings, Push, account_file
+from labd.model.config import AccountLimits, AccountSettings, PushTarget, account_file
 
 
 def read(content: str) -> AccountSettings:
@@ -25,7 +25,7 @@ def test_what_is_written_is_what_is_read() -> None:
     assert settings.comment == "Ana Silva, Genetics"
     assert settings.shell
     assert settings.limits == AccountLimits(4, 2.5, 32 * 1024**3, 1, 172800.0)  # type: ignore[arg-type]
-    assert settings.push == Push("ana", "2001:db8::7", "C:/results of mine", 2222)
+    assert settings.push == PushTarget("ana", "2001:db8::7", "C:/results of mine", 2222)
 
 
 def test_an_account_without_anything_special_is_an_empty_file() -> None:
@@ -46,13 +46,13 @@ def test_a_limit_that_cannot_be_is_refused(limits: str) -> None:
 @pytest.mark.parametrize(
     ("target", "push"),
     [
-        ("ana@pc.example.org:22:results", Push("ana", "pc.example.org", "results")),
-        ("ana@pc.example.org:results", Push("ana", "pc.example.org", "results")),
-        ("ana@192.0.2.7:2222:/data/my results", Push("ana", "192.0.2.7", "/data/my results", 2222)),
-        ("ana@[2001:db8::7]:22:C:/x", Push("ana", "2001:db8::7", "C:/x")),
+        ("ana@pc.example.org:22:results", PushTarget("ana", "pc.example.org", "results")),
+        ("ana@pc.example.org:results", PushTarget("ana", "pc.example.org", "results")),
+        ("ana@192.0.2.7:2222:/data/my results", PushTarget("ana", "192.0.2.7", "/data/my results", 2222)),
+        ("ana@[2001:db8::7]:22:C:/x", PushTarget("ana", "2001:db8::7", "C:/x")),
     ],
 )
-def test_a_target_is_read_as_people_write_it(target: str, push: Push) -> None:
+def test_a_target_is_read_as_people_write_it(target: str, push: PushTarget) -> None:
     assert read(form("", False, {}, parse_push(target))).push == push
 
 

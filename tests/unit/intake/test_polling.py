@@ -8,10 +8,10 @@ import pytest
 
 from labd.intake.polling import Pace
 from labd.intake.proof import Traffic
-from labd.intake.transfers import Result
-from labd.model.config import Inbox as Limits
+from labd.intake.transfers import TransferResult
+from labd.model.config import InboxSettings
 
-LIMITS = Limits(settle=10.0, rescan=600.0)
+LIMITS = InboxSettings(settle=10.0, rescan=600.0)
 UPTIME, NOW = 1000.0, 1_800_000_000.0
 
 
@@ -103,7 +103,7 @@ def test_a_transfer_that_may_be_of_another_project_delays_a_look_no_longer_than_
 
 
 def test_an_upload_that_waits_for_a_known_time_is_not_looked_at_all_the_while(pace: Pace) -> None:
-    pace.again("p", Traffic(proof=Result.UNPROVEN), 0.0, 60.0)
+    pace.again("p", Traffic(proof=TransferResult.UNPROVEN), 0.0, 60.0)
     assert ahead(pace) == 60.0 - LIMITS.settle
 
 

@@ -16,7 +16,7 @@ from labd.common.units import clock, human_time
 from labd.intake.completeness import Complete, Look, Nothing, Verdict, Wait, judge
 from labd.intake.proof import Traffic, superseded, traffic
 from labd.intake.sending_advice import sent_in_parts
-from labd.intake.transfers import Result, parse
+from labd.intake.transfers import TransferResult, parse
 from labd.model.config import Config
 from labd.model.jobs import Signal
 from labd.model.languages import load
@@ -25,7 +25,7 @@ from labd.privsep.session_records import read_sessions, remove_abandoned
 NOW = 1_000_000.0
 LANGUAGES = load(Config().paths.templates)
 JUST_NOW = Look("galaxies", True, files=3, bytes=300, newest=int(NOW * 1e9), fingerprint="f", code=("app.py",))
-RSYNC = Traffic(kind="rsync", proof=Result.COMPLETE, ended=NOW)
+RSYNC = Traffic(kind="rsync", proof=TransferResult.COMPLETE, ended=NOW)
 
 
 def session(number: int, *, alive: bool = False, scope: str = "", **end: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def verdict(look: Look, known: Traffic, accepted: str = "") -> Verdict:
 
 def test_a_transfer_that_goes_on_is_live_and_one_that_ended_well_is_proof() -> None:
     assert known(session(1, alive=True)).live == "rsync"
-    assert known(session(1, result="complete")) == Traffic(kind="rsync", proof=Result.COMPLETE, ended=1.5)
+    assert known(session(1, result="complete")) == Traffic(kind="rsync", proof=TransferResult.COMPLETE, ended=1.5)
 
 
 def test_a_transfer_that_has_touched_no_project_yet_may_be_about_any_that_changed_since_it_began() -> None:
@@ -115,7 +115,7 @@ def test_a_cut_is_made_good_when_each_file_that_it_broke_in_has_arrived_later() 
     both = session(3, result="clean", files=3, closed={"input/b": 3.2})
     assert known(cut).missing == ("input/big", "input/b")
     assert (known(cut, one).held != "", known(cut, one).missing) == (True, ("input/b",))
-    assert (known(cut, one, both).held, known(cut, one, both).proof) == ("", Result.CLEAN)
+    assert (known(cut, one, both).held, known(cut, one, both).proof) == ("", TransferResult.CLEAN)
     # One that breaks in another file mends what it has brought whole.
     again = session(3, result="cut", broken={"input/c": 3.4}, closed={"input/b": 3.2})
     assert known(cut, one, again).missing == ("input/c",)
@@ -124,20 +124,20 @@ def test_a_cut_is_made_good_when_each_file_that_it_broke_in_has_arrived_later() 
 def test_a_repair_of_the_broken_files_alone_says_nothing_of_what_was_to_follow() -> None:
     cut = session(1, result="cut", broken=BIG)
     alone = session(2, result="clean", files=1, closed={"input/big": 2.2})
-    assert (known(cut, alone).held, known(cut, alone).proof) == ("", Result.UNPROVEN)
+    assert (known(cut, alone).held, known(cut, alone).proof) == ("", TransferResult.UNPROVEN)
     on = session(2, result="clean", files=2, closed={"input/big": 2.2})
-    assert known(cut, on).proof is Result.CLEAN
-    assert known(cut, alone, session(3, result="complete")).proof is Result.COMPLETE
+    assert known(cut, on).proof is TransferResult.CLEAN
+    assert known(cut, alone, session(3, result="complete")).proof is TransferResult.COMPLETE
 
 
 def test_a_client_that_sent_only_the_file_that_broke_may_have_had_more_to_send() -> None:
     cut = session(1, result="cut", broken=BIG)
     alone = session(2, scope="input", result="clean", files=1, closed={"input/big": 2.2})
-    assert (known(cut, alone).held, known(cut, alone).proof) == ("", Result.UNPROVEN)
+    assert (known(cut, alone).held, known(cut, alone).proof) == ("", TransferResult.UNPROVEN)
     # A client that goes on where it was cut, and one that begins anew.
-    assert known(cut, alone, session(3, result="clean", files=4)).proof is Result.CLEAN
-    assert known(cut, session(2, result="clean", files=1), oldest=2.0).proof is Result.CLEAN
-    assert known(cut, alone, session(3, result="complete", files=0)).proof is Result.COMPLETE
+    assert known(cut, alone, session(3, result="clean", files=4)).proof is TransferResult.CLEAN
+    assert known(cut, session(2, result="clean", files=1), oldest=2.0).proof is TransferResult.CLEAN
+    assert known(cut, alone, session(3, result="complete", files=0)).proof is TransferResult.COMPLETE
 
 
 def test_a_file_that_arrived_before_the_cut_does_not_mend_it() -> None:
@@ -160,27 +160,27 @@ def test_a_connection_that_broke_between_two_files_is_made_good_by_another_one()
     assert known(between).held != ""
     assert known(between, session(2, result="clean")).held == ""
     assert known(between, session(0, result="clean")).held != ""
-    assert known(between, session(2, result="clean", files=1)).proof is Result.CLEAN
-    assert known(between, session(2, result="clean", files=0)).proof is Result.UNPROVEN
+    assert known(between, session(2, result="clean", files=1)).proof is TransferResult.CLEAN
+    assert known(between, session(2, result="clean", files=0)).proof is TransferResult.UNPROVEN
 
 
 def test_half_of_an_scp_whose_file_is_sent_again_is_not_proven() -> None:
     half = session(1, result="cut", broken=BIG, half=True)
     mended = session(2, result="clean", closed={"input/big": 2.2})
-    assert (known(half, mended).held, known(half, mended).proof) == ("", Result.UNPROVEN)
-    assert known(half, mended, session(3, result="complete")).proof is Result.COMPLETE
+    assert (known(half, mended).held, known(half, mended).proof) == ("", TransferResult.UNPROVEN)
+    assert known(half, mended, session(3, result="complete")).proof is TransferResult.COMPLETE
 
 
 def test_an_end_without_proof_stays_so_until_one_that_says_that_it_is_done() -> None:
     torn = session(1, result="unproven")
-    assert known(torn).proof is Result.UNPROVEN
-    assert known(torn, session(2, result="unproven")).proof is Result.UNPROVEN
-    assert known(torn, session(2, result="clean", files=1)).proof is Result.CLEAN
+    assert known(torn).proof is TransferResult.UNPROVEN
+    assert known(torn, session(2, result="unproven")).proof is TransferResult.UNPROVEN
+    assert known(torn, session(2, result="clean", files=1)).proof is TransferResult.CLEAN
     # It has only removed or renamed something.
-    assert known(torn, session(2, result="clean", files=0)).proof is Result.UNPROVEN
-    assert known(torn, session(2, result="complete")).proof is Result.COMPLETE
-    assert known(torn, session(2, scope="input", result="complete")).proof is Result.UNPROVEN
-    assert known(session(0, result="clean"), torn).proof is Result.UNPROVEN
+    assert known(torn, session(2, result="clean", files=0)).proof is TransferResult.UNPROVEN
+    assert known(torn, session(2, result="complete")).proof is TransferResult.COMPLETE
+    assert known(torn, session(2, scope="input", result="complete")).proof is TransferResult.UNPROVEN
+    assert known(session(0, result="clean"), torn).proof is TransferResult.UNPROVEN
 
 
 def test_a_client_that_tries_and_tries_leaves_one_note() -> None:
@@ -199,7 +199,7 @@ def test_a_try_to_mend_one_file_that_is_cut_as_well_does_not_take_the_place_of_t
     again = session(2, scope="input", result="cut", broken={"input/big": 2.4})
     assert superseded(parse([half, again])) == []
     whole = session(3, scope="input", result="clean", closed={"input/big": 3.2})
-    assert known(half, again, whole).proof is Result.UNPROVEN
+    assert known(half, again, whole).proof is TransferResult.UNPROVEN
     wide = session(1, result="cut", broken=BIG)
     assert superseded(parse([wide, again])) == []
 
@@ -272,7 +272,9 @@ def test_nothing_starts_while_a_transfer_goes_on_or_was_cut_however_quiet_the_tr
 
 
 def test_scp_starts_two_seconds_after_its_end_and_sftp_when_it_has_settled() -> None:
-    scp, sftp = (Traffic(kind="sftp", proof=result, ended=NOW) for result in (Result.COMPLETE, Result.CLEAN))
+    scp, sftp = (
+        Traffic(kind="sftp", proof=result, ended=NOW) for result in (TransferResult.COMPLETE, TransferResult.CLEAN)
+    )
     for known, seconds in ((scp, 2.0), (sftp, 5.0)):
         for ago, expected in ((seconds - 0.1, Wait), (seconds + 0.1, Complete)):
             look = replace(JUST_NOW, newest=int((NOW - ago) * 1e9))
@@ -281,13 +283,15 @@ def test_scp_starts_two_seconds_after_its_end_and_sftp_when_it_has_settled() -> 
 
 def test_an_scp_that_is_proven_may_bring_files_without_a_date() -> None:
     look = replace(JUST_NOW, newest=int((NOW - 3) * 1e9), unfinished=("code/app.py",))
-    scp = Traffic(kind="sftp", proof=Result.COMPLETE, ended=NOW - 3)
+    scp = Traffic(kind="sftp", proof=TransferResult.COMPLETE, ended=NOW - 3)
     assert verdict(look, scp) == Complete(Signal.INFERRED)
-    assert isinstance(verdict(replace(look, newest=int((NOW - 9) * 1e9)), replace(scp, proof=Result.CLEAN)), Wait)
+    assert isinstance(
+        verdict(replace(look, newest=int((NOW - 9) * 1e9)), replace(scp, proof=TransferResult.CLEAN)), Wait
+    )
 
 
 def test_an_end_without_proof_starts_after_a_minute_and_says_so() -> None:
-    torn = Traffic(kind="sftp", proof=Result.UNPROVEN, ended=NOW - 50)
+    torn = Traffic(kind="sftp", proof=TransferResult.UNPROVEN, ended=NOW - 50)
     look = replace(JUST_NOW, newest=int((NOW - 50) * 1e9))
     found = verdict(look, torn)
     assert isinstance(found, Wait) and found.until == NOW + 10

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labd.common.errors import ProjectError, TransitionError
-from labd.model.jobs import OUTCOMES, TRANSITIONS, Options, State, check_transition, read_options
+from labd.model.jobs import OUTCOMES, TRANSITIONS, JobOptions, State, check_transition, read_options
 
 
 def test_every_state_has_an_entry_in_the_table() -> None:
@@ -64,8 +64,8 @@ def test_all_options_of_job_toml_are_read() -> None:
     options = read_options(text, ["matlab", "python"])
     assert options.version("python") == "3.11"
     assert options.version("matlab") is None
-    assert {name: getattr(options, name) for name in Options.__dataclass_fields__} == vars(
-        Options(
+    assert {name: getattr(options, name) for name in JobOptions.__dataclass_fields__} == vars(
+        JobOptions(
             cpus=4.0,
             memory=8 * 1024**3,
             gpus=1,
@@ -105,7 +105,7 @@ def test_a_mistake_in_job_toml_names_the_key_and_what_is_expected(text: str, mes
 @given(st.binary(max_size=300))
 def test_no_job_toml_whatsoever_raises_anything_but_a_clear_error(content: bytes) -> None:
     with contextlib.suppress(ProjectError):
-        assert isinstance(read_options(content), Options)
+        assert isinstance(read_options(content), JobOptions)
 
 
 def test_a_job_toml_from_a_windows_editor_is_read() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from labd.common.errors import ProjectError
 from labd.model.config import Config, Versions
-from labd.model.jobs import Options, read_options
+from labd.model.jobs import JobOptions, read_options
 from labd.model.languages import Language, Template
 from labd.projects import language
 
@@ -40,7 +40,7 @@ def config(**languages: Versions) -> Config:
 WITH_MATLAB = config(matlab=Versions("r2021a", MATLAB.versions))
 
 
-def options(text: str) -> Options:
+def options(text: str) -> JobOptions:
     return read_options(f"[job]\n{text}".encode(), language.keys(KNOWN))
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from labd.common.commands import consult
 from labd.common.errors import ProjectError
 from labd.model.config import Build, Config
-from labd.model.jobs import Options
+from labd.model.jobs import JobOptions
 from labd.model.languages import load
 from labd.privsep.workers import Identity
 from labd.projects import dependencies, imports, job_file, metadata, reading, requirement_lines
@@ -218,7 +218,7 @@ def test_a_job_toml_is_answered_at_once(content: bytes) -> None:
         except ProjectError as error:
             is_for_people(error)
         else:
-            assert isinstance(found, Options)
+            assert isinstance(found, JobOptions)
 
 
 def test_a_large_job_toml_says_the_same_as_a_small_one() -> None:
@@ -274,7 +274,7 @@ def test_a_library_may_have_many_checksums() -> None:
 def test_a_file_with_a_version_is_answered_at_once(content: bytes) -> None:
     with Bounded():
         try:
-            choosing.version(LANGUAGES["python"], Config(), Options(), {"runtime.txt": content})
+            choosing.version(LANGUAGES["python"], Config(), JobOptions(), {"runtime.txt": content})
         except ProjectError as error:
             is_for_people(error)
 

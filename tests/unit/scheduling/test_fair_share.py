@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from labd.model.engine import Capacity
 from labd.model.jobs import Grant
-from labd.scheduling.fair_share import FORGOTTEN, Run, dominant_share, usage
+from labd.scheduling.fair_share import FORGOTTEN, RunUsage, dominant_share, usage
 
 MACHINE = Capacity(10.0, 1000, ("a", "b"))
 GRANT = Grant("python", "3.11", 1.0, 100, 0, 60.0, False)
 WEEK = 7 * 86400.0
 
 
-def run(user: str, started: float, ended: float | None, **grant: float) -> Run:
-    return Run.of(user, started, ended, replace(GRANT, **grant))  # type: ignore[arg-type]
+def run(user: str, started: float, ended: float | None, **grant: float) -> RunUsage:
+    return RunUsage.of(user, started, ended, replace(GRANT, **grant))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from labd.model.engine import Capacity
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.scheduling import fair_share
-from labd.scheduling.fair_share import Run
+from labd.scheduling.fair_share import RunUsage
 from labd.scheduling.queue import PROMISE_AFTER_SECONDS, admit, order
 
 MACHINE = Capacity(4.0, 8000, ("a", "b"))
@@ -41,7 +41,7 @@ class Clock:
     since: Mapping[int, float] = field(default_factory=dict)
     promised: list[int] = field(default_factory=list)
     started: dict[int, float] = field(default_factory=dict)
-    runs: list[Run] = field(default_factory=list)
+    runs: list[RunUsage] = field(default_factory=list)
     part: random.Random = field(default_factory=lambda: random.Random(1))
 
     def step(self, early: bool) -> None:
@@ -51,9 +51,9 @@ class Clock:
             if end <= self.now:
                 del self.running[number]
                 assert one.grant and one.started is not None
-                self.runs.append(Run.of(one.user, one.started, end, one.grant))
+                self.runs.append(RunUsage.of(one.user, one.started, end, one.grant))
         admitted = [one for one, _ in self.running.values()]
-        going = [Run.of(one.user, one.started or 0.0, None, one.grant) for one in admitted if one.grant]
+        going = [RunUsage.of(one.user, one.started or 0.0, None, one.grant) for one in admitted if one.grant]
         usage = fair_share.usage([*self.runs, *going], MACHINE, 86400.0, self.now)
         choice = admit(self.queue, admitted, (), MACHINE, usage, lambda _: self.per_user, self.now, self.since, GRACE)
         self.since, self.promised = choice.since, choice.promised

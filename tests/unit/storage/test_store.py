@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from labd.common.errors import ConfigError, NotFoundError, RecordError, TransitionError
 from labd.model.jobs import LIMITS, Grant, Job, Signal, State
-from labd.scheduling.fair_share import Run
+from labd.scheduling.fair_share import RunUsage
 from labd.storage.database import MIGRATIONS
 from labd.storage.store import Store
 
@@ -106,10 +106,10 @@ def test_the_runs_of_late_are_those_that_ended_since_and_those_that_run(store: S
     job = store.queue(store.create("ben", "p", Signal.SETTLED, "f", 1.0), 2.0, grant=GRANT)
     for state in (State.BUILDING, State.RUNNING):
         job = store.move(job, state, 3.0)
-    assert store.runs(0.0) == [Run.of("ana", 10.0, 20.0, GRANT)]
+    assert store.runs(0.0) == [RunUsage.of("ana", 10.0, 20.0, GRANT)]
     store.update(job, started=15.0)
-    assert store.runs(0.0) == [Run.of("ana", 10.0, 20.0, GRANT), Run.of("ben", 15.0, None, GRANT)]
-    assert store.runs(20.0) == [Run.of("ben", 15.0, None, GRANT)]
+    assert store.runs(0.0) == [RunUsage.of("ana", 10.0, 20.0, GRANT), RunUsage.of("ben", 15.0, None, GRANT)]
+    assert store.runs(20.0) == [RunUsage.of("ben", 15.0, None, GRANT)]
 
 
 def test_the_runs_of_late_are_found_without_reading_all_jobs(store: Store, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_row_that_cannot_be_read_is_left_out_and_told_once(
 def check_what_is_read(store: Store, jobs: list[Job], grant: Grant | None) -> None:
     if grant is not None:
         assert store.active() == [replace(jobs[0], grant=grant), jobs[1]]
-        assert store.runs(0.0) == [Run.of("eva", 10.0, 20.0, grant)]
+        assert store.runs(0.0) == [RunUsage.of("eva", 10.0, 20.0, grant)]
         return
     assert store.active() == [jobs[1]]
     assert jobs[0].id not in [job.id for job in store.jobs()]

@@ -61,7 +61,7 @@ class Fault:
 FAULT = Fault()
 
 
-class Failing(database.Connection):
+class Failing(database.DatabaseConnection):
     """A connection on a failing disk."""
 
     def execute(self, sql: str, values: object = (), /) -> sqlite3.Cursor:  # type: ignore[override]
@@ -84,7 +84,7 @@ class Failing(database.Connection):
 @pytest.fixture(autouse=True)
 def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     FAULT.disarm()
-    monkeypatch.setattr(database, "Connection", Failing)
+    monkeypatch.setattr(database, "DatabaseConnection", Failing)
     yield
     FAULT.disarm()
 

@@ -26,7 +26,7 @@ _OTHERS_WRITE = 0o022
 
 
 @dataclass(frozen=True)
-class Entry:
+class FileStatus:
     """A file or folder, as lstat(2) describes it."""
 
     path: Path
@@ -51,19 +51,19 @@ def checks(context: CheckContext) -> list[Check]:
     ]
 
 
-def look(path: Path) -> Entry | None:
+def look(path: Path) -> FileStatus | None:
     """What is at `path`; None for nothing. Links are not followed."""
     try:
         facts = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return Entry(path, facts.st_mode, facts.st_uid)
+    return FileStatus(path, facts.st_mode, facts.st_uid)
 
 
 # labd's own
 
 
-def _settings(context: CheckContext) -> Iterator[Entry]:
+def _settings(context: CheckContext) -> Iterator[FileStatus]:
     folders = [context.etc, context.config.paths.accounts, context.keys, context.config.paths.templates]
     paths = [context.config_file, *folders]
     for folder in folders[1:]:
@@ -73,7 +73,7 @@ def _settings(context: CheckContext) -> Iterator[Entry]:
             yield entry
 
 
-def judge_guarded(entries: Iterable[Entry]) -> Iterator[Finding]:
+def judge_guarded(entries: Iterable[FileStatus]) -> Iterator[Finding]:
     """Whether all of them can be changed by root only: who can change a key file or a template can become anybody."""
     entries = list(entries)
     risky = [entry for entry in entries if entry.is_open]
@@ -92,7 +92,7 @@ def _secrets(context: CheckContext) -> Iterator[Finding]:
     yield from judge_secrets([entry for path in holding if (entry := look(path))])
 
 
-def judge_secrets(holding: Iterable[Entry]) -> Iterator[Finding]:
+def judge_secrets(holding: Iterable[FileStatus]) -> Iterator[Finding]:
     """Whether files that hold passwords are closed to others."""
     readable = [entry for entry in holding if entry.mode & _OTHERS_READ]
     for entry in readable:
@@ -102,7 +102,7 @@ def judge_secrets(holding: Iterable[Entry]) -> Iterator[Finding]:
         yield ok("Nobody else can read a password in the settings.")
 
 
-def judge_state(state: Path, entry: Entry | None) -> Iterator[Finding]:
+def judge_state(state: Path, entry: FileStatus | None) -> Iterator[Finding]:
     """Whether the folder of all jobs can be passed through, but not listed, by others."""
     if entry is None:
         yield warn(f"There is no {state} yet; the daemon makes it.", "systemctl start labd")
@@ -140,7 +140,7 @@ def _folders(account: Account) -> Iterator[Finding]:
         yield from judge_box(account, folder, look(folder))
 
 
-def judge_home(account: Account, entry: Entry | None) -> Iterator[Finding]:
+def judge_home(account: Account, entry: FileStatus | None) -> Iterator[Finding]:
     """What is wrong with a researcher's home."""
     home = shlex.quote(str(account.home))
     if entry is None or not stat.S_ISDIR(entry.mode):
@@ -152,7 +152,7 @@ def judge_home(account: Account, entry: Entry | None) -> Iterator[Finding]:
         yield warn(f"Others can look into {account.home}.", f"chmod 700 {home}")
 
 
-def judge_box(account: Account, folder: Path, entry: Entry | None) -> Iterator[Finding]:
+def judge_box(account: Account, folder: Path, entry: FileStatus | None) -> Iterator[Finding]:
     """What is wrong with a researcher's inbox or outbox at `folder`."""
     # As the researcher: root must not make or change anything where they could have put a link.
     name, quoted = account.name, shlex.quote(str(folder))

@@ -77,7 +77,7 @@ def _context(file: Path) -> tuple[CheckContext, list[Finding]]:
     return CheckContext(config, file), found
 
 
-def examine(checks: Sequence[Check], progress: Progress) -> Iterator[tuple[Check, list[Finding]]]:
+def examine(checks: Sequence[Check], progress: CheckProgress) -> Iterator[tuple[Check, list[Finding]]]:
     """Run `checks` beside each other; each with what it found, in their order and as soon as that allows."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         running = [(check, pool.submit(check.findings)) for check in checks]
@@ -85,7 +85,7 @@ def examine(checks: Sequence[Check], progress: Progress) -> Iterator[tuple[Check
             yield check, progress.wait(check, findings, [other for _, other in running])
 
 
-class Progress:
+class CheckProgress:
     """Says on a terminal what is waited for."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Report:
 
     def __init__(self) -> None:
         self.levels: Counter[Level] = Counter()
-        self.progress = Progress()
+        self.progress = CheckProgress()
         self._subject = ""
         self._grouped = is_terminal(sys.stdout)
 

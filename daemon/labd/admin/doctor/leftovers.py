@@ -32,7 +32,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Jobs:
+class KnownJobs:
     """The jobs that a running daemon knows."""
 
     active: frozenset[int]
@@ -49,7 +49,7 @@ def checks(context: CheckContext) -> list[Check]:
     ]
 
 
-def _jobs(context: CheckContext) -> Jobs | None:
+def _jobs(context: CheckContext) -> KnownJobs | None:
     """None when no daemon answers: then nobody knows, and what is there may be of jobs that wait for its start."""
     socket = str(context.config.paths.socket)
     try:
@@ -57,7 +57,7 @@ def _jobs(context: CheckContext) -> Jobs | None:
         known = [job["job"] for job in ask(socket, "jobs", _ASK_SECONDS, limit=_JOBS)]
     except UnavailableError:
         return None
-    return Jobs(frozenset(active), frozenset(known))
+    return KnownJobs(frozenset(active), frozenset(known))
 
 
 # In Docker

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from labd.admin.setup.manifest import Fate, Manifest
+from labd.admin.setup.manifest import Fate, InstalledFiles
 from labd.admin.setup.plan import File
 from labd.client.writing import Teller, write_whole
 from labd.common.commands import must
@@ -21,7 +21,7 @@ from labd.common.commands import must
 class Placing:
     """Puts things in place and writes down what it put."""
 
-    def __init__(self, teller: Teller, manifest: Manifest) -> None:
+    def __init__(self, teller: Teller, manifest: InstalledFiles) -> None:
         self.teller, self.manifest = teller, manifest
 
     def group(self, name: str) -> None:

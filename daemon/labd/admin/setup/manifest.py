@@ -38,7 +38,7 @@ class Put:
 
 
 @dataclass
-class Manifest:
+class InstalledFiles:
     """What setup put on the machine, by path."""
 
     groups: list[str] = field(default_factory=list)
@@ -76,14 +76,14 @@ class Manifest:
         write_whole(FILE, (json.dumps(asdict(self), indent=1) + "\n").encode(), 0o644)
 
 
-def load() -> Manifest:
+def load() -> InstalledFiles:
     """What was written down; an empty one the first time. Raises ConfigError when it cannot be understood."""
     try:
         known = json.loads(FILE.read_text())
         known["files"] = {path: Put(**put) for path, put in known["files"].items()}
-        return Manifest(**known)
+        return InstalledFiles(**known)
     except FileNotFoundError:
-        return Manifest()
+        return InstalledFiles()
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ConfigError(
             f"{FILE}, where `labd setup` keeps what it put here, is damaged.",

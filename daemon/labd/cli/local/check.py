@@ -20,7 +20,7 @@ from labd.common.units import count, human_size
 from labd.intake import snapshot
 from labd.intake.completeness import Look, Refuse, judge
 from labd.model.config import Config
-from labd.model.jobs import Grant, Options
+from labd.model.jobs import Grant, JobOptions
 from labd.model.languages import Language
 from labd.model.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.privsep.scan import scan
@@ -81,9 +81,9 @@ def _refuse_unfit(look: Look, offered: Mapping[str, Language], config: Config) -
         raise ProjectError(verdict.diagnosis.cause, verdict.diagnosis.hint)
 
 
-def _options(root: Path, offered: Mapping[str, Language]) -> Options:
+def _options(root: Path, offered: Mapping[str, Language]) -> JobOptions:
     found = project_files.read(root, [job_file.NAME], shown="")
-    return reading.options(found[job_file.NAME], choosing.keys(offered), None) if found else Options()
+    return reading.options(found[job_file.NAME], choosing.keys(offered), None) if found else JobOptions()
 
 
 def _summary(look: Look, language: Language, given: Grant, is_part: bool) -> Iterator[str]:

@@ -75,7 +75,7 @@ class _Story:
 
     def __init__(self, lab: TemporaryLab, progress: Progress) -> None:
         self._lab, self._progress = lab, progress
-        self._run_log, self._build_log = _Tail(lab.logs / "run.log"), _Tail(lab.logs / "build.log")
+        self._run_log, self._build_log = _GrowingFile(lab.logs / "run.log"), _GrowingFile(lab.logs / "build.log")
         self._started = False
 
     def see_through(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class _Story:
             raise ProjectError(upload["cause"], upload["hint"])
 
 
-class _Tail:
+class _GrowingFile:
     """What is new in a growing file."""
 
     def __init__(self, path: Path) -> None:

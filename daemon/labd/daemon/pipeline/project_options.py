@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from labd.common.log import get
 from labd.daemon.pipeline.lab import Lab
-from labd.model.jobs import Job, Options
+from labd.model.jobs import Job, JobOptions
 from labd.model.languages import Language
 from labd.privsep.workers import WorkerError
 from labd.projects import files as project_files
@@ -19,15 +19,15 @@ from labd.projects import language as choosing
 from labd.projects.dependencies import Dependencies
 
 
-def options(lab: Lab, job: Job) -> Options:
+def options(lab: Lab, job: Job) -> JobOptions:
     """The options in the job.toml of `job`'s project, or none. Raises ProjectError."""
     found = _files(lab, job, [job_file.NAME])
     if job_file.NAME not in found:
-        return Options()
+        return JobOptions()
     return reading.options(found[job_file.NAME], choosing.keys(lab.languages), lab.accounts[job.user].identity)
 
 
-def version(lab: Lab, job: Job, language: Language, asked: Options) -> str:
+def version(lab: Lab, job: Job, language: Language, asked: JobOptions) -> str:
     """The version of `language` that the project of `job`, with these options, is to have. Raises ProjectError."""
     return choosing.version(language, lab.config, asked, _files(lab, job, language.template.version_files, "code"))
 

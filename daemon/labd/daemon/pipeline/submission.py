@@ -21,7 +21,7 @@ from labd.daemon.pipeline.lab import Lab, request_stop
 from labd.diagnosis.programs import Diagnosis
 from labd.intake.completeness import Complete, Gone, Nothing, Refuse, Wait
 from labd.intake.inbox import Inbox
-from labd.intake.inbox_account import Finding
+from labd.intake.inbox_account import InboxFinding
 from labd.intake.sending_advice import sent_in_parts
 from labd.intake.submissions import Key, Submissions
 from labd.model.jobs import Job, Signal, State
@@ -49,7 +49,7 @@ class SubmissionHandler:
     def deal(
         self,
         account: Account,
-        findings: Sequence[Finding],
+        findings: Sequence[InboxFinding],
         submitted: Collection[str],
         failure: LabdError | None,
     ) -> dict[str, float]:
@@ -71,7 +71,7 @@ class SubmissionHandler:
             if (account.name, project) in self._troubles
         }
 
-    def _dealt_with(self, finding: Finding) -> Job | LabdError | None:
+    def _dealt_with(self, finding: InboxFinding) -> Job | LabdError | None:
         """The job that came of `finding`, if any, or why there is none."""
         user, project = key = finding.account.name, finding.look.name
         try:
@@ -148,7 +148,7 @@ class SubmissionHandler:
                 return again
         raise NotFoundError(f"{project} has no snapshot to run again.", "Upload it first.")
 
-    def _deal_with(self, finding: Finding) -> Job | None:
+    def _deal_with(self, finding: InboxFinding) -> Job | None:
         user, project = key = finding.account.name, finding.look.name
         job = None
         if isinstance(finding.verdict, Complete):
@@ -179,7 +179,7 @@ class SubmissionHandler:
         self._remove_controls(finding)
         return job
 
-    def _note_place(self, finding: Finding) -> None:
+    def _note_place(self, finding: InboxFinding) -> None:
         """Remember that what was sent last went where nothing counts, until something else is sent."""
         key = finding.account.name, finding.look.name
         if isinstance(finding.verdict, Nothing) and finding.traffic.ended:
@@ -187,7 +187,7 @@ class SubmissionHandler:
             if finding.verdict.misplaced:
                 self._answers[key] = finding.verdict.misplaced
 
-    def _advice(self, finding: Finding) -> str:
+    def _advice(self, finding: InboxFinding) -> str:
         """What to say to somebody who sends a new project's parts one after the other."""
         user, look = finding.account.name, finding.look
         before = self._lab.store.jobs(user, look.name, limit=2)
@@ -199,7 +199,7 @@ class SubmissionHandler:
                 return ""
         return advice
 
-    def _remove_controls(self, finding: Finding) -> None:
+    def _remove_controls(self, finding: InboxFinding) -> None:
         if not finding.look.controls:
             return
         try:
@@ -223,7 +223,7 @@ class SubmissionHandler:
                 self._uploads[key] = arrivals.upload(None, key, GONE, time.time())
             self._announce(key)
 
-    def _obey(self, finding: Finding) -> None:
+    def _obey(self, finding: InboxFinding) -> None:
         user, project = key = finding.account.name, finding.look.name
         if not is_valid_name(project):
             return
@@ -242,7 +242,7 @@ class SubmissionHandler:
             except (NotFoundError, UnavailableError) as error:
                 self._answers[key] = Diagnosis(error.message, error.hint)
 
-    def _words(self, finding: Finding) -> str | Diagnosis | None:
+    def _words(self, finding: InboxFinding) -> str | Diagnosis | None:
         user, project, verdict = finding.account.name, finding.look.name, finding.verdict
         if isinstance(verdict, Refuse):
             self._refused[user, project] = finding.look.fingerprint
@@ -253,7 +253,7 @@ class SubmissionHandler:
             return self.upload((user, project))
         return verdict.why if isinstance(verdict, Wait) else None
 
-    def _note_growth(self, finding: Finding) -> None:
+    def _note_growth(self, finding: InboxFinding) -> None:
         """An upload that goes on within a minute of its start was not complete: its job will be superseded."""
         if isinstance(finding.verdict, (Wait, Complete)):
             for job in self._active(finding.account.name, finding.look.name):
@@ -263,7 +263,7 @@ class SubmissionHandler:
                 ):
                     self._lab.growing.add(job.id)
 
-    def _tell(self, key: Key, told: str | Diagnosis | None, finding: Finding) -> None:
+    def _tell(self, key: Key, told: str | Diagnosis | None, finding: InboxFinding) -> None:
         """Have STATUS say what there is to say of an upload."""
         before, upload = self._uploads.get(key), None
         if told:

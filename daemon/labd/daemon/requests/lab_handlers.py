@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from labd.common.log import get
 from labd.daemon.requests import views
 from labd.daemon.requests.handling import Asking, Json, handles
-from labd.model.requests import Images, Reload, Settings, Users
+from labd.model.requests import ImagesRequest, Reload, Settings, Users
 
 
-@handles(Images)
-def images(request: Images, asking: Asking) -> Iterator[Json]:
+@handles(ImagesRequest)
+def images(request: ImagesRequest, asking: Asking) -> Iterator[Json]:
     with asking.connection.waiting():
         found = asking.parts.lab.images.list()
     yield from found

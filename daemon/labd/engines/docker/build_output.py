@@ -22,7 +22,7 @@ _CUT_STEP = re.compile(r"context canceled$|code = Unavailable|error reading from
 _PRINTED = re.compile(r"#\d+ \d+\.\d+ ?.*")  # by a step
 
 
-class Progress:
+class BuildProgress:
     """Reads BuildKit's plain progress: `#7 0.251 text` is what step 7 printed, all else is about the steps."""
 
     def __init__(self, report: Report, redact: Callable[[str], str]) -> None:

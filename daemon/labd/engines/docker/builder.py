@@ -20,7 +20,7 @@ from pathlib import Path
 from labd.common.commands import Result, run
 from labd.common.errors import UnavailableError
 from labd.engines.build_settings import BuildSettings
-from labd.engines.docker.build_output import HEADING, Progress, tells_docker_is_away
+from labd.engines.docker.build_output import HEADING, BuildProgress, tells_docker_is_away
 from labd.engines.docker.client import DockerAwayError
 from labd.model.config import Build
 from labd.model.engine import BuildFailed, Recipe, Report
@@ -81,7 +81,7 @@ class Builder:
                 (context / ".again").write_text(uuid.uuid4().hex)
 
     def _build_once(self, command: Sequence[str], report: Report, cancelled: threading.Event) -> None:
-        progress = Progress(report, self._settings.redact)
+        progress = BuildProgress(report, self._settings.redact)
         result = self._run(command, progress.feed, cancelled)
         if progress.lost_docker and not result.cancelled:
             raise DockerAwayError(was_there=True)

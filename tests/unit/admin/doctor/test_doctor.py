@@ -17,7 +17,7 @@ from labd.accounts.accounts import Account
 from labd.admin.doctor import accounts, builds, disk, docker, leftovers, machine, service, sshd, subject
 from labd.admin.doctor import checks as doctor
 from labd.admin.doctor import gateway as doctor_gateway
-from labd.admin.doctor.accounts import Entry
+from labd.admin.doctor.accounts import FileStatus
 from labd.admin.doctor.disk import Space
 from labd.admin.doctor.machine import Kernel
 from labd.admin.doctor.service import Unit
@@ -117,7 +117,7 @@ def test_findings_come_in_the_order_of_the_checks_however_long_each_takes() -> N
         return [ok("fast")]
 
     checks = [Check("A", "a", slow), Check("B", "b", fast)]
-    told = [finding.what for _, findings in doctor.examine(checks, doctor.Progress()) for finding in findings]
+    told = [finding.what for _, findings in doctor.examine(checks, doctor.CheckProgress()) for finding in findings]
     assert told == ["slow", "fast"]
 
 
@@ -125,7 +125,7 @@ def test_progress_gives_what_was_waited_for() -> None:
     future: Future[list[Finding]] = Future()
     future.set_result([ok("done")])
     check = Check("A", "a", list)
-    assert doctor.Progress().wait(check, future, [future]) == [ok("done")]
+    assert doctor.CheckProgress().wait(check, future, [future]) == [ok("done")]
 
 
 def test_in_a_pipe_each_finding_is_a_line_with_tabs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -373,8 +373,8 @@ def test_sshd_itself_must_be_valid_running_and_have_labd_s_part() -> None:
 # Rights
 
 
-def entry(mode: int, uid: int = 0, kind: int = stat.S_IFDIR) -> Entry:
-    return Entry(Path("/etc/labd/x"), kind | mode, uid)
+def entry(mode: int, uid: int = 0, kind: int = stat.S_IFDIR) -> FileStatus:
+    return FileStatus(Path("/etc/labd/x"), kind | mode, uid)
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def entry(mode: int, uid: int = 0, kind: int = stat.S_IFDIR) -> Entry:
         (entry(0o777, kind=stat.S_IFLNK), "ok"),
     ],
 )
-def test_only_root_may_change_what_labd_goes_by(found: Entry, level: str) -> None:
+def test_only_root_may_change_what_labd_goes_by(found: FileStatus, level: str) -> None:
     assert levels(accounts.judge_guarded([found])) == [level]
 
 
@@ -410,7 +410,7 @@ def test_a_password_that_others_can_read_is_a_warning() -> None:
         (entry(0o711, kind=stat.S_IFREG), "fail"),
     ],
 )
-def test_the_state_is_root_s_and_can_be_passed_through_but_not_listed(found: Entry | None, level: str) -> None:
+def test_the_state_is_root_s_and_can_be_passed_through_but_not_listed(found: FileStatus | None, level: str) -> None:
     assert levels(accounts.judge_state(Path("/var/lib/labd"), found)) == [level]
 
 

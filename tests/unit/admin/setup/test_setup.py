@@ -12,7 +12,7 @@ import pytest
 
 from labd.admin.setup import manifest as setup_manifest
 from labd.admin.setup import plan, sshd
-from labd.admin.setup.manifest import Fate, Manifest, Put, sha256
+from labd.admin.setup.manifest import Fate, InstalledFiles, Put, sha256
 from labd.cli.commands import COMMANDS
 from labd.client.writing import write_whole
 from labd.common import installation
@@ -46,14 +46,14 @@ def test_a_file_is_updated_only_if_setup_itself_wrote_it(
     file = tmp_path / "config.toml"
     if there is not None:
         file.write_bytes(there)
-    manifest = Manifest(files={str(file): put} if put else {})
+    manifest = InstalledFiles(files={str(file): put} if put else {})
     assert manifest.fate(file, NEW) is fate
 
 
 def test_a_file_that_was_there_before_never_becomes_setups_own(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_bytes(NEW)
-    manifest = Manifest()
+    manifest = InstalledFiles()
     manifest.note(file, NEW, manifest.fate(file, NEW))
     assert not manifest.is_unchanged(file)
     assert manifest.fate(file, OLD) is Fate.OFFER
@@ -61,7 +61,7 @@ def test_a_file_that_was_there_before_never_becomes_setups_own(tmp_path: Path) -
 
 def test_what_setup_wrote_is_its_own_until_somebody_changes_it(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    manifest = Manifest()
+    manifest = InstalledFiles()
     manifest.note(file, NEW, Fate.MAKE)
     file.write_bytes(NEW)
     assert manifest.is_unchanged(file)
@@ -71,8 +71,10 @@ def test_what_setup_wrote_is_its_own_until_somebody_changes_it(tmp_path: Path) -
 
 def test_the_list_of_what_was_put_survives_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup_manifest, "FILE", tmp_path / "setup.json")
-    assert setup_manifest.load() == Manifest()
-    manifest = Manifest(["labd"], ["/etc/labd"], {"/etc/labd/config.toml": Put("a", "b")}, {"/usr/local/bin/labd": "x"})
+    assert setup_manifest.load() == InstalledFiles()
+    manifest = InstalledFiles(
+        ["labd"], ["/etc/labd"], {"/etc/labd/config.toml": Put("a", "b")}, {"/usr/local/bin/labd": "x"}
+    )
     manifest.save()
     assert setup_manifest.load() == manifest
 

@@ -17,7 +17,7 @@ from labd.gateway.records.log import End, decoded
 from labd.gateway.records.rsync_log import RsyncLog
 from labd.gateway.records.scp_log import ScpLog
 from labd.gateway.records.sftp_log import SftpLog
-from labd.intake.transfers import Result
+from labd.intake.transfers import TransferResult
 
 HOME = "/home/ana-silva"
 
@@ -215,7 +215,7 @@ def test_reading_and_touching_leaves_no_trace() -> None:
 def test_no_line_breaks_a_reader(lines: list[str]) -> None:
     for log in (SftpLog([HOME]), ScpLog(""), RsyncLog("")):
         ends = read(log, lines).results(ended(0)).values()
-        assert {end["result"] for end in ends} <= {known.value for known in Result}
+        assert {end["result"] for end in ends} <= {known.value for known in TransferResult}
 
 
 def test_rsync_that_changed_something_and_ended_well_is_complete() -> None:
