@@ -115,7 +115,7 @@ def test_what_a_killed_daemon_could_not_tell_any_more_is_told_by_the_next(make_l
     lab.start()
     states = {"first": "running", "second": "queued"}
 
-    def told() -> bool:
+    def is_reported() -> bool:
         return states == {name: lab.ana.status(name).get("state") for name in states}
 
     for project in states:
@@ -123,12 +123,12 @@ def test_what_a_killed_daemon_could_not_tell_any_more_is_told_by_the_next(make_l
     lab.ana.submit("first")
     wait_for("the first runs", lambda: lab.ana.status("first").get("state") == "running")
     lab.ana.submit("second")
-    wait_for("the second waits", told)
+    wait_for("the second waits", is_reported)
     lab.kill()
     for project in states:
         lab.ana.write(lab.ana.outbox(project) / "status.json", "{}")
     lab.start()
-    wait_for("both are told of", told)
+    wait_for("both are told of", is_reported)
 
 
 @pytest.mark.parametrize(("end", "state", "code"), [("", "succeeded", 0), ("raise SystemExit(3)", "failed", 3)])

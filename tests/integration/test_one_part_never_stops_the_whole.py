@@ -48,7 +48,7 @@ def others_go_on(lab: Lab) -> None:
     assert lab.process.poll() is None
 
 
-def told(lab: Lab, words: str) -> int:
+def times_logged(lab: Lab, words: str) -> int:
     """In how many lines of the log `words` are."""
     return sum(words in line for line in lab.log.read_text().splitlines())
 
@@ -59,8 +59,8 @@ def test_an_account_that_the_machine_does_not_know_is_left_out_at_a_start(make_l
     )
     lab.start()
     others_go_on(lab)
-    assert told(lab, "this machine has no user left-long-ago") == 1
-    assert told(lab, "never run as root") == 1
+    assert times_logged(lab, "this machine has no user left-long-ago") == 1
+    assert times_logged(lab, "never run as root") == 1
 
 
 def test_an_account_that_disappears_takes_only_its_own_uploads_with_it(two: Lab) -> None:

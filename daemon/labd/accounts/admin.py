@@ -30,7 +30,7 @@ def adduser(options: Options) -> int:
     if options.dry_run:
         _tell(wanted, config)
         return Exit.OK
-    told = ""
+    push_note = ""
     with all_or_nothing() as steps:
         if wanted.make_key:
             steps.do(
@@ -41,10 +41,10 @@ def adduser(options: Options) -> int:
         if wanted.push:
             from labd.accounts import push_keys
 
-            told = push_keys.prepare(wanted.name, unix_accounts.HOMES / wanted.name, wanted.push)
+            push_note = push_keys.prepare(wanted.name, unix_accounts.HOMES / wanted.name, wanted.push)
         _open(wanted, config.paths.accounts / f"{wanted.name}.toml", steps)
     files.tell_daemon()
-    _say_done(wanted, config, told)
+    _say_done(wanted, config, push_note)
     return Exit.OK
 
 
@@ -136,7 +136,7 @@ def _tell(wanted: NewAccount, config: Config) -> None:
     print("Nothing was changed (--dry-run).")
 
 
-def _say_done(wanted: NewAccount, config: Config, told: str) -> None:
+def _say_done(wanted: NewAccount, config: Config, push_note: str) -> None:
     print(f"{wanted.name} has an account now. This is to send to its owner:\n")
     print("-" * 80)
     access = welcome.gateway_access(config.ssh)
@@ -149,5 +149,5 @@ def _say_done(wanted: NewAccount, config: Config, told: str) -> None:
             f"encrypted way, to be put into .ssh/{place.name} there (mode 600); tell the passphrase on another way;\n"
             f"and delete it here: shred -u {place}"
         )
-    if told:
-        print(f"\n{told}", end="")
+    if push_note:
+        print(f"\n{push_note}", end="")

@@ -29,13 +29,15 @@ def run(options: Options) -> int:
         known = {key.fingerprint for key in keys}
         new = [key for given in options.keys for key in new_account.read_key(given) if key.fingerprint not in known]
         keys += new
-        told = [f"{key.kind} {key.fingerprint} opens {name} now." for key in new] or ["It opens the account already."]
+        messages = [f"{key.kind} {key.fingerprint} opens {name} now." for key in new] or [
+            "It opens the account already."
+        ]
     else:
         gone = [key_files.choose(keys, wanted) for wanted in options.keys]
         keys = [key for key in keys if key not in gone]
-        told = [f"{key.kind} {key.fingerprint} no longer opens {name}." for key in gone]
+        messages = [f"{key.kind} {key.fingerprint} no longer opens {name}." for key in gone]
         if not keys:
-            told.append(f"That was the last one: nobody can log in as {name} until a key is added.")
+            messages.append(f"That was the last one: nobody can log in as {name} until a key is added.")
     key_files.write(name, keys, account_file(file).shell)
-    print("\n".join(told))
+    print("\n".join(messages))
     return Exit.OK

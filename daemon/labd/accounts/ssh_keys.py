@@ -120,8 +120,8 @@ def _key(line: str, name: str) -> PublicKey:
     if kind == "ssh-rsa" and bits < _RSA_BITS:
         raise KeyRefusedError(f"The RSA key in {name} has {bits} bits, which is too weak.", _MAKE_ONE)
     comment = one_line("".join(rest))
-    told = f"RSA {bits}" if kind == "ssh-rsa" else _TYPES[kind]
-    return PublicKey(kind, blob, comment, shown["fingerprint"], told)
+    label = f"RSA {bits}" if kind == "ssh-rsa" else _TYPES[kind]
+    return PublicKey(kind, blob, comment, shown["fingerprint"], label)
 
 
 def _refusal(line: str, kind: str, name: str) -> KeyRefusedError:

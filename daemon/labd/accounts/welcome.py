@@ -33,10 +33,10 @@ class GatewayAccess:
 
 def gateway_access(settings: GatewaySettings) -> GatewayAccess:
     """What the settings say, or else this machine and its sshd say of themselves."""
-    told = ""
+    sshd_output = ""
     with contextlib.suppress(LabdError):
-        told = run(["sshd", "-T"], timeout=_SSHD_SECONDS).output
-    port = re.search(r"^port (\d+)$", told, re.MULTILINE)
+        sshd_output = run(["sshd", "-T"], timeout=_SSHD_SECONDS).output
+    port = re.search(r"^port (\d+)$", sshd_output, re.MULTILINE)
     found = []
     for file in _HOST_KEYS.glob("ssh_host_*_key.pub"):
         with contextlib.suppress(LabdError):

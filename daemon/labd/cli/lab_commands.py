@@ -143,8 +143,8 @@ def _missing_of(project: Path) -> str:
     folder = Path(os.path.abspath(project))
     # The name may be a number, and that of a job is not meant. Without a daemon nobody knows.
     with suppress(LabdError, OSError):
-        for told in ask(find_socket(), "status", _PROMPTLY, job=f"{folder.name}/"):
-            upload = told.get("upload")
+        for answer in ask(find_socket(), "status", _PROMPTLY, job=f"{folder.name}/"):
+            upload = answer.get("upload")
             if upload and upload["arriving"] and os.path.samefile(folder, upload["folder"]):
                 return str(upload["text"])
     return ""

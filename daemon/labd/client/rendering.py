@@ -185,7 +185,7 @@ def _origin(entry: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def in_a_line(job: Mapping[str, Any]) -> str:
-    """What `job`, as `status.told` has it, is doing, why, and what is uncertain about it."""
+    """What `job`, as `status.job_fields` has it, is doing, why, and what is uncertain about it."""
     text = f"{job['sentence']}: {job['cause']}" if job["cause"] else str(job["sentence"])
     return f"{text} (the end of its upload was not proven)" if job.get("trigger") in _UNPROVEN else text
 

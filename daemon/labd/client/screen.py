@@ -112,8 +112,8 @@ def _uploads(overview: Json, place: str) -> list[Line]:
     most = _MOST_UPLOADS if len(uploads) <= _MOST_UPLOADS else _MOST_UPLOADS - 1
     for upload in uploads[:most]:
         is_refused = upload.get("state") == "refused"
-        told = f"{upload['sentence']} {upload['hint']}" if is_refused else upload["text"]
-        lines.append((f"  {one_line(upload['project'])}: {one_line(told)}", ""))
+        sentence = f"{upload['sentence']} {upload['hint']}" if is_refused else upload["text"]
+        lines.append((f"  {one_line(upload['project'])}: {one_line(sentence)}", ""))
     if most < len(uploads):
         lines.append(_more(len(uploads) - most, f"ssh {place} status"))
     return lines

@@ -20,7 +20,7 @@ class Retry:
     longest: float = 300.0
     failures: int = field(default=0, init=False)  # in a row
     due: float = field(default=0.0, init=False)  # time.monotonic() of the next try
-    _told: str = field(default="", init=False)
+    _reported: str = field(default="", init=False)
 
     def failed(self, error: Exception) -> bool:
         """Note a failure, and whether it is another one than the last: then it is worth a line in the log."""
@@ -28,12 +28,12 @@ class Retry:
         self.failures += 1
         self.due = time.monotonic() + pause
         what = f"{type(error).__name__}: {error}"
-        is_new, self._told = what != self._told, what
+        is_new, self._reported = what != self._reported, what
         return is_new
 
     def succeeded(self) -> int:
         """Note that it works; how often it had failed before, in a row."""
-        failures, self.failures, self.due, self._told = self.failures, 0, 0.0, ""
+        failures, self.failures, self.due, self._reported = self.failures, 0, 0.0, ""
         return failures
 
 

@@ -33,7 +33,7 @@ class Admission:
         self._usage: tuple[float, Mapping[str, float]] = (0.0, {})
         self._promised: list[int] = []
         self._waiting_since: Mapping[int, float] = {}
-        self._places_told = 0.0
+        self._places_announced_at = 0.0
         self._places: tuple[object, Mapping[int, int]] = (None, {})
 
     def queue(self) -> list[Job]:
@@ -65,8 +65,8 @@ class Admission:
                 # It may have been cancelled since the queue was read.
                 with contextlib.suppress(TransitionError, NotFoundError):
                     self._lab.store.move(admission.job, State.BUILDING, time.time(), gpu_ids=admission.gpu_ids)
-        if choice.admissions and time.monotonic() - self._places_told > _PLACES:
-            self._places_told = time.monotonic()
+        if choice.admissions and time.monotonic() - self._places_announced_at > _PLACES:
+            self._places_announced_at = time.monotonic()
             for job in queued:
                 self._lab.announce(job)
 

@@ -125,7 +125,7 @@ class JobThreads:
         is_new = trouble.failed(error)
         if isinstance(error, TransitionError):
             return  # somebody else took it further in this moment, and its state says how it goes on
-        words, event = _told(error)
+        words, event = _explained(error)
         self._lab.waiting[job_id] = words
         if is_new and isinstance(error, LabdError):
             get().warning(event, job=job_id, reason=error.message)
@@ -140,7 +140,7 @@ class JobThreads:
         self._lab.announce(self._lab.store.job(job_id))
 
 
-def _told(error: Exception) -> tuple[str, str]:
+def _explained(error: Exception) -> tuple[str, str]:
     """What STATUS and the log say of a job that `error` keeps from going on."""
     if isinstance(error, LabdError):
         words = f"held up: {error.message} It is tried again by itself. {error.hint}".rstrip()

@@ -49,11 +49,11 @@ def _defect(error: Exception) -> LabdError:
     from labd.common.errors import Exit, LabdError
 
     what = f"{type(error).__name__}: {error}".strip(": ")
-    told = LabdError(
+    defect = LabdError(
         f"labd met an error of its own ({what}).", "Tell the administrator, with the command that you gave."
     )
-    told.exit_code = Exit.INTERNAL
-    return told
+    defect.exit_code = Exit.INTERNAL
+    return defect
 
 
 def _refuse(error: LabdError) -> int:

@@ -20,7 +20,7 @@ OTHER_WORDS = {
     **dict.fromkeys(("validate", "verify", "lint"), "check"),
     **dict.fromkeys(("man", "usage", "info", "version", "commands", "?", "/?"), "help"),
 }
-_TOLD: tuple[tuple[str, tuple[str, str]], ...] = (
+_ADVICE_BY_NAMES: tuple[tuple[str, tuple[str, str]], ...] = (
     (
         "bash sh dash zsh fish ksh csh tcsh busybox powershell pwsh cmd su sudo doas login expect",
         (
@@ -71,7 +71,7 @@ _TOLD: tuple[tuple[str, tuple[str, str]], ...] = (
         ("Nothing is downloaded here.", f"Download it on your own computer into input/, and send: {SEND}"),
     ),
 )
-ADVICE = {name: told for names, told in _TOLD for name in names.split()}
+ADVICE = {name: advice for names, advice in _ADVICE_BY_NAMES for name in names.split()}
 """For each program what happened, and what to do."""
 PROGRAMS = frozenset(
     "python python2 python3 ipython matlab Rscript R julia octave java node perl ruby gcc g++ make cmake ninja"

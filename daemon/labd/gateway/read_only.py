@@ -31,7 +31,7 @@ def make_read_only(writable: Sequence[str]) -> bool:
     Whether the system allows it; if not, nothing has changed. The working folder is the root afterwards. What was
     opened before stays as writable as it was. Groups other than the first are kept, but have no number any more.
     """
-    told, ready = os.pipe()
+    read_end, ready = os.pipe()
     stay, leave = os.pipe()
     # A process that fails between two steps cannot go back, so a child takes them, and this one joins it at the end.
     child = os.fork()
@@ -46,9 +46,9 @@ def make_read_only(writable: Sequence[str]) -> bool:
     os.close(ready)
     os.close(stay)
     try:
-        return os.read(told, 1) == b"1" and _join(child)
+        return os.read(read_end, 1) == b"1" and _join(child)
     finally:
-        os.close(told)
+        os.close(read_end)
         os.close(leave)
         os.waitpid(child, 0)
 

@@ -109,13 +109,13 @@ def judge(
     seen, both times in seconds since the epoch; `traffic` is what the gateway knows. A Complete with signal SETTLED
     still needs the proof that no process has a file of it open for writing.
     """
-    told = "SUBMIT" in look.controls
+    is_submitted = "SUBMIT" in look.controls
     if is_junk(look.name) or is_temporary(look.name):
         return Nothing()
     if look.folder and look.fingerprint and look.fingerprint == accepted:
         return Nothing(misplaced(look.name, look.root, traffic.places))
-    signal = Signal.SUBMIT if told else _signal(look, traffic)
-    if not told and (wait := _under_way(look, traffic)):
+    signal = Signal.SUBMIT if is_submitted else _signal(look, traffic)
+    if not is_submitted and (wait := _under_way(look, traffic)):
         return wait
     is_scp = signal is Signal.INFERRED and traffic.proof is TransferResult.COMPLETE
     if signal in (Signal.INFERRED, Signal.SETTLED, Signal.UNPROVEN):

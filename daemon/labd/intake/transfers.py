@@ -120,29 +120,29 @@ def _named(report: Mapping[str, Any]) -> TransferRecord:
     )
 
 
-def _part(scope: str, told: Mapping[str, Any] | None) -> Part:
-    if not told:
+def _part(scope: str, end: Mapping[str, Any] | None) -> Part:
+    if not end:
         return Part(scope)
-    broken = told.get("broken")
+    broken = end.get("broken")
     return Part(
         scope,
-        TransferResult(told["result"]),
-        str(told.get("why", "")),
-        int(told["files"]),
-        bool(told.get("whole")),
-        tuple(map(str, told.get("places", ()))),
+        TransferResult(end["result"]),
+        str(end.get("why", "")),
+        int(end["files"]),
+        bool(end.get("whole")),
+        tuple(map(str, end.get("places", ()))),
         None if broken is None else _times(broken),
-        bool(told.get("half")),
-        _times(told.get("closed", {})),
+        bool(end.get("half")),
+        _times(end.get("closed", {})),
     )
 
 
-def _times(told: Mapping[str, Any]) -> dict[str, float]:
-    return {str(path): _time(when) for path, when in told.items()}
+def _times(times: Mapping[str, Any]) -> dict[str, float]:
+    return {str(path): _time(when) for path, when in times.items()}
 
 
-def _time(told: float | str) -> float:
-    when = float(told)
+def _time(value: float | str) -> float:
+    when = float(value)
     if not 0 <= when < _LATEST:
         raise ValueError
     return when

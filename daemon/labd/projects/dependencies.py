@@ -42,7 +42,7 @@ class Dependencies:
     notes: tuple[str, ...] = ()  # further sentences for the researcher
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """Sentences for STATUS: the notes, and one on the changes."""
         if not self.changes:
             return self.notes

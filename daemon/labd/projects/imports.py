@@ -85,11 +85,11 @@ def _provides(names: Collection[str], module: str, requirement: str) -> bool:
 
 def warning(missing: Mapping[str, str], found: Found, source: str) -> str:
     """A sentence on the modules that are `missing` from the file `source` ("" if there is none)."""
-    told = [f"{found[module][0]} imports {module}" for module in list(missing)[:_SHOWN]]
+    shown = [f"{found[module][0]} imports {module}" for module in list(missing)[:_SHOWN]]
     more = f" (and {len(missing) - _SHOWN} more)" if len(missing) > _SHOWN else ""
     wanted = " and ".join(f"`{requirement}`" for requirement in list(missing.values())[:_SHOWN])
     where = f"code/{source}" if source else "code/requirements.txt"
-    return f"{', '.join(told)}{more}, and no line of {where} provides it: add {wanted} there."
+    return f"{', '.join(shown)}{more}, and no line of {where} provides it: add {wanted} there."
 
 
 def proposal(missing: Mapping[str, str]) -> str:

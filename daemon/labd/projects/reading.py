@@ -110,20 +110,22 @@ def imported(code: Path, program: str, identity: Identity | None) -> imports.Fou
 
 def program_failed(log_tail: str, exit_code: int, language: Language, identity: Identity | None) -> Diagnosis:
     """Why a program in `language` that printed `log_tail` ended with `exit_code`, in general words at worst."""
-    return _told("program_failed", log_tail, exit_code, language, identity) or Diagnosis(
+    return _explained("program_failed", log_tail, exit_code, language, identity) or Diagnosis(
         f"Your program ended with exit code {exit_code}.", "run.log has all that it printed."
     )
 
 
 def build_failed(log_tail: str, exit_code: int, language: Language, identity: Identity | None) -> Diagnosis:
     """Why a build for `language` that printed `log_tail` ended with `exit_code`, in general words at worst."""
-    return _told("build_failed", log_tail, exit_code, language, identity) or Diagnosis(
+    return _explained("build_failed", log_tail, exit_code, language, identity) or Diagnosis(
         "The libraries of your project could not be installed.",
         "build.log has the whole story; show it to the administrator if it does not help.",
     )
 
 
-def _told(verb: str, log_tail: str, exit_code: int, language: Language, identity: Identity | None) -> Diagnosis | None:
+def _explained(
+    verb: str, log_tail: str, exit_code: int, language: Language, identity: Identity | None
+) -> Diagnosis | None:
     """What the process makes of `log_tail`; None when it cannot."""
     template = language.template
     question = reader.question(

@@ -54,8 +54,8 @@ class Lines:
 
     def change(self, was: str, now: str, why: str = "") -> None:
         """Note that `was` is read as `now`, or left out ("")."""
-        told = f"`{shorten(was, 60)}` " + (f"read as `{shorten(now, 60)}`" if now else "left out")
-        self.changes.append(told + (f" ({why})" if why else ""))
+        change = f"`{shorten(was, 60)}` " + (f"read as `{shorten(now, 60)}`" if now else "left out")
+        self.changes.append(change + (f" ({why})" if why else ""))
 
 
 def read(text: str, name: str, distributions: Mapping[str, str], indexes: Mapping[str, str]) -> Lines:

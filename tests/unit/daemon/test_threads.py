@@ -28,7 +28,7 @@ from labd.daemon.status_pages import Pages
 from labd.engines.docker.client import DockerClient
 from labd.intake.inbox import Inbox
 from labd.model.config import Config, Output, Paths
-from labd.model.config import Inbox as Limits
+from labd.model.config import InboxSettings as Limits
 from labd.model.engine import Capacity, EngineError
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.privsep.workers import Identity, WorkerError, Workers

@@ -109,7 +109,7 @@ def test_a_line_that_is_right_or_beyond_understanding_stays(line: str) -> None:
 def test_what_powershell_writes_is_read(mark: bytes) -> None:
     found = read(requirements__txt=mark + "numpy==1.26.4\r\npandas\r\n".encode("utf-16-le"))
     assert found.libraries == ("numpy==1.26.4", "pandas")
-    assert "UTF-16" in found.told[0]
+    assert "UTF-16" in found.remarks[0]
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def test_a_build_for_a_graphics_card_comes_from_its_own_index_where_the_administ
 
 
 def test_an_empty_list_is_told() -> None:
-    assert read(requirements__txt="\n# later\n").told == ("code/requirements.txt names no library.",)
+    assert read(requirements__txt="\n# later\n").remarks == ("code/requirements.txt names no library.",)
 
 
 def test_many_changes_are_one_sentence_in_status_and_all_in_the_log() -> None:
     found = read(requirements__txt="json\nre\nos\nsys\nmath\n")
-    assert len(found.told) == 1
-    assert found.told[0].endswith("and 2 more, see build.log.")
+    assert len(found.remarks) == 1
+    assert found.remarks[0].endswith("and 2 more, see build.log.")
     assert len(found.log) == 5
 
 

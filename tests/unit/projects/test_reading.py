@@ -185,7 +185,7 @@ def test_a_file_that_names_libraries_is_answered_at_once(name: str, kind: str, c
         except ProjectError as error:
             is_for_people(error)
         else:
-            assert all(line.isprintable() for line in found.told)
+            assert all(line.isprintable() for line in found.remarks)
             assert sum(map(len, found.files.values())) < 2 << 20
 
 

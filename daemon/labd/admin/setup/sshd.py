@@ -84,8 +84,8 @@ def _must_define_sftp() -> bool:
     with_it = plan.sshd(with_sftp=True).content
     if SSHD.exists() and SSHD.read_bytes() == with_it:
         return "already defined" not in complaint()
-    told = run(["sshd", "-T"], timeout=_SSHD_SECONDS)
-    return told.code == 0 and not re.search(r"^subsystem sftp ", told.output, re.MULTILINE | re.IGNORECASE)
+    shown = run(["sshd", "-T"], timeout=_SSHD_SECONDS)
+    return shown.code == 0 and not re.search(r"^subsystem sftp ", shown.output, re.MULTILINE | re.IGNORECASE)
 
 
 def _try_out(placing: Placing, file: File) -> None:

@@ -18,7 +18,7 @@ class Upload(NamedTuple):
 
     user: str
     project: str
-    told: str | Diagnosis
+    reason: str | Diagnosis
     since: float  # seconds since the epoch
     is_arriving: bool  # it may not all be there
     until: float = 0.0  # when it starts if nothing more comes, in seconds since the epoch; 0: that is not known
@@ -26,12 +26,12 @@ class Upload(NamedTuple):
     @property
     def is_refused(self) -> bool:
         """Whether it cannot be a job as it is."""
-        return isinstance(self.told, Diagnosis)
+        return isinstance(self.reason, Diagnosis)
 
     @property
     def text(self) -> str:
         """Why it is no job."""
-        return self.told.cause if isinstance(self.told, Diagnosis) else self.told
+        return self.reason.cause if isinstance(self.reason, Diagnosis) else self.reason
 
     @property
     def sentence(self) -> str:
@@ -41,16 +41,16 @@ class Upload(NamedTuple):
     @property
     def hint(self) -> str:
         """What to do to have it started."""
-        if isinstance(self.told, Diagnosis):
-            return self.told.hint
+        if isinstance(self.reason, Diagnosis):
+            return self.reason.hint
         if self.is_arriving:
             return (
                 "It starts by itself when all of it has arrived; if the transfer broke off, send it again. "
                 f"If all of it is there, `labd submit {self.project}` starts it now."
             )
-        if self.told == UNCHANGED:
+        if self.reason == UNCHANGED:
             return f"`labd rerun {self.project}` runs it again."
-        if self.told == GONE:
+        if self.reason == GONE:
             return f"Send it to inbox/{self.project}/."
         return "It starts by itself when it can."
 
@@ -58,29 +58,29 @@ class Upload(NamedTuple):
 def upload(
     before: Upload | None,
     key: tuple[str, str],
-    told: str | Diagnosis,
+    reason: str | Diagnosis,
     now: float,
     changed: float = 0.0,
     is_arriving: bool = False,
     until: float = 0.0,
 ) -> Upload:
-    """The upload `key` (user, project) of which there is `told` to say, after what was said `before`.
+    """The upload `key` (user, project) of which there is `reason` to say, after what was said `before`.
 
     It last `changed` then (0: unknown), and what holds it holds it since then, also after a restart of labd.
     """
     since = min(changed or now, now)
-    if before and _kind(before.told) == _kind(told):
+    if before and _kind(before.reason) == _kind(reason):
         since = before.since
-    elif state(told) == "receiving":
+    elif state(reason) == "receiving":
         since = now
-    return Upload(*key, told, since, is_arriving and isinstance(told, str), until)
+    return Upload(*key, reason, since, is_arriving and isinstance(reason, str), until)
 
 
-def state(told: str | Diagnosis) -> str:
+def state(reason: str | Diagnosis) -> str:
     """For programs: one of refused, receiving, waiting."""
-    if isinstance(told, Diagnosis):
+    if isinstance(reason, Diagnosis):
         return "refused"
-    return "receiving" if told.startswith("receiving") else "waiting"
+    return "receiving" if reason.startswith("receiving") else "waiting"
 
 
 def as_json(upload: Upload, folder: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def as_json(upload: Upload, folder: str) -> dict[str, Any]:
         "user": upload.user,
         "project": upload.project,
         "folder": folder,
-        "state": state(upload.told),
+        "state": state(upload.reason),
         "since": upload.since,
         "until": upload.until or None,
         "arriving": upload.is_arriving,
@@ -99,6 +99,6 @@ def as_json(upload: Upload, folder: str) -> dict[str, Any]:
     }
 
 
-def _kind(told: str | Diagnosis) -> str:
+def _kind(reason: str | Diagnosis) -> str:
     """What is said of an upload, without the figures that grow meanwhile."""
-    return told.cause if isinstance(told, Diagnosis) else told.partition(":")[0]
+    return reason.cause if isinstance(reason, Diagnosis) else reason.partition(":")[0]

@@ -39,24 +39,24 @@ JOB_FIELDS = (
     *("job", "user", "project", "state", "since", "created", "started", "ended", "place", "running", "waiting"),
     *("exit_code", "cause", "hint", "notes", "grant", "gpu_ids", "peak_memory", "cpu_seconds", "stopping", "trigger"),
 )
-"""What `told` has of a job."""
+"""What `job_fields` has of a job."""
 
 
-def told_alone(upload: Upload) -> dict[str, Any]:
-    """An `upload` in place of a job that there is not: what `told` has, with nothing about a job."""
+def upload_fields(upload: Upload) -> dict[str, Any]:
+    """An `upload` in place of a job that there is not: what `job_fields` has, with nothing about a job."""
     return {
         **dict.fromkeys(JOB_FIELDS),
         "user": upload.user,
         "project": upload.project,
         "since": upload.since,
-        "cause": upload.told.cause if isinstance(upload.told, Diagnosis) else None,
+        "cause": upload.reason.cause if isinstance(upload.reason, Diagnosis) else None,
         "hint": upload.hint,
         "notes": [],
         "gpu_ids": [],
     }
 
 
-def told(job: Job, place: int = 0, ahead: int = 0, waiting: str = "") -> dict[str, Any]:
+def job_fields(job: Job, place: int = 0, ahead: int = 0, waiting: str = "") -> dict[str, Any]:
     """`job` as a JSON object: what status.json and the socket say. Times are seconds since the epoch.
 
     `place` is its place in the queue (1 is next, 0: not queued), `ahead` the number of jobs running now,
@@ -139,7 +139,7 @@ def page(
         lines += [f"{name}: {text}" for name, text in (("Cause", job.cause), ("What to do", job.hint)) if text]
         lines += _notes(job.notes, _MOST_LINES - len(lines))
         lines += [sending] if sending else []
-        data |= {**told(job, place, ahead, waiting), "sending": sending or None}
+        data |= {**job_fields(job, place, ahead, waiting), "sending": sending or None}
     if isinstance(upload, Diagnosis):
         lines += [f"{'New upload' if job else project}: not started. {upload.cause}", f"What to do: {upload.hint}"]
         data["upload"] = {"state": state(upload), "cause": upload.cause, "hint": upload.hint}

@@ -42,15 +42,19 @@ def build(lab: Lab, job: Job) -> Job:
     except BuildFailed as error:
         if error.cancelled:
             return stopped(lab, lab.store.job(job.id))
-        told = build_timed_out(lab.config.build.timeout)
+        diagnosis = build_timed_out(lab.config.build.timeout)
         if not error.timed_out:
             identity = lab.accounts[job.user].identity
-            told = reading.build_failed(error.log_tail, error.exit_code, lab.language(job), identity)
-        hint = f"{told.hint} Without --exact it takes the versions that are there now." if job.exact else told.hint
-        return end(lab, job, State.BUILD_FAILED, told.cause, hint)
+            diagnosis = reading.build_failed(error.log_tail, error.exit_code, lab.language(job), identity)
+        hint = (
+            f"{diagnosis.hint} Without --exact it takes the versions that are there now."
+            if job.exact
+            else diagnosis.hint
+        )
+        return end(lab, job, State.BUILD_FAILED, diagnosis.cause, hint)
     except UnavailableError as error:
-        told = refused(error.message, error.hint)
-        return end(lab, job, State.BUILD_FAILED, told.cause, told.hint)
+        diagnosis = refused(error.message, error.hint)
+        return end(lab, job, State.BUILD_FAILED, diagnosis.cause, diagnosis.hint)
     except LabdError as error:
         return end(lab, job, State.BUILD_FAILED, error.message, error.hint)
     if image is None:

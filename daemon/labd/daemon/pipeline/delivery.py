@@ -46,13 +46,13 @@ def _deliver(lab: Lab, job: Job, done: Delivered) -> Job:
     fault("delivering")
     occupy(lab, job)
     inputs, problem = hash_inputs(lab, job)
-    told = (*problem, *done.notes)
+    new_notes = (*problem, *done.notes)
     if not done.mirrored:
-        told += outbox.mirror(delivery)
+        new_notes += outbox.mirror(delivery)
     # The mirror may have begun before the last lines of the log were there.
     outbox.place_logs(delivery)
     outputs = done.outputs or _outputs(lab, job)
-    notes = tuple(dict.fromkeys((*job.notes, *told, *_unlisted(outputs), *_remarks(lab, job, outputs))))
+    notes = tuple(dict.fromkeys((*job.notes, *new_notes, *_unlisted(outputs), *_remarks(lab, job, outputs))))
     fault("mirrored")
     final = replace(job, state=outcome, changed=job.ended or job.changed, notes=notes)
     environment = lab.images.provenance(job.image) if job.image else {}
@@ -141,8 +141,8 @@ def _remarks(lab: Lab, job: Job, outputs: receipt.Manifest | None) -> list[str]:
             strays += [f"{part}/{printable(name)}" for name in found]
             undelivered += problems
     if job.outcome is State.SUCCEEDED and outputs and not outputs.files:
-        told = programs.nothing_in_output(strays)
-        return [f"{told.cause} {told.hint}", *undelivered]
+        diagnosis = programs.nothing_in_output(strays)
+        return [f"{diagnosis.cause} {diagnosis.hint}", *undelivered]
     if strays:
         names = ", ".join(strays[:3]) + (" …" if len(strays) > 3 else "")
         number = f"{'at least ' if len(strays) >= MOST_STRAYS else ''}{count(len(strays), 'file')}"

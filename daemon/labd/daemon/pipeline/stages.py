@@ -97,7 +97,7 @@ def receive(lab: Lab, job: Job) -> Job | None:
         return end(lab, job, State.REJECTED, error.message, error.hint)
     fault("before-queued")
     _supersede(lab, job)
-    notes = (*job.notes, *choosing.warnings(language.template, version), *asked.told)
+    notes = (*job.notes, *choosing.warnings(language.template, version), *asked.remarks)
     job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
     lab.announce(job)
     return stopped(lab, job) if job.stopping else job
@@ -188,7 +188,7 @@ def run_program(lab: Lab, job: Job) -> Job:
     fault("ended")
     job, usage = lab.store.job(job.id), lab.engine.usage(job.id)
     log = run_log.tail(folder / "delivery" / "run.log")
-    outcome, told = understand(
+    outcome, diagnosis = understand(
         job, condition, usage, lambda code: reading.program_failed(log, code, lab.language(job), account.identity)
     )
     if outcome is State.FAILED and lab.language(job).template.licence and seats_taken(log.splitlines()):
@@ -203,7 +203,7 @@ def run_program(lab: Lab, job: Job) -> Job:
         facts["started"] = condition.started
     if usage:
         facts |= {"peak_memory": usage.peak_memory or None, "cpu_seconds": round(usage.cpu_seconds, 3)}
-    return end(lab, job, outcome, told.cause, told.hint, **facts)
+    return end(lab, job, outcome, diagnosis.cause, diagnosis.hint, **facts)
 
 
 def _start(lab: Lab, job: Job) -> bool:

@@ -106,13 +106,13 @@ class SubmissionHandler:
         return [
             upload
             for (owner, name), upload in sorted(self._uploads.copy().items(), key=lambda entry: entry[0])
-            if upload and user in (None, owner) and (name == project or (project is None and upload.told != GONE))
+            if upload and user in (None, owner) and (name == project or (project is None and upload.reason != GONE))
         ]
 
     def upload(self, key: Key) -> str | Diagnosis | None:
         """What there is to say of a project's upload that is no job (yet)."""
         upload = self._uploads.get(key)
-        return upload.told if upload else None
+        return upload.reason if upload else None
 
     def cancel(self, user: str, project: str, reason: str) -> list[Job]:
         """Stop the project's active jobs; those that were. Raises NotFoundError when there are none."""
@@ -157,7 +157,7 @@ class SubmissionHandler:
             except UnavailableError as error:
                 self._tell(key, f"waiting: {error.message}", finding)
                 raise
-        told = self._words(finding)
+        reason = self._words(finding)
         self._note_growth(finding)
         if isinstance(finding.verdict, Complete):
             self._answers.pop(key, None)
@@ -171,7 +171,7 @@ class SubmissionHandler:
             self._start(job)
         self._note_place(finding)
         self._obey(finding)
-        self._tell(key, told or self._answers.get(key), finding)
+        self._tell(key, reason or self._answers.get(key), finding)
         # Last: a crash before these lines makes labd see them again, and doing them again changes nothing.
         if not isinstance(finding.verdict, Wait) and self._inbox.forget(finding.account, project):
             # The daemon before this one may have told that they go on.
@@ -216,8 +216,8 @@ class SubmissionHandler:
     def _forget(self, user: str, project: str) -> None:
         """Its upload was removed before it became a job, or after."""
         key = user, project
-        for told in (self._refused, self._answers, self._cancelled, self._troubles):
-            told.pop(key, None)
+        for known in (self._refused, self._answers, self._cancelled, self._troubles):
+            known.pop(key, None)
         if self._uploads.pop(key, None):
             if is_valid_name(project) and not self._lab.store.jobs(user, project, limit=1):
                 self._uploads[key] = arrivals.upload(None, key, GONE, time.time())
@@ -263,15 +263,15 @@ class SubmissionHandler:
                 ):
                     self._lab.growing.add(job.id)
 
-    def _tell(self, key: Key, told: str | Diagnosis | None, finding: InboxFinding) -> None:
+    def _tell(self, key: Key, reason: str | Diagnosis | None, finding: InboxFinding) -> None:
         """Have STATUS say what there is to say of an upload."""
         before, upload = self._uploads.get(key), None
-        if told:
+        if reason:
             wait = finding.verdict if isinstance(finding.verdict, Wait) else None
             changed, until = finding.look.newest / 1e9, wait.until if wait else 0.0
-            upload = arrivals.upload(before, key, told, time.time(), changed, bool(wait), until)
+            upload = arrivals.upload(before, key, reason, time.time(), changed, bool(wait), until)
         self._uploads[key] = upload
-        if (before.told if before else None) != told:
+        if (before.reason if before else None) != reason:
             self._announce(key)
 
     def _check_number(self, user: str) -> None:

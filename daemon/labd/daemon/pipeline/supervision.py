@@ -105,14 +105,14 @@ class Supervision:
         deadline = started + self.job.grant.timeout
         # The first line is what people wait for.
         next_tick = time.time() + min(_FIRST_TICK, self.settings.interval)
-        told_to_stop = False
+        is_asked_to_stop = False
         while True:
             pause = min(next_tick, self._limits.due, deadline) - time.time()
             ended = self.engine.wait(self.job.id, max(0.0, pause))
             if ended and (condition := self._ended()):
                 return condition
-            if time.time() >= deadline and not told_to_stop:
-                told_to_stop = True
+            if time.time() >= deadline and not is_asked_to_stop:
+                is_asked_to_stop = True
                 limit = human_duration(self.job.grant.timeout)
                 self.stop(State.TIMED_OUT, f"it ran for {limit}, the time it was given")
                 deadline = float("inf")

@@ -10,7 +10,7 @@ from pathlib import Path
 from labd.common.errors import NotFoundError
 from labd.daemon.outbox import arrivals
 from labd.daemon.outbox.arrivals import Upload
-from labd.daemon.outbox.status import sentence, told, told_alone
+from labd.daemon.outbox.status import job_fields, sentence, upload_fields
 from labd.daemon.pipeline.lab import is_held_up, request_stop
 from labd.daemon.requests import views
 from labd.daemon.requests.handling import Asking, Json, handles
@@ -32,10 +32,10 @@ def status(request: Status, asking: Asking) -> Iterator[Json]:
     parts = asking.parts
     job, upload, also = find(parts.lab.store, request.job, asking.user, parts.submissions.uploads)
     if job:
-        about = _told(job, asking)
+        about = _job_fields(job, asking)
     else:
         assert upload is not None
-        about = {**told_alone(upload), "sentence": upload.sentence}
+        about = {**upload_fields(upload), "sentence": upload.sentence}
     yield {**about, "also": also, "upload": _upload(upload, asking) if upload else None}
 
 
@@ -59,7 +59,7 @@ def queue(request: Queue, asking: Asking) -> Iterator[Json]:
 @handles(Jobs)
 def jobs(request: Jobs, asking: Asking) -> Iterator[Json]:
     for job in reversed(asking.parts.lab.store.jobs(asking.user, limit=request.limit)):
-        yield _told(job, asking)
+        yield _job_fields(job, asking)
 
 
 @handles(Logs)
@@ -94,7 +94,7 @@ def cancel(request: Cancel, asking: Asking) -> Iterator[Json]:
     who = "its owner" if lab.accounts.of_uid(asking.connection.uid) == job.user else "the administrator"
     stopping = request_stop(lab, job, State.CANCELLED, f"{who} cancelled it")
     asking.parts.wake()
-    yield {**_told(stopping, asking), "also": also}
+    yield {**_job_fields(stopping, asking), "also": also}
 
 
 @handles(Rerun)
@@ -102,7 +102,7 @@ def rerun(request: Rerun, asking: Asking) -> Iterator[Json]:
     job, also = _job(request.job, asking)
     again = asking.parts.submissions.rerun(job.user, job.project, job.id, exact=request.exact)
     assert again is not None
-    yield {**_told(again, asking), "also": also}
+    yield {**_job_fields(again, asking), "also": also}
 
 
 def _all_of(asking: Asking) -> Json:
@@ -112,8 +112,8 @@ def _all_of(asking: Asking) -> Json:
     recent = [job for job in latest if job.state.is_outcome]
     there = store.job_count(user) if len(latest) == _LATEST else len(latest)
     return {
-        "active": [_told(job, asking) for job in active],
-        "recent": [_told(job, asking) for job in recent],
+        "active": [_job_fields(job, asking) for job in active],
+        "recent": [_job_fields(job, asking) for job in recent],
         "older": max(there - len(active) - len(recent), 0),
         "uploads": [_upload(upload, asking) for upload in asking.parts.submissions.uploads(user)],
         **views.counts(store.active()),
@@ -130,9 +130,9 @@ def _upload(upload: Upload, asking: Asking) -> Json:
     return arrivals.as_json(upload, str(account.inbox / upload.project) if account else "")
 
 
-def _told(job: Job, asking: Asking) -> Json:
+def _job_fields(job: Job, asking: Asking) -> Json:
     where = asking.parts.place(job)
-    return {**told(job, *where), "sentence": sentence(job, time.time(), *where)}
+    return {**job_fields(job, *where), "sentence": sentence(job, time.time(), *where)}
 
 
 def _read(file: Path, offset: int) -> bytes:

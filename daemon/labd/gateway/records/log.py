@@ -108,8 +108,8 @@ def result(
 
     `broken` are the files that it left broken, and when each was written to last; None when that is not known.
     """
-    told = {"result": name, "why": why, "files": files} | {key: value for key, value in more.items() if value}
-    return told if broken is None else {**told, "broken": broken}
+    entry = {"result": name, "why": why, "files": files} | {key: value for key, value in more.items() if value}
+    return entry if broken is None else {**entry, "broken": broken}
 
 
 def place(path: str) -> str:

@@ -135,14 +135,14 @@ class Record:
         """Those of the longer things that there are to say of an `end` for which the record has room."""
         import json
 
-        told = {}
+        known = {}
         for key in _LONGER:
             if end.get(key) is not None:
                 needed = len(json.dumps({key: end[key]}))
                 if needed <= self._free:
                     self._free -= needed
-                    told[key] = end[key]
-        return told
+                    known[key] = end[key]
+        return known
 
     def _note_time(self) -> None:
         """Say by the file's time when the transfer ended."""

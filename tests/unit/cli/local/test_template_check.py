@@ -20,7 +20,7 @@ versions = { "5" = "localhost/shell:5" }
 DOCKERFILE = "ARG BASE\nFROM ${BASE} AS environment\n"
 
 
-def told(folder: Path, template: str = TEMPLATE, dockerfile: str | None = DOCKERFILE, name: str = "shell") -> str:
+def report(folder: Path, template: str = TEMPLATE, dockerfile: str | None = DOCKERFILE, name: str = "shell") -> str:
     """All that is said of one own template."""
     (folder / name).mkdir()
     (folder / name / "template.toml").write_text(template)
@@ -32,7 +32,7 @@ def told(folder: Path, template: str = TEMPLATE, dockerfile: str | None = DOCKER
 
 
 def test_a_right_template_is_summed_up_in_a_line(tmp_path: Path) -> None:
-    assert told(tmp_path) == ""
+    assert report(tmp_path) == ""
     found, _ = read(BUNDLED, tmp_path)
     assert summary(found["shell"]) == "shell: app.sh, versions 5 (default 5): right"
 
@@ -56,7 +56,7 @@ def test_the_templates_that_labd_brings_are_right(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_in_template_toml_is_told_in_plain_words(tmp_path: Path, old: str, new: str, said: str) -> None:
-    assert said in told(tmp_path, TEMPLATE.replace(old, new, 1))
+    assert said in report(tmp_path, TEMPLATE.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,17 @@ def test_a_mistake_in_template_toml_is_told_in_plain_words(tmp_path: Path, old: 
     ],
 )
 def test_a_mistake_in_the_dockerfile_is_told_in_plain_words(tmp_path: Path, dockerfile: str | None, said: str) -> None:
-    assert said in told(tmp_path, dockerfile=dockerfile)
+    assert said in report(tmp_path, dockerfile=dockerfile)
 
 
 @pytest.mark.parametrize(("name", "said"), [("my-shell", "no name for a language"), ("memory", "has an option")])
 def test_a_name_that_job_toml_cannot_hold_is_refused(tmp_path: Path, name: str, said: str) -> None:
-    assert said in told(tmp_path, name=name)
+    assert said in report(tmp_path, name=name)
 
 
 def test_a_broken_own_template_is_left_out_and_the_others_work(tmp_path: Path) -> None:
-    told(tmp_path)
-    told(tmp_path, "title = 5\n", name="broken")
+    report(tmp_path)
+    report(tmp_path, "title = 5\n", name="broken")
     left_out: list[str] = []
     known = languages.load(BUNDLED, tmp_path, lambda name, error: left_out.append(f"{name}: {error.message}"))
     assert "shell" in known and "python" in known and "broken" not in known

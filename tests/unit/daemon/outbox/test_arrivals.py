@@ -9,7 +9,7 @@ import pytest
 
 from labd.common.errors import NotFoundError
 from labd.daemon.outbox.arrivals import GONE, UNCHANGED, Upload, as_json, upload
-from labd.daemon.outbox.status import told, told_alone
+from labd.daemon.outbox.status import job_fields, upload_fields
 from labd.daemon.requests.job_lookup import find, find_job
 from labd.diagnosis.programs import Diagnosis
 from labd.model.jobs import Signal
@@ -28,8 +28,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
-def sent(told: str | Diagnosis = CUT, user: str = KEY[0], project: str = KEY[1], since: float = 100.0) -> Upload:
-    return Upload(user, project, told, since, isinstance(told, str))
+def sent(reason: str | Diagnosis = CUT, user: str = KEY[0], project: str = KEY[1], since: float = 100.0) -> Upload:
+    return Upload(user, project, reason, since, isinstance(reason, str))
 
 
 class Inbox:
@@ -39,7 +39,7 @@ class Inbox:
         self.uploads = uploads
 
     def __call__(self, user: str | None, project: str) -> Sequence[Upload]:
-        return [told for told in self.uploads if user in (None, told.user) and told.project == project]
+        return [upload for upload in self.uploads if user in (None, upload.user) and upload.project == project]
 
 
 def galaxies(text: str = "galaxies") -> Target:
@@ -79,8 +79,8 @@ def test_each_upload_has_a_way_to_be_started() -> None:
 
 
 def test_programs_are_told_the_same_of_each_upload() -> None:
-    for told_of, state in ((CUT, "waiting"), ("receiving: 1 file", "receiving"), (REFUSED, "refused")):
-        data = as_json(sent(told_of), "/home/ana-silva/inbox/galaxies")
+    for reason, state in ((CUT, "waiting"), ("receiving: 1 file", "receiving"), (REFUSED, "refused")):
+        data = as_json(sent(reason), "/home/ana-silva/inbox/galaxies")
         assert data["state"] == state
         kinds = {name: type(value) for name, value in data.items()}
         assert kinds.pop("since") is float and kinds.pop("arriving") is bool
@@ -91,8 +91,8 @@ def test_programs_are_told_the_same_of_each_upload() -> None:
 
 def test_an_upload_without_a_job_is_told_with_all_that_a_job_has(store: Store) -> None:
     job = store.create(*KEY, Signal.SUBMIT, "x", 1.0)
-    assert list(told(job)) == list(told_alone(sent()))
-    assert told_alone(sent())["job"] is told_alone(sent())["state"] is None
+    assert list(job_fields(job)) == list(upload_fields(sent()))
+    assert upload_fields(sent())["job"] is upload_fields(sent())["state"] is None
 
 
 # Where a job is asked for
@@ -127,12 +127,12 @@ def test_nobody_hears_of_the_uploads_of_others(store: Store) -> None:
     assert find(store, galaxies(), None, both) == (None, both.uploads[1], "ana-silva sent one of that name, too.")
 
 
-@pytest.mark.parametrize("told_of", [CUT, REFUSED])
-def test_without_a_job_the_upload_is_why(store: Store, told_of: str | Diagnosis) -> None:
+@pytest.mark.parametrize("reason", [CUT, REFUSED])
+def test_without_a_job_the_upload_is_why(store: Store, reason: str | Diagnosis) -> None:
     with pytest.raises(NotFoundError, match=r"galaxies has no job yet: \w") as why:
-        find_job(store, galaxies(), "ana-silva", Inbox(sent(told_of)))
-    assert sent(told_of).text.removesuffix(".") in why.value.message
-    assert why.value.hint == sent(told_of).hint
+        find_job(store, galaxies(), "ana-silva", Inbox(sent(reason)))
+    assert sent(reason).text.removesuffix(".") in why.value.message
+    assert why.value.hint == sent(reason).hint
     with pytest.raises(NotFoundError, match="galaxies has no job yet") as why:
-        find_job(store, galaxies(), "ana-silva", Inbox(sent(told_of)), is_to_end=True)
+        find_job(store, galaxies(), "ana-silva", Inbox(sent(reason)), is_to_end=True)
     assert why.value.hint.startswith("Nothing of it runs.") and "inbox/galaxies" in why.value.hint

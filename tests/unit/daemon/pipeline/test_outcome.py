@@ -82,7 +82,7 @@ def explained(said: str, language: languages.Language) -> Callable[[int], Diagno
     return lambda code: program_failed(said, code, template.distributions, known)
 
 
-def told(language: str, said: str, code: int, usage: Usage | None = None, job: Job = JOB) -> Diagnosis:
+def diagnosed(language: str, said: str, code: int, usage: Usage | None = None, job: Job = JOB) -> Diagnosis:
     condition = Condition(Phase.ENDED, 1000.0, 1001.0, code)
     return understand(job, condition, usage, explained(said, TEMPLATES[language]))[1]
 
@@ -95,7 +95,7 @@ def test_every_language_that_labd_has_is_in_these_tables() -> None:
 @pytest.mark.parametrize("said", SAID)
 def test_the_end_of_a_program_is_told_in_no_other_language_s_words(language: str, said: str) -> None:
     for code in CODES:
-        found = told(language, SAID[said], code)
+        found = diagnosed(language, SAID[said], code)
         assert found.cause.endswith(".") and found.hint.endswith(".")
         # What it printed is quoted, and is nobody's advice.
         quoted = (found.cause + " " + found.hint).replace(SAID[said].strip(), "")
@@ -107,9 +107,9 @@ def test_the_end_of_a_program_is_told_in_no_other_language_s_words(language: str
 @pytest.mark.parametrize("language", OWN)
 def test_limits_and_stops_are_told_in_no_language_s_words(language: str) -> None:
     ends = [
-        told(language, "", 137, Usage(1.0, 0, 1024**3, 1)),
-        told(language, "", 143, job=replace(JOB, stopping=State.TIMED_OUT)),
-        told(language, "", 143, job=replace(JOB, stopping=State.CANCELLED, stop_reason="its owner cancelled it")),
+        diagnosed(language, "", 137, Usage(1.0, 0, 1024**3, 1)),
+        diagnosed(language, "", 143, job=replace(JOB, stopping=State.TIMED_OUT)),
+        diagnosed(language, "", 143, job=replace(JOB, stopping=State.CANCELLED, stop_reason="its owner cancelled it")),
         understand(JOB, Condition(Phase.ABSENT), None, explained("", TEMPLATES[language]))[1],
         understand(
             JOB, Condition(Phase.ENDED, exit_code=0, interrupted=True), None, explained("", TEMPLATES[language])
@@ -131,8 +131,8 @@ def test_limits_and_stops_are_told_in_no_language_s_words(language: str) -> None
     ],
 )
 def test_what_to_do_is_said_in_the_program_s_own_language(language: str, crashed: str, silent: str) -> None:
-    assert crashed in told(language, "working\n", 139).hint
-    assert silent in told(language, "", 3).hint
+    assert crashed in diagnosed(language, "working\n", 139).hint
+    assert silent in diagnosed(language, "", 3).hint
 
 
 def test_a_template_of_one_s_own_is_known_by_its_family_or_by_how_its_files_are_read() -> None:
@@ -145,7 +145,7 @@ def test_a_template_of_one_s_own_is_known_by_its_family_or_by_how_its_files_are_
 
 @pytest.mark.parametrize("language", ["r", "octave", "matlab", "julia"])
 def test_a_missing_system_library_is_not_taken_for_a_missing_input(language: str) -> None:
-    hint = told(language, SAID["no such library"], 1).hint
+    hint = diagnosed(language, SAID["no such library"], 1).hint
     assert "administrator" in hint and "/input" not in hint
 
 
@@ -155,12 +155,12 @@ def test_a_python_error_in_an_r_program_s_output_is_not_its_own() -> None:
         "ModuleNotFoundError: No module named 'cv2'\nError in run(x) : the helper failed\n"
         "Stopped at code/app.R, line 3\n"
     )
-    found = told("r", printed, 1)
+    found = diagnosed("r", printed, 1)
     assert "code/app.R, line 3" in found.cause
     assert "requirements" not in found.hint
 
 
 def test_a_cell_whose_process_ended_is_told_where_to_look() -> None:
-    found = told("notebook", "working\nCell 3 stopped: its process ended\n", 1)
+    found = diagnosed("notebook", "working\nCell 3 stopped: its process ended\n", 1)
     assert found.cause == "Cell 3 stopped: its process ended."
     assert "line by line" in found.hint
