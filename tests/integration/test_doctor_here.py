@@ -23,7 +23,7 @@ from labd.admin.doctor import accounts, builds, disk, gateway, leftovers, machin
 from labd.admin.doctor import docker as doctor_docker
 from labd.admin.doctor.subject import CheckContext, daemon_process, find
 from labd.common.finding import Check, Finding, fail, warn
-from labd.engines.docker.facts import connected
+from labd.engines.docker.client import connected
 from labd.model.config import Build, Config, Paths, load
 from support.lab import AS_ROOT, Lab, docker, wait_for
 from support.package_index import PackageIndex
