@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,12 @@ PACKAGES = [
     *("admin.setup", "admin.doctor", "cli.local", "cli"),
 ]
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+FILES = [PACKAGE / module for module in MODULES] + [
+    path for path in sorted((TOP / "tests").rglob("*.py")) if "uploads" not in path.parts
+]
+METAPHORS = {"books", "desk", "door", "ground", "hands", "lane", "lanes", "reception", "rooms"} | {
+    *("survey", "told", "undoing", "walls", "wish", "wished", "wishes", "workshop"),
+}
 LONGEST_MODULE, LARGEST_PACKAGE = 340, 2500  # lines
 
 ONLY_THERE = {
@@ -116,3 +124,38 @@ def test_no_module_and_no_package_grows_too_large() -> None:
     assert [module for module, number in lines.items() if number > LONGEST_MODULE] == []
     for package in PACKAGES:
         assert sum(lines[module] for module in MODULES if package_of(module) == package) <= LARGEST_PACKAGE, package
+
+
+def defined(path: Path) -> Iterator[tuple[str, str]]:
+    """Kind and name of all that the file at `path` defines: class, function, and constants of the module."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield "class", node.name
+        elif isinstance(node, ast.FunctionDef):
+            yield "function", node.name
+    for node in tree.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        yield from (("constant", target.id) for target in targets if isinstance(target, ast.Name))
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    names = Counter(name for module in MODULES for kind, name in defined(PACKAGE / module) if kind == "class")
+    assert [name for name, number in names.items() if number > 1] == []
+
+
+def test_a_time_limit_says_whose_it_is_and_in_what_unit() -> None:
+    names = {name for file in FILES for kind, name in defined(file) if kind == "constant"}
+    assert names & {f"{private}{word}" for private in ("", "_") for word in ("TIMEOUT", "PATIENCE")} == set()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(TOP)))
+def test_names_are_those_of_the_field(file: Path) -> None:
+    names = [file.stem, *(name for kind, name in defined(file) if kind in ("class", "function"))]
+    for name in names:
+        # A test's name is a sentence, in which these may be what they are.
+        if not name.startswith("test_") or name == file.stem:
+            words = {word.lower() for word in re.findall(r"[a-z]+|[A-Z][a-z]*", name)}
+            assert not words & METAPHORS, f"{name} in {file.name}"

@@ -81,7 +81,7 @@ class Case:
     def is_reported_whole(self) -> bool:
         return self.codes[-1] == 0
 
-    def told(self) -> str:
+    def description(self) -> str:
         """All that is known, for a test that fails."""
         steps = "\n".join(f"{step.how} at {step.moment}: {step.line}" for step in self.steps)
         jobs = [(job["job"], job["trigger"]) for job in self.jobs]
@@ -188,17 +188,17 @@ def _connected(person: Person, command: str) -> Iterator[None]:
 
 
 def is_one_job_with_all(case: Case) -> None:
-    assert case.codes[-1] == 0, case.told()
-    assert len(case.jobs) == 1, case.told()
-    assert case.logs[-1] == case.sums[-1], case.told()
+    assert case.codes[-1] == 0, case.description()
+    assert len(case.jobs) == 1, case.description()
+    assert case.logs[-1] == case.sums[-1], case.description()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_upload_is_one_job_and_a_changed_one_is_one_more(case_of: Callable[[str], Case], name: str) -> None:
     case = case_of(f"fresh-{name}")
-    assert case.codes == [0, 0], case.told()
-    assert len(case.jobs) == 2, case.told()
-    assert case.logs[-1] == case.sums[-1] != case.sums[0], case.told()
+    assert case.codes == [0, 0], case.description()
+    assert len(case.jobs) == 2, case.description()
+    assert case.logs[-1] == case.sums[-1] != case.sums[0], case.description()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -206,8 +206,8 @@ def test_an_upload_whose_client_says_that_it_is_done_is_proven(case_of: Callable
     case = case_of(f"fresh-{name}")
     triggers = [job["trigger"] for job in case.jobs]
     if CLIENTS[name].says_done:
-        assert triggers == ["inferred", "inferred"], case.told()
-    assert [WORDS in note for note in case.notes] == [triggers[-1] == "unproven"] * 2, case.told()
+        assert triggers == ["inferred", "inferred"], case.description()
+    assert [WORDS in note for note in case.notes] == [triggers[-1] == "unproven"] * 2, case.description()
 
 
 @pytest.mark.parametrize("kind", ["parts", "beside"])
@@ -234,13 +234,15 @@ def test_no_job_on_a_part_of_an_upload_passes_for_one_on_all_of_it(
     cases: dict[str, Case], name: str, kind: str, seed: int
 ) -> None:
     mine = {project: case for project, case in cases.items() if project.startswith(kind) and project.endswith(name)}
-    told = [f"{project}: {case.told()}\n{case.logs}" for project, case in mine.items() if not _is_honest(case)]
-    assert told == [], f"seed {seed}\n" + "\n\n".join(told)
+    dishonest = [
+        f"{project}: {case.description()}\n{case.logs}" for project, case in mine.items() if not _is_honest(case)
+    ]
+    assert dishonest == [], f"seed {seed}\n" + "\n\n".join(dishonest)
 
 
 def test_no_upload_that_its_client_calls_whole_waits_for_ever(cases: dict[str, Case], seed: int) -> None:
     waiting = {
-        project: case.told()
+        project: case.description()
         for project, case in cases.items()
         if case.codes and case.is_reported_whole and not project.startswith("half") and case.sums[-1] not in case.logs
     }

@@ -31,7 +31,7 @@ def reply(answer: Answer, connection: Connection, request: bytes) -> None:
         except GoneError:
             raise
         except Exception as error:
-            connection.send(as_line(_told(error, connection.uid)))
+            connection.send(as_line(_reply_to(error, connection.uid)))
 
 
 def _next(lines: Iterator[Json], connection: Connection) -> Json | None:
@@ -40,7 +40,7 @@ def _next(lines: Iterator[Json], connection: Connection) -> Json | None:
         return next(lines, None)
 
 
-def _told(error: Exception, uid: int) -> LabdError:
+def _reply_to(error: Exception, uid: int) -> LabdError:
     """What `uid` is told of an error that ended an answer; what only the administrator can mend is in the log."""
     if isinstance(error, RequestError):
         get().warning("request not understood", uid=uid, reason=error.message)
