@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from labd.diagnosis import languages
 
 TOP = Path(__file__).resolve().parent.parent
 PACKAGE = TOP / "daemon" / "labd"
@@ -88,6 +91,38 @@ def test_a_library_is_imported_only_where_it_belongs(module: Path) -> None:
     for name in imports(module):
         places = ONLY_THERE.get(name.partition(".")[0])
         assert places is None or any(str(module).startswith(place) for place in places), f"{module} imports {name}"
+
+
+LANGUAGES = {file.parent.name for file in (TOP / "templates").glob("*/template.toml")}
+KNOW_NO_LANGUAGE = ("daemon", "engines", "environments", "intake", "scheduling", "storage")
+
+
+def names_and_texts(module: Path) -> Iterator[str]:
+    """All names and texts in the code of `module`, without docstrings and comments."""
+    tree = ast.parse((PACKAGE / module).read_text())
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.value
+        elif isinstance(node, ast.ImportFrom):
+            yield f"{node.module} {' '.join(alias.name for alias in node.names)}"
+        for name in ("id", "attr", "name", "arg"):
+            if isinstance(found := getattr(node, name, None), str):
+                yield found
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if one.parts[0] in KNOW_NO_LANGUAGE], ids=str)
+def test_no_language_is_known_on_the_way_of_a_job(module: Path) -> None:
+    assert {"python", "r"} < LANGUAGES
+    for text in names_and_texts(module):
+        words = re.split(r"[^a-z0-9]+", text.lower().replace("uv_python_", ""))  # UV_PYTHON_… is a tool's
+        # R's name is a common letter: it counts where nothing else is said.
+        found = {text} | {word for word in words if len(word) > 1}
+        assert not found & LANGUAGES, f"{module} knows a language: {text}"
+
+
+def test_each_language_of_a_template_has_a_module_for_its_errors() -> None:
+    assert set(languages.NAMES) == LANGUAGES
 
 
 def test_every_module_and_package_says_what_it_is_for() -> None:

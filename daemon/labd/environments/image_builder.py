@@ -27,7 +27,7 @@ from labd.model.config import Build
 _PROBE_TIMEOUT = 30.0
 _ANSWER_TIMEOUT = 10.0  # seconds in which Docker says its version
 _ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd is no longer there to end it
-_NEEDS_CODE = 75  # EX_TEMPFAIL; see templates/python/Dockerfile
+_NEEDS_CODE = 75  # EX_TEMPFAIL; see docs/languages.md
 _ATTEMPTS = 3  # at a build of which the builder does not tell why it failed
 
 

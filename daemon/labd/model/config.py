@@ -16,6 +16,7 @@ from labd.common.errors import ConfigError
 from labd.common.schema import Duration, SchemaError, Size, read_file
 from labd.model.jobs import LIMITS
 from labd.model.layout import is_valid_name
+from labd.model.licences import LicenceSettings
 
 GIB = 1024**3
 SYSTEM_FILE = Path("/etc/labd/config.toml")
@@ -164,30 +165,6 @@ class Build:
     local_versions: Mapping[str, str] = field(default_factory=dict)  # such as "cu118" → URL of the index that has them
 
 
-_SERVER = re.compile(r"(\d{1,5})@([\w.-]+)")
-
-
-@dataclass(frozen=True)
-class Matlab:
-    """Where MATLAB programs find their licence when they run. It becomes no part of an image."""
-
-    licence: str = ""  # the licence server as port@host; several are separated by "," or ":"
-    licence_file: Path | None = None  # a licence file on this machine, instead of a server
-    retry: Duration = Duration(3600.0)  # how long a job is tried again while all licences are in use
-
-    def __post_init__(self) -> None:
-        if self.licence and self.licence_file:
-            raise ValueError("matlab: give either `licence` or `licence_file`.")
-        for server in re.split("[,:]", self.licence) if self.licence else ():
-            if not _SERVER.fullmatch(server):
-                raise ValueError(f"matlab.licence: {server!r} is not of the form port@host, such as 27000@lic.")
-
-    @property
-    def servers(self) -> tuple[tuple[str, int], ...]:
-        """Host and port of each licence server."""
-        return tuple((host, int(port)) for port, host in _SERVER.findall(self.licence))
-
-
 @dataclass(frozen=True)
 class Output:
     """What comes back, and how often."""
@@ -274,10 +251,15 @@ class Config:
     ssh: Door = field(default_factory=Door)
     languages: Mapping[str, Versions] = field(default_factory=lambda: {"python": Versions("3.11", dict(_PYTHON))})
     build: Build = field(default_factory=Build)
-    matlab: Matlab = field(default_factory=Matlab)
+    matlab: LicenceSettings = field(default_factory=LicenceSettings)  # see `licences`
     output: Output = field(default_factory=Output)
     retention: Retention = field(default_factory=Retention)
     accounts: tuple[AccountEntry, ...] = ()
+
+    @property
+    def licences(self) -> LicenceSettings:
+        """Where programs of languages that need a licence find it. The one such language gives the table its name."""
+        return self.matlab
 
     @property
     def instance(self) -> str:

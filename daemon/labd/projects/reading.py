@@ -131,7 +131,7 @@ def _told(verb: str, log_tail: str, exit_code: int, language: Language, identity
         log_tail=log_tail,
         exit_code=exit_code,
         distributions=template.distributions,
-        names=[language.name, template.family, template.reader],
+        names=list(language.known_as),
     )
     try:
         found = _answer(question, Diagnosis, identity)

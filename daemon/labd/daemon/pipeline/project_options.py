@@ -53,7 +53,7 @@ def _files(lab: Lab, job: Job, names: Iterable[str], part: str = "") -> dict[str
 def tell_forgotten(lab: Lab, job: Job) -> Job:
     """Note which imports no library provides; where no file names libraries at all, propose one in the outbox."""
     language = lab.language(job)
-    if language.template.reader != "python" or job.grant is None:
+    if job.grant is None or not imports.are_read(language.template):
         return job
     asked = wished(lab, job, language, job.grant.version)
     code = lab.folder(job.snapshot) / "snapshot" / "code"

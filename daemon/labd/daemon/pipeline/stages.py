@@ -37,7 +37,7 @@ from labd.daemon.pipeline.outcome import understand
 from labd.daemon.pipeline.project_options import tell_forgotten, wished
 from labd.daemon.pipeline.run_plan import plan
 from labd.daemon.pipeline.supervision import Supervision
-from labd.diagnosis.matlab import seats_taken
+from labd.diagnosis import languages as error_languages
 from labd.intake import snapshot
 from labd.model.engine import EngineError, Phase, Run, StartError
 from labd.model.jobs import UNPROVEN_NOTES, Job, Signal, State
@@ -191,10 +191,8 @@ def run_program(lab: Lab, job: Job) -> Job:
     outcome, told = understand(
         job, condition, usage, lambda code: reading.program_failed(log, code, lab.language(job), account.identity)
     )
-    if outcome is State.FAILED and lab.language(job).template.licence and seats_taken(log.splitlines()):
-        retry = lab.config.matlab.retry
-        if may_try_again(lab.store.events(job.id), retry, time.time()):
-            return _wait_for_seat(lab, job)
+    if outcome is State.FAILED and _may_wait_for_seat(lab, job, log):
+        return _wait_for_seat(lab, job)
     if outcome is State.FAILED:
         job = tell_forgotten(lab, job)
     facts: dict[str, Any] = {"exit_code": condition.exit_code, "ended": condition.ended or time.time()}
@@ -233,6 +231,14 @@ class _Mirror:
     def mirror(self, delivery: Path, live: bool = False) -> tuple[str, ...]:
         self.prepare()
         return self.lab.outbox(self.job).mirror(delivery, live)
+
+
+def _may_wait_for_seat(lab: Lab, job: Job, log: str) -> bool:
+    """Whether the program that printed `log` found all licences in use, and may be tried again."""
+    language = lab.language(job)
+    if not language.template.licence or not error_languages.of(language.known_as).lacks_licence(log.splitlines()):
+        return False
+    return may_try_again(lab.store.events(job.id), lab.config.licences.retry, time.time())
 
 
 def _wait_for_seat(lab: Lab, job: Job) -> Job:
