@@ -16,7 +16,7 @@ import pytest
 from conftest import temporary_folder
 from labd.accounts.accounts import Account
 from labd.common.schema import Size
-from labd.daemon.outbox.outbox import DeliveryError, Outbox
+from labd.daemon.outbox.mirror import DeliveryError, Outbox
 from labd.daemon.outbox.receipt import hash_files
 from labd.daemon.pipeline.writing_limits import WritingLimits
 from labd.intake.completeness import Look

@@ -20,7 +20,7 @@ from labd.common.errors import TransitionError
 from labd.daemon.admission import Admission
 from labd.daemon.housekeeping import Housekeeping
 from labd.daemon.job_threads import JobThreads
-from labd.daemon.outbox.outbox import Outbox
+from labd.daemon.outbox.mirror import Outbox
 from labd.daemon.pipeline import stages
 from labd.daemon.pipeline.lab import Lab, abandon, occupy, request_stop, stop_event
 from labd.daemon.pipeline.supervision import Supervision

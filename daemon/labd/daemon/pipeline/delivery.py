@@ -15,7 +15,7 @@ from labd.common.errors import LabdError
 from labd.common.log import get
 from labd.common.units import count, printable
 from labd.daemon.outbox import job_folder, receipt
-from labd.daemon.outbox.outbox import MOST_STRAYS
+from labd.daemon.outbox.mirror import MOST_STRAYS
 from labd.daemon.outbox.status import page
 from labd.daemon.pipeline import exact
 from labd.daemon.pipeline.lab import Lab, fault, move, occupy, outbox_turn

@@ -22,7 +22,7 @@ from labd.common.errors import TransitionError, UnavailableError
 from labd.common.log import get
 from labd.common.retry import Retry
 from labd.daemon.outbox import job_folder
-from labd.daemon.outbox.outbox import Outbox
+from labd.daemon.outbox.mirror import Outbox
 from labd.daemon.outbox.status import page
 from labd.daemon.pipeline.supervision import Supervision
 from labd.environments.images import DockerAwayError, Images
