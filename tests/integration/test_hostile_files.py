@@ -431,7 +431,7 @@ def test_a_look_that_failed_is_no_proof_that_little_is_written(
     ground.program("open('big', 'wb').write(bytes(3_000_000))")
     workers = Failing(2)
     settings = replace(Config().output, max_bytes=Size(2_000_000))
-    limits = WritingLimits(workers, 1, settings, [ground.delivery / "output", ground.folder / "none"], list)
+    limits = WritingLimits(workers, settings, [ground.delivery / "output", ground.folder / "none"], list)
     try:
         assert limits.broken() == ""
         assert limits.due < time.time() + 1.0

@@ -72,7 +72,7 @@ def _deliver(lab: Lab, job: Job, done: Delivered) -> Job:
         lab.store.add_push(job, time.time())
     job = move(lab, job, outcome, notes=notes)
     why = {"cause": job.cause} if job.cause else {}
-    get().info(f"job {job.state.value}", job=job.id, user=job.user, state=job.state.value, **why)
+    get().info(f"job {job.state.value}", state=job.state.value, **why)
     clean_up(lab, job)
     return job
 
@@ -85,7 +85,7 @@ def hash_inputs(lab: Lab, job: Job) -> tuple[Path, tuple[str, ...]]:
     try:
         return _hashed_inputs(lab, job), ()
     except (LabdError, OSError) as error:
-        get().warning("inputs cannot be hashed", job=job.id, reason=str(error))
+        get().warning("inputs cannot be hashed", reason=str(error))
         return lab.folder(job.snapshot) / "inputs.jsonl", ("The receipt has no list of the inputs.",)
 
 
@@ -115,7 +115,7 @@ def _outputs(lab: Lab, job: Job) -> receipt.Manifest | None:
     try:
         return hash_outputs(lab.workers, lab.accounts[job.user], lab.folder(job.id), float("inf"))
     except LabdError as error:
-        get().warning("output cannot be read", job=job.id, reason=error.message)
+        get().warning("output cannot be read", reason=error.message)
         return None
 
 

@@ -67,5 +67,5 @@ def tell_forgotten(lab: Lab, job: Job) -> Job:
             lab.outbox(job).show({imports.PROPOSAL: imports.proposal(missing)})
             note = f"{note[:-1]} ({imports.PROPOSAL} in the outbox has it ready)."
         except WorkerError as error:
-            get().warning("no proposal could be left", job=job.id, user=job.user, reason=error.message)
+            get().warning("no proposal could be left", reason=error.message)
     return lab.store.update(job, notes=tuple(dict.fromkeys((*job.notes, note))))

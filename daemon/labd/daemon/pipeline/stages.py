@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labd.common.errors import NotFoundError, ProjectError, UnavailableError
-from labd.common.log import get
+from labd.common.log import carried, get
 from labd.daemon.outbox import job_folder
 from labd.daemon.pipeline import exact, project_options, run_log
 from labd.daemon.pipeline.build import build
@@ -145,9 +145,7 @@ def _supersede(lab: Lab, job: Job) -> None:
 
 def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
     lab.store.withdraw(job, accepted)
-    get().info(
-        "withdrawn: " + ("nothing has changed" if accepted else "it is still changing"), job=job.id, user=job.user
-    )
+    get().info("withdrawn: " + ("nothing has changed" if accepted else "it is still changing"))
     job_folder.remove(lab.workers, lab.folder(job.id))
     lab.announce(job)
 
@@ -176,11 +174,11 @@ def run_program(lab: Lab, job: Job) -> Job:
         fault("started")
         job = lab.store.update(job, started=time.time())
         lab.announce(job)
-        get().info("program started", job=job.id, user=job.user, state="running", project=job.project)
+        get().info("program started", state="running", project=job.project)
     if stop.is_set():
         request_stop(lab, job, State.CANCELLED, "")
     # The receipt's hashes are made beside the program, so that nobody waits for them.
-    hashing = threading.Thread(target=hash_inputs, args=(lab, job), name=f"hash-{job.id}", daemon=True)
+    hashing = threading.Thread(target=carried(hash_inputs), args=(lab, job), name=f"hash-{job.id}", daemon=True)
     hashing.start()
     supervision = lab.watched[job.id] = _supervision(lab, job)
     condition = supervision.until_end(job.started or time.time())
@@ -246,7 +244,7 @@ def _wait_for_seat(lab: Lab, job: Job) -> Job:
     lab.watched.pop(job.id).finish()
     # First of all: a container that is left when labd is killed here only makes for one more try.
     job = move(lab, job, State.QUEUED, started=None, gpu_ids=())
-    get().info("all licences are in use, trying again later", job=job.id, user=job.user, state="queued")
+    get().info("all licences are in use, trying again later", state="queued")
     lab.engine.remove(job.id)
     job_folder.remove_run(lab.workers, lab.folder(job.id))
     return stopped(lab, job) if job.stopping else job

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from labd.accounts.accounts import Account
 from labd.common.errors import DefectError, LabdError, NotFoundError, ProjectError, UnavailableError
-from labd.common.log import get
+from labd.common.log import about, get
 from labd.common.retry import Retry, tell_failure
 from labd.daemon.outbox import arrivals
 from labd.daemon.outbox.arrivals import GONE, UNCHANGED, Upload
@@ -143,7 +143,8 @@ class Reception:
                 has_snapshot = (self._lab.folder(job.snapshot) / "snapshot").exists()
                 again = store.create_rerun(job, mark, time.time(), exact) if has_snapshot else None
             if again:
-                get().info("rerun", job=again.id, user=user, of=job.id)
+                with about(again.id, user):
+                    get().info("rerun", of=job.id)
                 self._start(again)
                 return again
         raise NotFoundError(f"{project} has no snapshot to run again.", "Upload it first.")
@@ -165,9 +166,8 @@ class Reception:
             job = self._lab.store.create(user, project, finding.verdict.signal, finding.look.fingerprint, time.time())
             if advice:
                 job = self._lab.store.update(job, notes=(advice,))
-            get().info(
-                "upload complete", job=job.id, user=user, state="received", project=project, files=finding.look.files
-            )
+            with about(job.id, user):
+                get().info("upload complete", state="received", project=project, files=finding.look.files)
             self._start(job)
         self._note_place(finding)
         self._obey(finding)

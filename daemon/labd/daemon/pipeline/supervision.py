@@ -16,7 +16,7 @@ from typing import Protocol
 
 from labd.accounts.accounts import Account
 from labd.common.errors import LabdError
-from labd.common.log import get
+from labd.common.log import carried, get
 from labd.common.retry import Retry
 from labd.common.units import human_duration
 from labd.daemon.outbox.job_folder import written
@@ -87,7 +87,6 @@ class Supervision:
         self._stopping = Retry()
         self._limits = WritingLimits(
             self.workers,
-            self.job.id,
             self.settings,
             written(self.delivery.parent),
             lambda: self.engine.processes(self.job.id),
@@ -151,7 +150,7 @@ class Supervision:
             self.lacks = (f"run.log is not whole ({reason}).",) if reason else (_LOST,) * condition.lost_output
             return condition
         except EngineError as error:
-            get().warning("waiting for Docker", job=self.job.id, reason=error.message)
+            get().warning("waiting for Docker", reason=error.message)
             threading.Event().wait(_ENGINE_RETRY)
             return None
 
@@ -169,7 +168,7 @@ class Supervision:
         try:
             self.outbox.prepare()
         except LabdError as error:
-            get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+            get().warning("outbox not up to date", reason=error.message)
             self._troubled = True
 
     def _look(self) -> None:
@@ -181,9 +180,7 @@ class Supervision:
             except DatabaseError as error:
                 # It may be this program that has filled the disk: the next look stops it.
                 if self._stopping.failed(error):
-                    get().warning(
-                        "a program that writes too much cannot be stopped yet", job=self.job.id, reason=str(error)
-                    )
+                    get().warning("a program that writes too much cannot be stopped yet", reason=str(error))
 
     def _look_at_all(self) -> None:
         """Judge what the program that has ended wrote, and see that its owner can read all of it."""
@@ -201,7 +198,7 @@ class Supervision:
             self._troubled = False
         except LabdError as error:
             if not self._troubled:
-                get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+                get().warning("outbox not up to date", reason=error.message)
             self._troubled = True
 
     def _mirror_exactly(self) -> None:
@@ -210,7 +207,7 @@ class Supervision:
             with self._lock:
                 self._end = replace(self._end, mirrored=True, notes=(*self._end.notes, *notes))
         except LabdError as error:
-            get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+            get().warning("outbox not up to date", reason=error.message)
 
     def _hash_settled(self) -> None:
         """Hash what has stopped changing, so that little is left for the end."""
@@ -227,7 +224,7 @@ class Supervision:
         try:
             return hash_outputs(self.workers, self.account, self.delivery.parent, settled)
         except LabdError as error:
-            get().warning("output cannot be read", job=self.job.id, reason=error.message)
+            get().warning("output cannot be read", reason=error.message)
             return None
 
     def _open_log(self) -> RunLog:
@@ -255,6 +252,6 @@ def _after(
             thread.join()
         work()
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=carried(run), daemon=True)
     thread.start()
     return thread
