@@ -22,7 +22,7 @@ PACKAGES = [
     *("admin.setup", "admin.doctor", "cli.local", "cli"),
 ]
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
-LONGEST_MODULE, LARGEST_PACKAGE = 340, 2500  # lines
+LONGEST_MODULE, LARGEST_PACKAGE = 300, 2500  # lines
 
 ONLY_THERE = {
     "docker": {"engines/docker", "environments/image_client.py", "environments/image_keeping.py"},

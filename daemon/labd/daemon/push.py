@@ -21,7 +21,7 @@ from labd.common.commands import Result, run
 from labd.common.errors import LabdError, NotFoundError, RecordError
 from labd.common.log import about, get
 from labd.daemon.pipeline.lab import Lab
-from labd.model.config import Push as Target
+from labd.model.account_settings import Push as Target
 from labd.model.jobs import Job
 from labd.storage.records import Push
 

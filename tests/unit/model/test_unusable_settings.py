@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from labd.common.errors import ConfigError, ProjectError
 from labd.common.schema import SchemaError, read_text
-from labd.model.config import AccountLimits, Config, for_account, load
+from labd.model.account_settings import AccountLimits
+from labd.model.config import Config, for_account, load
 from labd.model.jobs import read_options, within
 
 JOB = [

@@ -1,12 +1,11 @@
 """A lab for one job: a daemon of its own on a folder of its own, of which nothing is left.
 
-This module owns the folder, the daemon's process and the end of both, also of those that a killed `labd try` left. A
-program never runs as root here: when root asks, it runs as who called sudo, or as nobody.
+This module owns the daemon's process, and what is in the folder that it works in. A program never runs as root here:
+when root asks, it runs as who called sudo, or as nobody.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pwd
@@ -22,18 +21,17 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from labd.cli.local import temporary_folder as folders
 from labd.client.connection import ask
 from labd.common.commands import run, start
 from labd.common.errors import LabdError, UnavailableError
 from labd.common.schema import Duration
 from labd.daemon.outbox import job_folder
 from labd.engines.docker.engine import DockerEngine
-from labd.model.config import AccountEntry, Build, Config, for_user
+from labd.model.account_settings import AccountEntry
+from labd.model.config import Build, Config, for_user
 from labd.model.layout import CONTROLS, is_valid_name
-from labd.privsep.outbox_files import remove
 
-_PREFIX = "labd-try-"
-_LOCK = "in-use"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _START = 30.0
 _STOP = 30.0
@@ -41,7 +39,6 @@ _PATIENCE = 6 * 3600.0
 _NOBODY = 65534
 _INTERVAL = 0.5
 _SETTLE = 0.1
-_LONGEST = 70  # of the folder's path: that of a socket has 107 bytes at most (unix(7))
 
 
 @contextmanager
@@ -50,13 +47,13 @@ def temporary_lab(config: Config | None, name: str) -> Iterator[TemporaryLab]:
 
     Raises UnavailableError when Docker does not answer.
     """
-    place = _place()
-    _tidy(place)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place)).resolve()
+    place = folders.place()
+    folders.tidy(place)
+    folder = Path(tempfile.mkdtemp(prefix=folders.PREFIX, dir=place)).resolve()
     lab = None
     try:
-        with _held(folder):
-            DockerEngine(_instance(folder)).jobs()
+        with folders.held(folder):
+            DockerEngine(folders.instance(folder)).jobs()
             lab = TemporaryLab(folder, config or Config(build=_machine_build()), name)
             yield lab
     finally:
@@ -65,7 +62,7 @@ def temporary_lab(config: Config | None, name: str) -> Iterator[TemporaryLab]:
             signal.signal(number, signal.SIG_IGN)
         if lab:
             lab.stop()
-        _remove(folder, keep=lab is not None and lab.kept)
+        folders.remove_lab(folder, keep=lab is not None and lab.kept)
 
 
 class TemporaryLab:
@@ -201,7 +198,7 @@ def _toml(value: Any) -> str:
     return json.dumps(str(value) if isinstance(value, Path) else value)
 
 
-# Who, where, with what
+# Who, with what
 
 
 def as_caller() -> list[str]:
@@ -226,18 +223,6 @@ def _name(uid: int) -> str:
     return "researcher"
 
 
-def _place() -> Path:
-    """Where the folder can be: on a disk (overlayfs wants one), by a short path, passable for the program's user."""
-    for place in (os.environ.get("TMPDIR"), "/var/tmp", "/tmp"):
-        if place and len(place) <= _LONGEST and os.access(place, os.W_OK | os.X_OK) and _is_passable(Path(place)):
-            return Path(place)
-    raise UnavailableError("There is no folder for temporary files.", "Name one: TMPDIR=/some/folder labd try …")
-
-
-def _is_passable(folder: Path) -> bool:
-    return os.getuid() != 0 or all(part.stat().st_mode & 0o001 for part in (folder, *folder.resolve().parents))
-
-
 def _machine_build() -> Build:
     """How this machine's own programs reach the world, for a machine without a config of labd's."""
     build = Build(proxy=os.environ.get("https_proxy", ""))
@@ -245,42 +230,3 @@ def _machine_build() -> Build:
     if pip_conf.is_file():
         build = replace(build, pip_conf=pip_conf)
     return replace(build, ca_bundle=Path(bundle)) if bundle else build
-
-
-# The end, also that of others
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Show others that the folder is in use; the kernel ends that with our process, however it ends."""
-    with open(folder / ".lock.new", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        # Locked before it can be found: nobody may take a new folder for a forgotten one.
-        os.rename(file.name, folder / _LOCK)
-        yield
-
-
-def _tidy(place: Path) -> None:
-    """Remove what a `labd try` of ours left that was killed."""
-    for folder in place.glob(f"{_PREFIX}*"):
-        with suppress(OSError), open(folder / _LOCK) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if folder.lstat().st_uid == os.getuid():
-                _remove(folder, keep=False)
-
-
-def _remove(folder: Path, keep: bool) -> None:
-    """Remove the containers of the lab in `folder`, and the folder; `keep`: the folder stays, also for a later try."""
-    with suppress(LabdError):
-        engine = DockerEngine(_instance(folder))
-        for job in engine.jobs():
-            engine.remove(job)
-        engine.rest()
-    if keep:
-        (folder / _LOCK).unlink()
-    else:
-        remove([str(folder)])
-
-
-def _instance(folder: Path) -> str:
-    return for_user(Config(), folder).instance

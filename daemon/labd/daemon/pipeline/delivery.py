@@ -19,7 +19,7 @@ from labd.daemon.outbox.mirror import MOST_STRAYS
 from labd.daemon.outbox.status import page
 from labd.daemon.pipeline import exact
 from labd.daemon.pipeline.lab import Lab, fault, move, occupy, outbox_turn
-from labd.daemon.pipeline.supervision import Delivered, hash_outputs
+from labd.daemon.pipeline.supervision import Delivered
 from labd.diagnosis import programs
 from labd.engines.docker import copies
 from labd.model.jobs import Job, State
@@ -113,7 +113,7 @@ def _outputs(lab: Lab, job: Job) -> receipt.Manifest | None:
     if not (lab.folder(job.id) / "delivery" / "output").exists():
         return None
     try:
-        return hash_outputs(lab.workers, lab.accounts[job.user], lab.folder(job.id), float("inf"))
+        return receipt.hash_outputs(lab.workers, lab.accounts[job.user].identity, lab.folder(job.id), float("inf"))
     except LabdError as error:
         get().warning("output cannot be read", reason=error.message)
         return None

@@ -1,23 +1,22 @@
 """The story of a job, from the complete upload to its outcome. Read it from top to bottom.
 
-This module owns the order of the steps. Each step starts from the state that the store has, may be cut off after any
-line, and does the same again without harm when it is repeated: what it makes is named after the job.
+This module owns the order of the steps, and the program's run; `receiving`, `build` and `delivery` have the other
+steps. Each starts from the state that the store has, may be cut off after any line, and does the same again without
+harm when it is repeated: what it makes is named after the job.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labd.common.errors import NotFoundError, ProjectError, UnavailableError
+from labd.common.errors import UnavailableError
 from labd.common.log import carried, get
 from labd.daemon.outbox import job_folder
-from labd.daemon.pipeline import exact, project_options, run_log
+from labd.daemon.pipeline import run_log
 from labd.daemon.pipeline.build import build
 from labd.daemon.pipeline.delivery import deliver, hash_inputs
 from labd.daemon.pipeline.lab import (
@@ -34,16 +33,14 @@ from labd.daemon.pipeline.lab import (
 )
 from labd.daemon.pipeline.licence import may_try_again
 from labd.daemon.pipeline.outcome import understand
-from labd.daemon.pipeline.project_options import tell_forgotten, wished
+from labd.daemon.pipeline.project_options import tell_forgotten
+from labd.daemon.pipeline.receiving import receive
 from labd.daemon.pipeline.run_plan import plan
 from labd.daemon.pipeline.supervision import Supervision
 from labd.diagnosis import languages as error_languages
-from labd.intake import snapshot
 from labd.model.engine import EngineError, Phase, Run, StartError
-from labd.model.jobs import UNPROVEN_NOTES, Job, Signal, State
-from labd.projects import language as choosing
+from labd.model.jobs import Job, State
 from labd.projects import reading
-from labd.scheduling.granting import grant
 
 
 def advance(lab: Lab, job: Job) -> None:
@@ -58,99 +55,6 @@ def advance(lab: Lab, job: Job) -> None:
     while here is not None and here.state in steps:
         step = steps[here.state] if here.user in lab.accounts else end_without_owner
         here = step(lab, here)
-
-
-# RECEIVED → QUEUED: freeze the upload, and settle what the job gets
-
-
-def receive(lab: Lab, job: Job) -> Job | None:
-    """Take the snapshot and read job.toml. None when it was no job after all: the upload moved, or nothing changed."""
-    if stop_event(lab, job).is_set():
-        return stopped(lab, lab.store.job(job.id))
-    folder = job_folder.make(lab.config.paths.state, job.id, lab.accounts[job.user])
-    fault("received")
-    if job.signal is not Signal.RERUN:
-        try:
-            taken = _take_snapshot(lab, job, folder)
-        except snapshot.MovedError:
-            _withdraw(lab, job, accepted="")
-            return None
-        except snapshot.UnreadableError as error:
-            return end(lab, job, State.REJECTED, error.message, error.hint)
-        if not taken.changed:
-            _withdraw(lab, job, lab.store.project(job.user, job.project).accepted)
-            return None
-        fault("snapshot-taken")
-        job = replace(job, notes=(*job.notes, *taken.notes))
-    if note := _unproven(lab, job):
-        job = replace(job, notes=(note, *job.notes))
-    try:
-        options, code = project_options.options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
-        if job.exact:
-            language, version = exact.chosen(lab, job)
-        else:
-            language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
-            version = project_options.version(lab, job, language, options)
-        asked = wished(lab, job, language, version)
-        granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
-    except ProjectError as error:
-        return end(lab, job, State.REJECTED, error.message, error.hint)
-    fault("before-queued")
-    _supersede(lab, job)
-    notes = (*job.notes, *choosing.warnings(language.template, version), *asked.told)
-    job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
-    lab.announce(job)
-    return stopped(lab, job) if job.stopping else job
-
-
-def _unproven(lab: Lab, job: Job) -> str:
-    """What is to be said of how its upload ended, also of one that was taken for an earlier job."""
-    signal = job.signal
-    if signal is Signal.RERUN:
-        with contextlib.suppress(NotFoundError):
-            signal = lab.store.job(job.snapshot).signal
-    return UNPROVEN_NOTES.get(signal, "")
-
-
-def _take_snapshot(lab: Lab, job: Job, folder: Path) -> snapshot.Taken:
-    account = lab.accounts[job.user]
-    remembered = lab.store.project(job.user, job.project)
-    previous = lab.folder(remembered.snapshot) / "snapshot"
-    return snapshot.take(
-        lab.workers,
-        account,
-        account.inbox / job.project / lab.root(account, job.project),
-        folder / "snapshot",
-        previous if remembered.snapshot and previous.exists() else None,
-        unmoved=lambda: lab.fingerprint(account, job.project) == remembered.accepted,
-        counts_anyway=not _ran_last(lab, job, remembered.snapshot),
-    )
-
-
-def _ran_last(lab: Lab, job: Job, basis: int) -> bool:
-    """Whether the job of the project before `job` had the snapshot of job `basis`.
-
-    If not, it was rejected, say: what is as before that is the correction, and has to run.
-    """
-    before = [other for other in lab.store.jobs(job.user, job.project, limit=2) if other.id != job.id]
-    return bool(before) and before[0].snapshot == basis
-
-
-def _supersede(lab: Lab, job: Job) -> None:
-    """An upload that went on growing was not complete: `job`, which has all of it, takes the place of its job."""
-    for older in lab.store.active():
-        if older.id in lab.growing and (older.user, older.project) == (job.user, job.project) and older.id != job.id:
-            request_stop(lab, older, State.CANCELLED, f"more files arrived, and job {job.id} has them")
-
-
-def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
-    lab.store.withdraw(job, accepted)
-    get().info("withdrawn: " + ("nothing has changed" if accepted else "it is still changing"))
-    job_folder.remove(lab.workers, lab.folder(job.id))
-    lab.announce(job)
-
-
-# RUNNING → DELIVERING: start the program, watch over it, and understand its end
 
 
 def run_program(lab: Lab, job: Job) -> Job:
