@@ -22,7 +22,7 @@ PACKAGES = [
     *("admin.setup", "admin.doctor", "cli.local", "cli"),
 ]
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
-LONGEST_MODULE, LARGEST_PACKAGE = 300, 2500  # lines
+LONGEST_MODULE, LONGEST_FUNCTION, LARGEST_PACKAGE = 300, 50, 2500  # lines
 
 ONLY_THERE = {
     "docker": {"engines/docker", "environments/image_client.py", "environments/image_keeping.py"},
@@ -93,6 +93,20 @@ def test_a_library_is_imported_only_where_it_belongs(module: Path) -> None:
         assert places is None or any(str(module).startswith(place) for place in places), f"{module} imports {name}"
 
 
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_what_is_private_is_used_in_its_own_module_only(module: Path) -> None:
+    tree, modules = ast.parse((PACKAGE / module).read_text()), set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("labd"):
+            private = [name.name for name in node.names if name.name[0] == "_" and name.name != "__version__"]
+            assert not private, f"{module} imports {private} from {node.module}"
+            file = PACKAGE.parent / (node.module or "").replace(".", "/")
+            modules.update(name.asname or name.name for name in node.names if file.is_dir())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert node.attr[0] != "_" or node.attr.startswith("__"), f"{module} uses {node.value.id}.{node.attr}"
+
+
 LANGUAGES = {file.parent.name for file in (TOP / "templates").glob("*/template.toml")}
 KNOW_NO_LANGUAGE = ("daemon", "engines", "environments", "intake", "scheduling", "storage")
 
@@ -143,6 +157,13 @@ def test_every_package_is_in_the_list_and_in_the_architecture() -> None:
     assert sorted(re.findall(r"^\| `([a-z/]+)/` \|", text, re.MULTILINE)) == sorted(
         name.replace(".", "/") for name in there
     )
+
+
+def test_a_function_fits_a_screen() -> None:
+    for module in MODULES:
+        for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, f"{module}: {node.name}"
 
 
 def test_no_module_and_no_package_grows_too_large() -> None:

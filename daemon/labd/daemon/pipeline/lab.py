@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 _DOCKER_RETRY = 2.0
 _LONG_DELIVERY = 60.0  # seconds
-NO_DOCKER = "waiting: the server's Docker does not answer; the job goes on when it is back"
+_NO_DOCKER = "waiting: the server's Docker does not answer; the job goes on when it is back"
 
 
 @dataclass(frozen=True)
@@ -225,9 +225,9 @@ def despite_docker(lab: Lab, job: Job, step: Callable[[], T]) -> T | None:
             except StartError:
                 raise
             except (EngineError, DockerAwayError) as error:
-                if lab.waiting.get(job.id) != NO_DOCKER:
+                if lab.waiting.get(job.id) != _NO_DOCKER:
                     get().warning("waiting for Docker", reason=str(error.__cause__ or error.message))
-                    lab.waiting[job.id] = NO_DOCKER
+                    lab.waiting[job.id] = _NO_DOCKER
                     lab.announce(job)
             if stop.wait(_DOCKER_RETRY):
                 return None

@@ -48,16 +48,16 @@ def advance(lab: Lab, job: Job) -> None:
     steps = {
         State.RECEIVED: receive,
         State.BUILDING: build,
-        State.RUNNING: run_program,
+        State.RUNNING: _run_program,
         State.DELIVERING: deliver,
     }
     here: Job | None = job
     while here is not None and here.state in steps:
-        step = steps[here.state] if here.user in lab.accounts else end_without_owner
+        step = steps[here.state] if here.user in lab.accounts else _end_without_owner
         here = step(lab, here)
 
 
-def run_program(lab: Lab, job: Job) -> Job:
+def _run_program(lab: Lab, job: Job) -> Job:
     """Start the program unless it was started before, and see it through to its end."""
     account, folder = lab.accounts[job.user], lab.folder(job.id)
     stop = stop_event(lab, job)
@@ -187,7 +187,7 @@ def give_up(lab: Lab, job_id: int) -> None:
         end(lab, job, State.INTERRUPTED, cause, f"Tell the administrator: journalctl LABD_JOB={job.id}")
 
 
-def end_without_owner(lab: Lab, job: Job) -> Job:
+def _end_without_owner(lab: Lab, job: Job) -> Job:
     """End a job that was cancelled and whose owner has no account any more: there is no outbox to deliver to."""
     lab.engine.remove(job.id)
     if job.state is not State.DELIVERING:
