@@ -1,19 +1,20 @@
-# Completion of labd's commands in bash. Put here by `labd setup`.
+# Completion of labd's commands in bash. Put here by `labd setup`. What there is to complete labd's own help says.
 
 _labd() {
-    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} words
+    local current=${COMP_WORDS[COMP_CWORD]} help words=""
     if ((COMP_CWORD == 1)); then
-        words="status queue jobs logs submit cancel rerun images templates try check check-config daemon
-               setup doctor users adduser deluser key disable enable"
-    elif [[ $current == -* ]]; then
-        words="--help $(labd "$command" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]+')"
+        words=$(labd --help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
     else
-        case $command in
-        deluser | disable | enable) words=$(_labd_accounts) ;;
-        templates) words=check ;;
-        key) ((COMP_CWORD == 2)) && words="add list remove" || words=$(_labd_accounts) ;;
-        status | logs | cancel | rerun) words=$(labd jobs 2>/dev/null | cut -f2 | sort -u) ;;
-        esac
+        help=$(labd "${COMP_WORDS[1]}" --help 2>/dev/null)
+        if [[ $current == -* ]]; then
+            words=$(grep -oE -- '--[a-z][a-z-]+' <<<"$help")
+        elif ((COMP_CWORD == 2)) && [[ $help == *{*}* ]]; then
+            words=$(grep -m 1 -oE '[{][a-z,]+[}]' <<<"$help" | tr -d '{}' | tr , ' ')
+        elif [[ $help == *'name of the account'* ]]; then
+            words=$(_labd_accounts)
+        elif [[ $help == *JOB* ]]; then
+            words=$(labd jobs 2>/dev/null | cut -f2 | sort -u)
+        fi
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -22,9 +22,10 @@ from pathlib import Path
 
 import docker as sdk
 
-from labd.environments.build_settings import BuildSettings
-from labd.environments.image_builder import find_cli
-from labd.environments.image_keeping import take_off
+from labd.engines.build_settings import BuildSettings
+from labd.engines.docker.builder import find_cli
+from labd.engines.docker.engine import DockerEngine
+from labd.engines.docker.image_keeping import take_off
 from labd.environments.images import Images
 from labd.model.config import Build, Config, Paths
 from labd.model.languages import load
@@ -81,7 +82,9 @@ class Bench:
         shutil.copytree(Path(__file__).resolve().parents[2] / "templates", templates)
         dockerfile = templates / "python" / "Dockerfile"
         dockerfile.write_text(dockerfile.read_text().replace("id=labd-uv", f"id={self.name}-{number}"))
-        images = Images(self.config, load(templates), self.store, self.folder / f"build-{number}")
+        settings = BuildSettings(self.config.build)
+        engine = DockerEngine(self.config, settings, self.folder / f"build-{number}")
+        images = Images(self.config, load(templates), self.store, engine.images, settings)
         try:
             yield images
         finally:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from labd.environments.image_builder import find_cli
+from labd.engines.docker.builder import find_cli
 from labd.model.config import Inbox
 from support.lab import AS_ROOT, Lab, Researcher, docker, wait_for
 

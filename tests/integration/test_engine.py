@@ -22,8 +22,8 @@ from docker import APIClient
 
 from conftest import temporary_folder
 from labd.engines.docker.client import DockerClient
-from labd.engines.docker.engine import DockerEngine
-from labd.environments.image_finishing import Finisher
+from labd.engines.docker.image_finishing import Finisher
+from labd.engines.docker.programs import DockerPrograms
 from labd.model.config import bundled
 from labd.model.engine import EngineError, Phase, StartError
 from support.engine.docker_daemon import DockerDaemon
@@ -360,7 +360,7 @@ def silent() -> Iterator[str]:
 
 
 def test_a_docker_that_never_answers_is_an_error_in_time(silent: str) -> None:
-    engine = DockerEngine("labd-hung", DockerClient(silent, timeout=0.5))
+    engine = DockerPrograms("labd-hung", DockerClient(silent, timeout=0.5))
     began = time.monotonic()
     with warnings.catch_warnings():
         # The SDK leaves its socket to the garbage collector when nothing answers.
@@ -481,7 +481,7 @@ def test_a_docker_that_was_stopped_fails_in_time_and_all_goes_on_when_it_is_back
         subprocess.run(["rm", "-rf", "--", str(folder)], check=True)
 
 
-def _is_running(engine: DockerEngine, job: int) -> bool:
+def _is_running(engine: DockerPrograms, job: int) -> bool:
     try:
         return engine.poll(job).phase is Phase.RUNNING
     except EngineError:

@@ -22,7 +22,7 @@ import pytest
 
 from labd.common.errors import UnavailableError
 from labd.diagnosis.builds import build_failed
-from labd.environments.base_images import BaseImageError
+from labd.engines.docker.base_images import BaseImageError
 from labd.environments.environment import reference
 from labd.environments.images import BuildFailed, DockerAwayError
 from labd.model.config import Build, Versions
@@ -460,8 +460,9 @@ def test_the_list_has_size_and_last_use_of_what_is_there(workshop: Workshop) -> 
 
 def test_docker_is_not_even_loaded_before_it_is_needed() -> None:
     program = (
-        "import sys, pathlib; from labd.environments.images import Images; from labd.model.config import Config\n"
-        "Images(Config(), {}, None, pathlib.Path(sys.argv[1]) / 'build')\n"
+        "import sys, pathlib; from labd.daemon import loop; from labd.model.config import Config\n"
+        "config = Config()\n"
+        "loop.DockerEngine(config, loop.BuildSettings(config.build), pathlib.Path(sys.argv[1]) / 'build')\n"
         "print(sorted({'docker', 'requests', 'sh'} & set(sys.modules)))"
     )
     with tempfile.TemporaryDirectory() as folder:

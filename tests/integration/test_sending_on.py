@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -25,6 +24,7 @@ from labd.daemon.push import Pushing
 from labd.model.account_settings import AccountSettings, Push
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.privsep.workers import Identity
+from labd.storage.database import DatabaseError
 from labd.storage.store import Store
 from support.gateway import AS_ROOT, DEADLINE
 from support.lab import wait_for
@@ -125,7 +125,7 @@ def test_an_attempt_whose_end_cannot_be_noted_is_not_made_again_at_once(
 
     def fail(job: int, due: float | None, reason: str) -> None:
         tried.append(job)
-        raise sqlite3.OperationalError("disk I/O error")
+        raise DatabaseError("disk I/O error")
 
     first = results(lab, "bo", "galaxies")
     monkeypatch.setattr(lab.store, "update_push", fail)
@@ -147,7 +147,7 @@ def test_a_look_at_what_is_due_that_fails_does_not_end_the_sending(
     def fail_once() -> Any:
         looked.append(1)
         if len(looked) == 1:
-            raise sqlite3.OperationalError("disk I/O error")
+            raise DatabaseError("disk I/O error")
         return look()
 
     job = results(lab, "bo", "galaxies")

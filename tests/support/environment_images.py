@@ -12,7 +12,10 @@ from typing import Any
 
 import docker as sdk
 
-from labd.environments.images import Environment, Images
+from labd.engines.build_settings import BuildSettings
+from labd.engines.docker.engine import DockerEngine
+from labd.environments.environment import Environment
+from labd.environments.images import Images
 from labd.model.config import Build, Config, Paths
 from labd.model.languages import load
 from labd.storage.store import Store
@@ -34,7 +37,9 @@ class Workshop:
         self.images = self.open()
 
     def open(self) -> Images:
-        self.images = Images(self.config, self.languages, self.store, self.folder / "build")
+        settings = BuildSettings(self.config.build)
+        engine = DockerEngine(self.config, settings, self.folder / "build")
+        self.images = Images(self.config, self.languages, self.store, engine.images, settings)
         return self.images
 
     def describe(self, *requirements: str, version: str = "3.11") -> Environment:

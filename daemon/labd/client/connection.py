@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What config says of the socket; to read the config would take longer than to ask the question.
 SYSTEM_SOCKET = "/run/labd/labd.sock"
 USER_SOCKET = "~/.labd/labd.sock"
-_PATIENCE = 60.0
+_ANSWER_SECONDS = 60.0
 
 
 class NotRunningError(UnavailableError):
@@ -46,7 +46,7 @@ def find_socket(named: str | None = None) -> str:
     return SYSTEM_SOCKET if os.path.exists(SYSTEM_SOCKET) else os.path.expanduser(USER_SOCKET)
 
 
-def ask(path: str, verb: str, patience: float | None = _PATIENCE, /, **request: object) -> Iterator[Json]:
+def ask(path: str, verb: str, patience: float | None = _ANSWER_SECONDS, /, **request: object) -> Iterator[Json]:
     """The lines of the answer to `verb` from the daemon at `path`, as they come.
 
     `patience` is the longest wait for a line in seconds, None: without end. Raises NotRunningError when no daemon is

@@ -83,6 +83,27 @@ class DefectError(LabdError):
         super().__init__(hint="Tell the administrator: journalctl -u labd")
 
 
+PASSING = (OSError, MemoryError)
+"""What a full disk, or a machine without memory or descriptors, raises anywhere: no defect of labd."""
+
+
+def for_people(error: Exception) -> LabdError:
+    """What those are told whose request ended in `error`."""
+    if isinstance(error, LabdError):
+        return error
+    if isinstance(error, PASSING):
+        return UnavailableError(
+            f"The server could not do that at the moment ({in_short(error)}).",
+            "Try again in a minute; if it recurs, tell the administrator.",
+        )
+    return DefectError()
+
+
+def in_short(error: Exception) -> str:
+    """What the system says of `error`, without the path."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
 class TransitionError(LabdError):
     """The job cannot go from its state to that one."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -29,46 +30,51 @@ from labd.daemon.requests.server import Control
 from labd.daemon.requests.views import counts
 from labd.daemon.status_pages import Pages
 from labd.daemon.status_writer import Notices
+from labd.engines.build_settings import BuildSettings
 from labd.engines.docker.engine import DockerEngine
 from labd.environments.images import Images
 from labd.intake.inbox import Inbox
 from labd.model.config import Config
+from labd.model.engine import Engine
 from labd.model.jobs import Job
 from labd.privsep.workers import Workers
 from labd.projects.language import open_languages
-from labd.scheduling.machine import capacity, gpu_ids
+from labd.scheduling.machine import gpu_ids
 from labd.storage.store import Store
 
+MakeEngine = Callable[[Config, BuildSettings, Path], Engine]
 _IDLE = 20.0  # seconds after which helpers that are not needed are ended
 
 
 class Service:
     """One lab, running."""
 
-    def __init__(self, config: Config, accounts: Accounts) -> None:
-        """Open the lab's state; raises ConfigError when another daemon has it open."""
+    def __init__(self, config: Config, accounts: Accounts, make_engine: MakeEngine = DockerEngine) -> None:
+        """Open the lab's state; raises ConfigError when another daemon has it open.
+
+        `make_engine` gets the configuration, what builds are given, and a folder for what is being made.
+        """
         state = config.paths.state
-        (state / "jobs").mkdir(parents=True, exist_ok=True)
-        for folder in (state, state / "jobs"):
-            folder.chmod(0o711)
-        self._lock_file = _lock(state / "lock")
+        self._lock_file = _opened(state)
         config, languages = open_languages(config, _left_out)
         store, workers = Store(state / "labd.db"), Workers()
         self._wake, self._stopping = threading.Event(), threading.Event()
         _name_gpus_by_uuid(store)
+        settings = BuildSettings(config.build)
+        engine = make_engine(config, settings, state / "build")
         accounts.remember(state / "accounts.json", frozenset(job.user for job in store.active()))
         self._last_active = 0.0
         self._notices = Notices(workers, accounts, lambda key: self._pages.page(key))
         self._inbox = Inbox(accounts, config.inbox, languages, store, workers, self._wake.set)
         self.lab = Lab(
             config=config,
-            machine=capacity(config.machine),
+            machine=engine.capacity(),
             accounts=accounts,
             languages=languages,
             store=store,
             workers=workers,
-            images=Images(config, languages, store, state / "build"),
-            engine=DockerEngine(config.instance),
+            images=Images(config, languages, store, engine.images, settings),
+            engine=engine,
             root=self._inbox.root,
             fingerprint=self._inbox.fingerprint,
             announce=self._announce,
@@ -167,6 +173,14 @@ def _name_gpus_by_uuid(store: Store) -> None:
         held = gpu_ids(job.gpu_ids)
         if held != job.gpu_ids:
             store.update(job, gpu_ids=held)
+
+
+def _opened(state: Path) -> IO[str]:
+    """The lock of the folder `state`, which is made if need be. Raises ConfigError when another daemon has it."""
+    (state / "jobs").mkdir(parents=True, exist_ok=True)
+    for folder in (state, state / "jobs"):
+        folder.chmod(0o711)
+    return _lock(state / "lock")
 
 
 def _lock(file: Path) -> IO[str]:

@@ -11,26 +11,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from labd.environments.requirements import is_list, normalise, requirements
+from labd.model.engine import FINISHED, Recipe
 from labd.model.languages import Language
 
 _MOST_EXTENSIONS = 8  # each is a layer or two, and a container can have 127
 _FROM_SOURCE = re.compile(r"^FROM .* AS from-source\s*$", re.MULTILINE | re.IGNORECASE)
 _EXTENDED = re.compile(r"^FROM .* AS extended\s*$", re.MULTILINE | re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What to build."""
-
-    tag: str
-    dockerfile: Path
-    target: str  # stage
-    files: Mapping[str, bytes]  # the build context: content by name
-    arguments: Mapping[str, str]
-    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ class Environment:
             "labd.foundation": self.foundation,
             "labd.parts": " ".join(sorted(self.parts)),
             "labd.extensions": "0",
-            "labd.finished": "",  # not inherited from the image that this one extends
+            FINISHED: "",  # not inherited from the image that this one extends
         }
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from labd.environments.image_builder import BuildFailed
+from labd.model.engine import BuildFailed
 
 _POLL = 0.2
 

@@ -17,7 +17,7 @@ TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PATIENCE = 1.0
+_ANSWER_SECONDS = 1.0
 _LONGEST = 200
 _MOST = 100  # projects in a note: the daemon finds others by itself
 
@@ -53,7 +53,7 @@ def _tell(event: str, text: str, projects: list[str]) -> bool:
         for _ in ask(
             find_socket(),
             "note",
-            _PATIENCE,
+            _ANSWER_SECONDS,
             event=event,
             address=_client_address(),
             text=line,

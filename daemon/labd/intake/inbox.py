@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from labd.accounts.accounts import Account, Accounts
 from labd.common.background import BackgroundWork
-from labd.common.errors import DefectError, LabdError, NotFoundError
+from labd.common.errors import LabdError, NotFoundError, for_people
 from labd.common.log import get
 from labd.common.retry import Retry, tell_failure
 from labd.intake.completeness import Look, Wait
@@ -198,7 +198,7 @@ class Inbox:
             if failures := watched.retry.succeeded():
                 get().info("the inbox can be read again", user=account.name, failures=failures)
         except Exception as error:
-            failure = error if isinstance(error, LabdError) else DefectError()
+            failure = for_people(error)
             self._failed(watched, error)
         again: Mapping[str, float] = {}
         try:

@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from labd.model.engine import Capacity
 from labd.model.jobs import Grant
-from labd.scheduling.queue import Capacity
 
 FORGOTTEN = 10
 """After so many half-lives, what was used counts less than a thousandth, and no more."""

@@ -12,9 +12,9 @@ from typing import Any
 from labd.common.errors import ProjectError
 from labd.common.units import human_duration, human_size
 from labd.model.config import Config
+from labd.model.engine import Capacity
 from labd.model.jobs import Grant, Options
 from labd.model.languages import Language
-from labd.scheduling.queue import Capacity
 
 
 def grant(options: Options, language: Language, version: str, config: Config, machine: Capacity) -> Grant:

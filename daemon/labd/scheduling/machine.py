@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from labd.common.errors import UnavailableError
 from labd.common.log import get
 from labd.model.config import Machine
+from labd.model.engine import Capacity
 from labd.scheduling import gpus
-from labd.scheduling.queue import Capacity
 
 _SHARE_OF_MEMORY = 0.9
 

@@ -14,6 +14,7 @@ from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from types import MappingProxyType
 
+from labd.model.engine import Capacity
 from labd.model.jobs import Job, State
 from labd.scheduling.timeline import ROUNDING, Amount, Timeline
 
@@ -24,15 +25,6 @@ LONGEST_WAIT = 86400.0
 PROMISES = 8
 """So many jobs can have a promise at once, one of each user."""
 _NUMBER = attrgetter("id")
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What the machine gives to jobs."""
-
-    cpus: float
-    memory: int  # bytes
-    gpus: tuple[str, ...]  # device ids
 
 
 @dataclass(frozen=True)

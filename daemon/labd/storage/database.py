@@ -58,9 +58,23 @@ MIGRATIONS = (
 
 
 Row = sqlite3.Row
-DatabaseError = sqlite3.Error
-"""What any question to the database, and any change, may raise while a disk fails."""
 _LARGEST = 2**63 - 1  # of SQLite's integers
+
+
+class DatabaseError(OSError):
+    """What any question to the database, and any change, may raise while a disk is full or fails."""
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """What SQLite says of the disk as DatabaseError; what it says of our SQL is a defect, and stays as it is."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        is_of_the_disk = isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+        if not is_of_the_disk or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            raise
+        raise DatabaseError(str(error)) from error
 
 
 class Connection(sqlite3.Connection):
@@ -112,12 +126,19 @@ class Database:
                 self._connection.close()
 
     @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The database to oneself. Raises DatabaseError."""
+        with self._lock, _translated():
+            yield
+
+    @contextlib.contextmanager
     def _transaction(self, durable: bool = False) -> Iterator[None]:
         """All or nothing; with `durable` also after a power cut (https://sqlite.org/pragma.html#pragma_synchronous).
 
         One inside another is part of it. Whatever fails, COMMIT too, none of it happened and the next one works.
+        Raises DatabaseError.
         """
-        with self._lock:
+        with self._reading():
             if self._changing:
                 yield
                 return

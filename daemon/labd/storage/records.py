@@ -60,19 +60,19 @@ class Records(Database):
 
     def push(self, job_id: int) -> Push | None:
         """What is known of the sending of a job's results."""
-        with self._lock:
+        with self._reading():
             row = self._db.execute(f"SELECT {_PUSH} FROM pushes WHERE job = ?", (job_id,)).fetchone()
         return Push(**row) if row else None
 
     def pushes(self) -> list[Push]:
         """All results that have to be sent yet, the most urgent first."""
-        with self._lock:
+        with self._reading():
             rows = self._db.execute(f"SELECT {_PUSH} FROM pushes WHERE due IS NOT NULL ORDER BY due").fetchall()
         return [Push(**row) for row in rows]
 
     def pushes_over(self, since: float) -> list[Push]:
         """Those of results later than `since` that need no further attempt."""
-        with self._lock:
+        with self._reading():
             rows = self._db.execute(f"SELECT {_PUSH} FROM pushes WHERE due IS NULL AND since > ?", (since,)).fetchall()
         return [Push(**row) for row in rows]
 
@@ -85,17 +85,17 @@ class Records(Database):
 
     def seen(self) -> dict[str, float]:
         """When each user was here last, in seconds since the epoch; who never was is not in it."""
-        with self._lock:
+        with self._reading():
             return {row["user"]: row["at"] for row in self._db.execute("SELECT user, at FROM seen")}
 
     def job_counts(self) -> dict[str, int]:
         """How many jobs each user ever had."""
-        with self._lock:
+        with self._reading():
             return dict(self._db.execute("SELECT user, count(*) FROM jobs GROUP BY user").fetchall())
 
     def job_count(self, user: str | None) -> int:
         """How many jobs there are of `user`, or of all."""
-        with self._lock:
+        with self._reading():
             # Two statements, because only the second one has an index.
             if user is None:
                 row = self._db.execute("SELECT count(*) FROM jobs").fetchone()
@@ -121,7 +121,7 @@ class Records(Database):
 
     def environments(self) -> list[Environment]:
         """All known environments, the most recently used first."""
-        with self._lock:
+        with self._reading():
             rows = self._db.execute(
                 "SELECT tag, language, version, created, used FROM environments ORDER BY used DESC"
             ).fetchall()

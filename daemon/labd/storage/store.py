@@ -129,18 +129,18 @@ class Store(Records):
 
     def job(self, job_id: int) -> Job:
         """Job number `job_id`. Raises NotFoundError, and RecordError when there is one that cannot be read."""
-        with self._lock:
+        with self._reading():
             return self._active().get(job_id) or self._read(job_id)
 
     def last_number(self) -> int:
         """The highest number that a job ever had, also one that was withdrawn; 0 before the first."""
-        with self._lock:
+        with self._reading():
             row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
         return row["seq"] if row else 0
 
     def active(self) -> list[Job]:
         """All jobs that have no outcome yet, oldest first."""
-        with self._lock:
+        with self._reading():
             return list(self._active().values())
 
     def jobs(self, user: str | None = None, project: str | None = None, limit: int = 50) -> list[Job]:
@@ -152,13 +152,13 @@ class Store(Records):
 
     def events(self, job_id: int) -> list[tuple[float, State]]:
         """When job `job_id` entered which state, oldest first; states of a newer labd are left out."""
-        with self._lock:
+        with self._reading():
             rows = self._db.execute("SELECT at, state FROM events WHERE job = ? ORDER BY rowid", (job_id,)).fetchall()
         return [(row["at"], State(row["state"])) for row in rows if row["state"] in _STATES]
 
     def runs(self, since: float) -> list[Run]:
         """What every program had that runs now or ended after `since`; without what cannot be read."""
-        with self._lock:
+        with self._reading():
             ended = [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE ended > ?", (since,))]
             # What ended changes no more, and there can be ten thousands of them.
             self._runs = {job_id: self._runs.get(job_id) or self._run(job_id) for job_id in ended}
@@ -170,7 +170,7 @@ class Store(Records):
 
     def project(self, user: str, project: str) -> Project:
         """What is remembered of a project; all empty for one never seen."""
-        with self._lock:
+        with self._reading():
             row = self._db.execute(
                 f"SELECT {_PROJECT} FROM projects WHERE user = ? AND project = ?", (user, project)
             ).fetchone()
@@ -232,7 +232,7 @@ class Store(Records):
 
     def _jobs(self, clause: str, values: Sequence[object]) -> list[Job]:
         """The jobs that `clause` chooses. One that cannot be read is left out, and told once."""
-        with self._lock:
+        with self._reading():
             rows = self._db.execute(f"SELECT {job_rows.COLUMNS} FROM jobs {clause}", values).fetchall()
         return [job for row in rows if (job := self._decoded(row))]
 

@@ -13,7 +13,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from labd.environments.base_images import machine_mirror
+from labd.engines.docker.base_images import machine_mirror
 
 PLACE = Path("/var/tmp/labd-test-box")
 _BARE = "systemd systemd-sysv dbus python3 ca-certificates make passwd iproute2 procps"

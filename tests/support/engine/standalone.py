@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from labd.engines.docker.client import DockerClient
-from labd.engines.docker.engine import DockerEngine
+from labd.engines.docker.programs import DockerPrograms
 from labd.model.engine import Condition, Phase, Run
 from support.lab import AS_ROOT, wait_for
 
@@ -23,12 +23,12 @@ class EngineGround:
         self.folder = folder
         self.instance = f"labd-{uuid.uuid4().hex[:8]}"
         self.client = DockerClient(address, timeout)
-        self.engine = DockerEngine(self.instance, self.client)
+        self.engine = DockerPrograms(self.instance, self.client)
         self._last = 0
 
-    def again(self) -> DockerEngine:
+    def again(self) -> DockerPrograms:
         """Another engine for the same containers, as after a restart of labd."""
-        self.engine = DockerEngine(self.instance, self.client)
+        self.engine = DockerPrograms(self.instance, self.client)
         return self.engine
 
     def run(self, *command: str, image: str = IMAGE, **settings: object) -> Run:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
-from labd.environments.base_images import BaseImages
-from labd.environments.build_settings import BuildSettings
-from labd.environments.image_builder import Builder
+from labd.engines.build_settings import BuildSettings
+from labd.engines.docker.base_images import BaseImages
+from labd.engines.docker.builder import Builder
 from labd.model.config import Build
 from labd.model.languages import load
 from support.lab import docker

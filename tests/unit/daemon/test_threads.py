@@ -32,10 +32,10 @@ from labd.engines.docker.client import DockerClient
 from labd.intake.inbox import Inbox
 from labd.model.config import Config, Output, Paths
 from labd.model.config import Inbox as Limits
-from labd.model.engine import Condition, EngineError, Phase
+from labd.model.engine import Capacity, Condition, EngineError, Phase
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.privsep.workers import Identity, WorkerError, Workers
-from labd.scheduling.queue import Capacity
+from labd.storage.database import DatabaseError
 from labd.storage.store import Store
 from support.lab import wait_for
 
@@ -441,7 +441,7 @@ def test_a_program_that_writes_too_much_is_stopped_by_the_next_look_when_the_dat
     def stop(why: State, reason: str) -> None:
         asked.append(why)
         if len(asked) == 1:
-            lab.store._db.execute("INSERT INTO nowhere VALUES (1)")
+            raise DatabaseError("database or disk is full")
 
     settings = Output(max_bytes=10_000)  # type: ignore[arg-type]
     over = Supervision(job, lab.engine, lab.workers, account, None, output.parent, settings, stop, lambda: None)  # type: ignore[arg-type]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labd.model.engine import Capacity
 from labd.model.jobs import Grant
 from labd.scheduling.fair_share import FORGOTTEN, Run, dominant_share, usage
-from labd.scheduling.queue import Capacity
 
 MACHINE = Capacity(10.0, 1000, ("a", "b"))
 GRANT = Grant("python", "3.11", 1.0, 100, 0, 60.0, False)

@@ -12,7 +12,7 @@ from labd.admin.doctor import gpus as doctor_gpus
 from labd.admin.doctor.subject import Ground
 from labd.common.errors import UnavailableError
 from labd.engines.docker import confinement
-from labd.engines.docker.facts import Engine, parse
+from labd.engines.docker.facts import Facts, parse
 from labd.model.config import Config, Machine
 from labd.scheduling import gpus, machine
 from labd.scheduling.gpus import Gpu
@@ -168,7 +168,7 @@ def test_the_doctor_tells_gpus_that_are_missing_doubled_divided_or_named_by_numb
     ("found", "hooks", "level"),
     [(ENGINE, [], "fail"), (ENGINE, ["hook"], "ok"), (BY_CDI, [], "ok")],
 )
-def test_docker_must_be_able_to_hand_out_gpus(found: Engine, hooks: Sequence[str], level: str) -> None:
+def test_docker_must_be_able_to_hand_out_gpus(found: Facts, hooks: Sequence[str], level: str) -> None:
     assert doctor_gpus.judge_toolkit(found, ["GPU-BBBB"], hooks).level == level
 
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labd.model.engine import Capacity
 from labd.model.jobs import Grant, Job, Signal, State
-from labd.scheduling.queue import LONGEST_WAIT, PATIENCE, PROMISES, Capacity, admit, order
+from labd.scheduling.queue import LONGEST_WAIT, PATIENCE, PROMISES, admit, order
 
 MACHINE = Capacity(4.0, 8000, ("0", "1"))
 GRANT = Grant("python", "3.11", cpus=1.0, memory=1000, gpus=0, timeout=60.0, network=False)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labd.model.engine import Capacity
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.scheduling import fair_share
 from labd.scheduling.fair_share import Run
-from labd.scheduling.queue import PATIENCE, Capacity, admit, order
+from labd.scheduling.queue import PATIENCE, admit, order
 
 MACHINE = Capacity(4.0, 8000, ("a", "b"))
 GRACE = 10.0

@@ -17,19 +17,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from labd.admin.doctor.asking_docker import if_it_answers
 from labd.admin.doctor.subject import Ground
 from labd.client.rendering import shortened
 from labd.common.finding import Check, Finding, fail, ok, warn
 from labd.common.schema import Duration
 from labd.common.units import human_duration
 from labd.diagnosis.builds import build_failed
-from labd.engines.docker.facts import connected, if_it_answers
+from labd.engines.build_settings import BuildSettings
+from labd.engines.docker import image_keeping
+from labd.engines.docker.builder import Builder
+from labd.engines.docker.client import connected
 from labd.environments import environment as environments
-from labd.environments import image_keeping
-from labd.environments.build_settings import BuildSettings
-from labd.environments.image_builder import Builder, BuildFailed, DockerAwayError
 from labd.model import languages
 from labd.model.config import Versions
+from labd.model.engine import AwayError, BuildFailed
 from labd.model.languages import Language
 from labd.projects import language as choosing
 
@@ -101,7 +103,7 @@ def _test(ground: Ground) -> Iterator[Finding]:
             began = time.monotonic()
             try:
                 _build(ground, docker, language, version, (base, base_id))
-            except DockerAwayError:
+            except AwayError:
                 yield warn("The test build was cut off, because Docker does not answer any more.")
             except BuildFailed as error:
                 yield judge_failure(what, error, language.template.distributions)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labd.admin.doctor.asking_docker import facts
 from labd.admin.doctor.subject import Ground, daemon_process
 from labd.client.rendering import few
 from labd.common.errors import LabdError
@@ -18,7 +19,6 @@ from labd.common.finding import Check, Finding, fail, ok, warn
 from labd.common.mounts import Mount, mount_of, mounts, nearest
 from labd.common.state_folder import loss, unfitness, view_support
 from labd.common.units import human_size
-from labd.engines.docker.facts import engine
 from labd.model.config import GIB
 
 _SUBJECT = "Disk"
@@ -50,7 +50,7 @@ def checks(ground: Ground) -> list[Check]:
 
 def _spaces(ground: Ground) -> list[Space]:
     try:
-        docker = engine(ground.docker).root
+        docker = facts(ground.docker).root
     except LabdError:
         docker = "/var/lib/docker"
     places = [(ground.config.paths.state, "labd's state"), (Path(docker), "Docker")]

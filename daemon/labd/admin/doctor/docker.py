@@ -12,12 +12,13 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from labd.admin.doctor.asking_docker import facts
 from labd.admin.doctor.subject import Ground
 from labd.common.commands import run
 from labd.common.errors import UnavailableError
 from labd.common.finding import Check, Finding, fail, ok, warn
-from labd.engines.docker.facts import Engine, engine
-from labd.environments.image_builder import find_cli
+from labd.engines.docker.builder import find_cli
+from labd.engines.docker.facts import Facts
 
 _SUBJECT = "Docker"
 _LEAST = (20, 10)
@@ -35,7 +36,7 @@ def checks(ground: Ground) -> list[Check]:
 
 
 def _engine(ground: Ground) -> Iterator[Finding]:
-    found = engine(ground.docker)
+    found = facts(ground.docker)
     yield judge_version(found)
     yield judge_storage(found)
     yield judge_limits(found)
@@ -44,7 +45,7 @@ def _engine(ground: Ground) -> Iterator[Finding]:
     yield judge_live_restore(found, _DAEMON_FILE.exists())
 
 
-def judge_version(found: Engine) -> Finding:
+def judge_version(found: Facts) -> Finding:
     """Whether it is recent enough."""
     numbers = tuple(int(number) for number in re.findall(r"\d+", found.version)[:2])
     if numbers < _LEAST:
@@ -53,7 +54,7 @@ def judge_version(found: Engine) -> Finding:
     return ok(f"Docker {found.version} answers.")
 
 
-def judge_storage(found: Engine) -> Finding:
+def judge_storage(found: Facts) -> Finding:
     """Whether images and containers share what is the same."""
     if found.storage in ("overlay2", "overlayfs"):
         return ok(f"Storage driver {found.storage}.")
@@ -64,7 +65,7 @@ def judge_storage(found: Engine) -> Finding:
     )
 
 
-def judge_limits(found: Engine) -> Finding:
+def judge_limits(found: Facts) -> Finding:
     """Whether a program can be kept within what it was granted."""
     missing = [name for name, works in found.limits.items() if not works]
     how = f"cgroup v{found.cgroup_version} by {found.cgroup_driver}"
@@ -77,7 +78,7 @@ def judge_limits(found: Engine) -> Finding:
     return ok(f"Memory, CPU time and processes can be limited ({how}).")
 
 
-def judge_users(found: Engine) -> Finding:
+def judge_users(found: Facts) -> Finding:
     """Whether a user in a container is the same user outside: what programs write must be the researcher's."""
     for option, name in (("name=userns", "userns-remap"), ("name=rootless", "rootless mode")):
         if option in found.security:
@@ -88,7 +89,7 @@ def judge_users(found: Engine) -> Finding:
     return ok("Users in containers are the machine's own.")
 
 
-def judge_seccomp(found: Engine) -> Finding:
+def judge_seccomp(found: Facts) -> Finding:
     """Whether programs can be kept from system calls that are none of their business."""
     if "name=seccomp" in found.security:
         return ok("Docker limits the system calls of programs (seccomp).")
@@ -98,7 +99,7 @@ def judge_seccomp(found: Engine) -> Finding:
     )
 
 
-def judge_live_restore(found: Engine, has_file: bool) -> Finding:
+def judge_live_restore(found: Facts, has_file: bool) -> Finding:
     """Whether programs outlive a restart of Docker."""
     if found.live_restore:
         return ok("Programs run on when Docker is restarted (live-restore).")
@@ -112,7 +113,7 @@ def judge_live_restore(found: Engine, has_file: bool) -> Finding:
 
 def _command(ground: Ground) -> Iterator[Finding]:
     try:
-        wanted = engine(ground.docker).id
+        wanted = facts(ground.docker).id
     except UnavailableError:
         wanted = ""
     cli = find_cli(ground.config.build.cli)

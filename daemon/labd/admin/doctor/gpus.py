@@ -9,12 +9,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 
+from labd.admin.doctor.asking_docker import facts, if_it_answers
 from labd.admin.doctor.subject import Ground
 from labd.common.commands import run
 from labd.common.errors import UnavailableError
 from labd.common.finding import Check, Finding, fail, ok, warn
 from labd.engines.docker.confinement import has_cdi
-from labd.engines.docker.facts import Engine, engine, if_it_answers
+from labd.engines.docker.facts import Facts
 from labd.scheduling.gpus import Gpu, listed, resolve, uuids
 
 _SUBJECT = "GPUs"
@@ -37,7 +38,7 @@ def checks(ground: Ground) -> list[Check]:
 
 
 def _default(ground: Ground) -> Iterator[Finding]:
-    yield judge_default(engine(ground.docker))
+    yield judge_default(facts(ground.docker))
 
 
 def _devices(ground: Ground) -> Iterator[Finding]:
@@ -48,7 +49,7 @@ def _devices(ground: Ground) -> Iterator[Finding]:
 
 
 def _docker(ground: Ground) -> Iterator[Finding]:
-    found = engine(ground.docker)
+    found = facts(ground.docker)
     try:
         names: Sequence[str] = uuids(ground.config.machine.gpus, listed())
     except UnavailableError:
@@ -91,7 +92,7 @@ def judge_persistence(modes: str) -> Finding:
     return ok("NVIDIA's driver stays up between programs.")
 
 
-def judge_toolkit(found: Engine, names: Sequence[str], hooks: Collection[str]) -> Finding:
+def judge_toolkit(found: Facts, names: Sequence[str], hooks: Collection[str]) -> Finding:
     """Whether Docker can hand the GPUs `names` to containers."""
     if names and has_cdi(found, names):
         return ok("Docker hands GPUs to programs by CDI.")
@@ -100,7 +101,7 @@ def judge_toolkit(found: Engine, names: Sequence[str], hooks: Collection[str]) -
     return fail("Docker cannot hand GPUs to programs: NVIDIA's container toolkit is missing.", _TOOLKIT)
 
 
-def judge_default(found: Engine) -> Finding:
+def judge_default(found: Facts) -> Finding:
     """Whether containers of others than labd get GPUs unasked."""
     if "nvidia" in found.default_runtime:
         return warn(
@@ -111,7 +112,7 @@ def judge_default(found: Engine) -> Finding:
     return ok("Containers get GPUs only when they ask for them.")
 
 
-def judge_cgroups(found: Engine, names: Sequence[str]) -> Finding:
+def judge_cgroups(found: Facts, names: Sequence[str]) -> Finding:
     """Whether systemd can take GPUs away from programs that run."""
     if found.cgroup_driver == "systemd" and not has_cdi(found, names):
         return warn(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labd.admin.doctor.asking_docker import if_it_answers
 from labd.admin.doctor.builds import TAG
 from labd.admin.doctor.subject import Ground
 from labd.client.connection import ask
@@ -21,7 +22,7 @@ from labd.common.errors import UnavailableError
 from labd.common.finding import Check, Finding, ok, warn
 from labd.common.mounts import mounts
 from labd.common.units import count
-from labd.engines.docker.facts import connected, if_it_answers
+from labd.engines.docker.client import connected
 
 _SUBJECT = "Leftovers"
 _TIMEOUT = 10.0

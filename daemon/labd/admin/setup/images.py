@@ -19,11 +19,12 @@ from labd.client.writing import Teller
 from labd.common.errors import LabdError, NotFoundError, UnavailableError
 from labd.common.signals import catch
 from labd.common.units import human_duration
-from labd.environments.base_images import BaseImages
-from labd.environments.build_settings import BuildSettings
-from labd.environments.image_builder import Builder, BuildFailed, DockerAwayError
+from labd.engines.build_settings import BuildSettings
+from labd.engines.docker.base_images import BaseImages
+from labd.engines.docker.builder import Builder
 from labd.model import languages
 from labd.model.config import Config
+from labd.model.engine import AwayError, BuildFailed
 from labd.model.languages import Language
 from labd.projects import language as choosing
 
@@ -41,7 +42,7 @@ def make_missing(config: Config, teller: Teller) -> None:
                     continue
                 get = partial(bases.get, name, language, version, teller.step, cancelled)
                 teller.change("make", f"the base image {name}", get)
-            except DockerAwayError:
+            except AwayError:
                 teller.note(
                     "Docker does not answer, so no base image could be looked for.",
                     "Start it: systemctl start docker; then labd setup again",
@@ -94,7 +95,7 @@ def _getting(config: Config) -> Iterator[tuple[Builder, BaseImages, threading.Ev
 
 
 def _is_here(builder: Builder, name: str, cancelled: threading.Event) -> bool:
-    """Whether Docker has the image `name`. Raises DockerAwayError."""
+    """Whether Docker has the image `name`. Raises AwayError."""
     return builder.docker("image", "inspect", name, report=_ignore, cancelled=cancelled).code == 0
 
 

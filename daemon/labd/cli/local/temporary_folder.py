@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labd.common.errors import LabdError, UnavailableError
-from labd.engines.docker.engine import DockerEngine
+from labd.engines.docker.programs import DockerPrograms
 from labd.model.config import Config, for_user
 from labd.privsep.outbox_files import remove
 
@@ -56,7 +56,7 @@ def tidy(folder: Path) -> None:
 def remove_lab(folder: Path, keep: bool) -> None:
     """Remove the containers of the lab in `folder`, and the folder; `keep`: the folder stays, also for a later try."""
     with suppress(LabdError):
-        engine = DockerEngine(instance(folder))
+        engine = DockerPrograms(instance(folder))
         for job in engine.jobs():
             engine.remove(job)
         engine.rest()

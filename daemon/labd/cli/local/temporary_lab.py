@@ -27,7 +27,7 @@ from labd.common.commands import run, start
 from labd.common.errors import LabdError, UnavailableError
 from labd.common.schema import Duration
 from labd.daemon.outbox import job_folder
-from labd.engines.docker.engine import DockerEngine
+from labd.engines.docker.programs import DockerPrograms
 from labd.model.account_settings import AccountEntry
 from labd.model.config import Build, Config, for_user
 from labd.model.layout import CONTROLS, is_valid_name
@@ -53,7 +53,7 @@ def temporary_lab(config: Config | None, name: str) -> Iterator[TemporaryLab]:
     lab = None
     try:
         with folders.held(folder):
-            DockerEngine(folders.instance(folder)).jobs()
+            DockerPrograms(folders.instance(folder)).jobs()
             lab = TemporaryLab(folder, config or Config(build=_machine_build()), name)
             yield lab
     finally:

@@ -18,8 +18,8 @@ from labd.daemon.pipeline.lab import Lab, despite_docker, end, fault, move, occu
 from labd.daemon.pipeline.project_options import tell_forgotten, wished
 from labd.daemon.pipeline.run_log import RunLog
 from labd.diagnosis.builds import build_timed_out, refused
-from labd.environments.build_output import Report
-from labd.environments.images import BuildFailed, DockerAwayError, Environment
+from labd.environments.environment import Environment
+from labd.model.engine import AwayError, BuildFailed, Report
 from labd.model.jobs import Grant, Job, State
 from labd.projects import reading
 
@@ -71,7 +71,7 @@ class _Cut:
         """What `build` returns. Raises UnavailableError when it seems to be the build that makes Docker fail."""
         try:
             return build()
-        except DockerAwayError as error:
+        except AwayError as error:
             self._times += error.was_there
             if self._times < _MOST_CUT:
                 raise

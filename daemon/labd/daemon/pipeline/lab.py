@@ -25,13 +25,12 @@ from labd.daemon.outbox import job_folder
 from labd.daemon.outbox.mirror import Outbox
 from labd.daemon.outbox.status import page
 from labd.daemon.pipeline.supervision import Supervision
-from labd.environments.images import DockerAwayError, Images
+from labd.environments.images import Images
 from labd.model.config import Config, for_account
-from labd.model.engine import Engine, EngineError, StartError
+from labd.model.engine import Capacity, Engine, EngineError, StartError
 from labd.model.jobs import Job, State
 from labd.model.languages import Language
 from labd.privsep.workers import Workers
-from labd.scheduling.queue import Capacity
 from labd.storage.store import Store
 
 T = TypeVar("T")
@@ -224,7 +223,7 @@ def despite_docker(lab: Lab, job: Job, step: Callable[[], T]) -> T | None:
                 return step()
             except StartError:
                 raise
-            except (EngineError, DockerAwayError) as error:
+            except EngineError as error:
                 if lab.waiting.get(job.id) != _NO_DOCKER:
                     get().warning("waiting for Docker", reason=str(error.__cause__ or error.message))
                     lab.waiting[job.id] = _NO_DOCKER

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from labd.accounts.accounts import Account
-from labd.common.errors import DefectError, LabdError, NotFoundError, ProjectError, UnavailableError
+from labd.common.errors import LabdError, NotFoundError, ProjectError, UnavailableError, for_people
 from labd.common.log import about, get
 from labd.common.retry import Retry, tell_failure
 from labd.daemon.outbox import arrivals
@@ -84,7 +84,7 @@ class Reception:
             if self._troubles.setdefault(key, Retry()).failed(error):
                 words = "upload not dealt with"
                 tell_failure(error, words, f"{words}: a defect of labd", user=user, project=project)
-            return error if isinstance(error, LabdError) else DefectError()
+            return for_people(error)
         if isinstance(finding.verdict, Refuse):
             return ProjectError(finding.verdict.diagnosis.cause, finding.verdict.diagnosis.hint)
         return job

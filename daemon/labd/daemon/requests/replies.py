@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labd.common.errors import DefectError, LabdError, RequestError
+from labd.common.errors import PASSING, LabdError, RequestError, for_people
 from labd.common.log import get
 from labd.daemon.requests.connection import Connection, GoneError, as_line
 
@@ -44,10 +44,10 @@ def _told(error: Exception, uid: int) -> LabdError:
     """What `uid` is told of an error that ended an answer; what only the administrator can mend is in the log."""
     if isinstance(error, RequestError):
         get().warning("request not understood", uid=uid, reason=error.message)
-    if isinstance(error, LabdError):
-        return error
-    get().exception("defect of labd in the answer to a request", uid=uid)
-    return DefectError()
+    elif not isinstance(error, LabdError):
+        what = "no answer to a request" if isinstance(error, PASSING) else "defect of labd in the answer to a request"
+        get().exception(what, uid=uid)
+    return for_people(error)
 
 
 def _parsed(request: bytes) -> Json:

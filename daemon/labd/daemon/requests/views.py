@@ -13,8 +13,8 @@ from typing import Any
 
 from labd.accounts.accounts import Accounts
 from labd.model.config import Config
+from labd.model.engine import Capacity
 from labd.model.jobs import ADMITTED, Job, State
-from labd.scheduling.queue import Capacity
 
 Json = dict[str, Any]
 

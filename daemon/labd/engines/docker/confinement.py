@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from labd.engines.docker.facts import Engine
+from labd.engines.docker.facts import Facts
 from labd.model.config import bundled
 
 NO_GPUS: Mapping[str, str] = {
@@ -27,7 +27,7 @@ _GPU_ABILITIES = ["gpu", "compute", "utility"]
 _KNOWN_ARCHITECTURES = ("x86_64", "aarch64")  # elsewhere system calls have other names and arguments
 
 
-def settings(found: Engine, gpus: Sequence[str] = ()) -> dict[str, Any]:
+def settings(found: Facts, gpus: Sequence[str] = ()) -> dict[str, Any]:
     """Arguments for the SDK's `create_host_config`, for a container that gets `gpus`."""
     chosen: dict[str, Any] = {"security_opt": security(found), "cap_drop": ["ALL"]}
     if _RUNTIME in found.runtimes:
@@ -38,7 +38,7 @@ def settings(found: Engine, gpus: Sequence[str] = ()) -> dict[str, Any]:
     return chosen
 
 
-def environment(found: Engine, gpus: Sequence[str] = ()) -> Mapping[str, str | None]:
+def environment(found: Facts, gpus: Sequence[str] = ()) -> Mapping[str, str | None]:
     """Variables that a container with `gpus` gets, and that nothing may overrule; None: it must not have it."""
     if not gpus:
         return NO_GPUS
@@ -48,7 +48,7 @@ def environment(found: Engine, gpus: Sequence[str] = ()) -> Mapping[str, str | N
     return {"NVIDIA_VISIBLE_DEVICES": given, "CUDA_VISIBLE_DEVICES": None}
 
 
-def security(found: Engine) -> list[str]:
+def security(found: Facts) -> list[str]:
     """Docker's `--security-opt`. Where Docker cannot filter system calls, or we do not know them, its own default."""
     options = ["no-new-privileges"]
     if "name=seccomp" in found.security and os.uname().machine in _KNOWN_ARCHITECTURES:
@@ -56,14 +56,14 @@ def security(found: Engine) -> list[str]:
     return options
 
 
-def device_request(found: Engine, gpus: Sequence[str]) -> Mapping[str, Any]:
+def device_request(found: Facts, gpus: Sequence[str]) -> Mapping[str, Any]:
     """How Docker is asked for `gpus`: by CDI where all of them are known to it, else by NVIDIA's hook."""
     if has_cdi(found, gpus):
         return {"driver": "cdi", "device_ids": [cdi_name(gpu) for gpu in gpus]}
     return {"driver": "nvidia", "device_ids": list(gpus), "capabilities": [_GPU_ABILITIES]}
 
 
-def has_cdi(found: Engine, gpus: Sequence[str]) -> bool:
+def has_cdi(found: Facts, gpus: Sequence[str]) -> bool:
     """Whether Docker knows all of `gpus` by CDI."""
     return {cdi_name(gpu) for gpu in gpus} <= set(found.cdi_devices)
 

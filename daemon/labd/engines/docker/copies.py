@@ -14,7 +14,7 @@ from pathlib import Path
 
 from labd.common.commands import must
 
-_TIMEOUT = 6 * 3600.0
+_COPY_SECONDS = 6 * 3600.0
 
 
 def make(frozen: Path, scratch: Path) -> Path:
@@ -24,8 +24,8 @@ def make(frozen: Path, scratch: Path) -> Path:
     """
     copy, mark, unfinished = scratch / "copy", scratch / "copied", scratch / "copying"
     if not copy.exists():
-        must(["rm", "-rf", "--", str(unfinished)], timeout=_TIMEOUT)
-        must(["cp", "-a", "--reflink=auto", "--", str(frozen), str(unfinished)], timeout=_TIMEOUT)
+        must(["rm", "-rf", "--", str(unfinished)], timeout=_COPY_SECONDS)
+        must(["cp", "-a", "--reflink=auto", "--", str(frozen), str(unfinished)], timeout=_COPY_SECONDS)
         # By the clock of that disk: what changes later has a later ctime.
         mark.unlink(missing_ok=True)
         mark.touch()

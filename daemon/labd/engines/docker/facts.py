@@ -1,31 +1,21 @@
 """What Docker says of itself.
 
-This module owns the doctor's connection to Docker, the same way that the engine takes, and the facts of `docker info`
-that matter to labd. It never changes anything.
+This module owns the facts of `docker info` that matter to labd. It asks nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labd.common.errors import NotAllowedError, UnavailableError
-from labd.common.finding import AS_ROOT, Finding, warn
-
-_TIMEOUT = 20
-
-
-class NoDockerError(UnavailableError):
-    """Docker does not answer."""
-
 
 @dataclass(frozen=True)
-class Engine:
-    """A Docker engine."""
+class Facts:
+    """What a Docker engine says of itself."""
 
     id: str
     version: str
@@ -42,48 +32,9 @@ class Engine:
     cdi_devices: tuple[str, ...] = ()  # such as "nvidia.com/gpu=GPU-5d5b…"; from Docker 25 on
 
 
-@contextlib.contextmanager
-def connected(address: str | None = None) -> Iterator[Any]:
-    """A client of the engine at `address`, None: where the daemon looks. Docker's failures are raised as LabdError."""
-    import docker  # here: it takes a tenth of a second
-    import requests
-
-    client: Any = None
-    try:
-        client = docker.APIClient(base_url=address, timeout=_TIMEOUT)
-        yield client
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        if "PermissionError" in str(error):
-            raise NotAllowedError("Only root can ask Docker.", AS_ROOT) from error
-        if reason := getattr(error, "explanation", None):
-            raise UnavailableError(f"Docker refuses: {str(reason).strip()}", "journalctl -u docker") from error
-        raise NoDockerError(hint="systemctl enable --now docker") from error
-    finally:
-        if client is not None:
-            client.close()
-
-
-def engine(address: str | None = None) -> Engine:
-    """The engine at `address`. Raises LabdError when it does not answer."""
-    with connected(address) as client:
-        return parse(client.info())
-
-
-def if_it_answers(look: Callable[[], Iterable[Finding]]) -> Callable[[], Iterator[Finding]]:
-    """`look`, but when Docker does not answer, a note instead: that this is so is said elsewhere, once."""
-
-    def looked() -> Iterator[Finding]:
-        try:
-            yield from look()
-        except NoDockerError:
-            yield warn("Not checked, because Docker does not answer.")
-
-    return looked
-
-
-def parse(info: Mapping[str, Any]) -> Engine:
+def parse(info: Mapping[str, Any]) -> Facts:
     """The engine that Docker's `info` describes."""
-    return Engine(
+    return Facts(
         id=str(info.get("ID", "")),
         version=str(info.get("ServerVersion", "")),
         storage=str(info.get("Driver", "")),

@@ -16,7 +16,7 @@ from labd.common.errors import UnavailableError
 
 # The service may not read the kernel's log (ProtectKernelLogs=), but journald does, and root may read its files.
 _JOURNAL = ["journalctl", "--quiet", "--dmesg", "--output=cat", "--grep=oom-kill:"]
-_TIMEOUT = 10.0
+_JOURNAL_SECONDS = 10.0
 
 
 def saw_oom_kill(container: str, since: float) -> bool:
@@ -34,7 +34,7 @@ def _records(since: float) -> Iterator[str]:
         log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         with contextlib.suppress(UnavailableError):
-            yield from run([*_JOURNAL, f"--since=@{int(since)}"], timeout=_TIMEOUT).output.splitlines()
+            yield from run([*_JOURNAL, f"--since=@{int(since)}"], timeout=_JOURNAL_SECONDS).output.splitlines()
         return
     with contextlib.suppress(OSError):
         try:

@@ -19,7 +19,7 @@ _LOW = 1 << 30  # bytes; with less, the disk may have been full between two look
 # ext4 keeps that much for itself, also from root: with less, it is full. And a little, for what is written meanwhile.
 _KEPT_SHARE, _KEPT_MOST, _MARGIN = 50, 1 << 24, 1 << 20
 _JOURNAL = ["journalctl", "--quiet", "--output=cat", "--grep=Failed to log", "_COMM=dockerd"]
-_TIMEOUT = 10.0
+_JOURNAL_SECONDS = 10.0
 
 
 @dataclass
@@ -97,7 +97,7 @@ class LogLosses:
 def _docker_tells(container: str, since: float) -> bool:
     """Whether Docker's own log has lines about `container` that could not be written down."""
     try:
-        told = run([*_JOURNAL, f"--since=@{int(since)}"], timeout=_TIMEOUT).output
+        told = run([*_JOURNAL, f"--since=@{int(since)}"], timeout=_JOURNAL_SECONDS).output
     except UnavailableError:
         return False
     return container in told

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,11 +171,22 @@ def test_sshd_knows_of_labd_only_where_its_main_file_says_so(
     assert sshd.is_included() is included
 
 
-def test_bash_completes_every_command() -> None:
-    text = (bundled("system") / "completion.bash").read_text()
-    words = re.search(r'words="(status .*?)"', text, re.DOTALL)
-    assert words and set(words[1].split()) == set(COMMANDS)
-    subprocess.run(["bash", "-n", bundled("system") / "completion.bash"], check=True)
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("labd ''", {*COMMANDS}),
+        ("labd key ''", {"add", "list", "remove"}),
+        ("labd logs --f", {"--follow"}),
+        ("labd no-such ''", set()),
+    ],
+)
+def test_bash_completes_what_the_help_says(typed: str, completed: set[str]) -> None:
+    script = bundled("system") / "completion.bash"
+    ask = f'. {script}; COMP_WORDS=({typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _labd; echo "${{COMPREPLY[@]}}"'
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    said = subprocess.run(["bash", "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert set(said.stdout.split()) == completed
+    assert said.stderr == ""
 
 
 def test_the_installer_is_a_shell_script_that_parses() -> None:

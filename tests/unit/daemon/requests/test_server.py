@@ -22,6 +22,7 @@ from labd.daemon.requests import connection, server
 from labd.daemon.requests.connection import Connection
 from labd.daemon.requests.replies import Answer
 from labd.daemon.requests.server import Control
+from labd.storage.database import DatabaseError
 from support.lab import wait_for
 
 Serve = Callable[..., str]
@@ -139,8 +140,20 @@ def test_an_error_inside_the_daemon_is_not_taken_for_a_client_that_has_gone(serv
         yield {}
         raise BrokenPipeError(32, "a pipe of the daemon's own")
 
-    with pytest.raises(client.AnswerError, match="an error of its own"):
+    with pytest.raises(client.AnswerError, match=r"could not do that at the moment \(a pipe of the daemon's own\)"):
         list(client.ask(serve(full), "anything"))
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device", "/x"), DatabaseError("disk is full")])
+def test_a_full_disk_is_told_as_the_servers_trouble_and_not_as_a_defect(serve: Serve, error: OSError) -> None:
+    def full(request: dict[str, Any], who: Connection) -> Iterator[dict[str, Any]]:
+        yield {}
+        raise error
+
+    with pytest.raises(client.AnswerError) as told:
+        list(client.ask(serve(full), "anything"))
+    assert told.value.message == f"The server could not do that at the moment ({error.strerror or error})."
+    assert "minute" in told.value.hint
 
 
 def test_the_socket_goes_on_after_any_error_in_the_thread_that_accepts(

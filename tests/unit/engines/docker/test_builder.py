@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from labd.diagnosis.builds import build_failed
-from labd.environments.build_settings import BuildSettings
+from labd.engines.build_settings import BuildSettings
+from labd.engines.docker.builder import Builder, BuildFailed, DockerAwayError
 from labd.environments.environment import Recipe
-from labd.environments.image_builder import Builder, BuildFailed, DockerAwayError
 from labd.model.config import Build
 
 STEP = "[environment 1/1] RUN sh .template/install.sh"

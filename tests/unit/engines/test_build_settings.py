@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from labd.common.errors import ConfigError
-from labd.environments import build_settings
-from labd.environments.build_settings import BuildSettings
+from labd.engines import build_settings
+from labd.engines.build_settings import BuildSettings
 from labd.model.config import Build
 
 PIP_CONF = """

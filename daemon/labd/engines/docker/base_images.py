@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from labd.common.commands import run, which
 from labd.common.errors import UnavailableError
-from labd.environments.build_output import Report
-from labd.environments.image_builder import Builder, BuildFailed
+from labd.engines.docker.builder import Builder
 from labd.model.config import Build
+from labd.model.engine import BuildFailed, Report
 from labd.model.languages import Language
 
 _APT_SOURCES = Path("/etc/apt")

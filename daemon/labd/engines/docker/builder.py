@@ -18,66 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from labd.common.commands import Result, run
-from labd.common.errors import LabdError, UnavailableError
-from labd.environments.build_output import HEADING, Progress, Report, tells_docker_is_away
-from labd.environments.build_settings import BuildSettings
-from labd.environments.environment import Recipe
+from labd.common.errors import UnavailableError
+from labd.engines.build_settings import BuildSettings
+from labd.engines.docker.build_output import HEADING, Progress, tells_docker_is_away
+from labd.engines.docker.client import DockerAwayError
 from labd.model.config import Build
+from labd.model.engine import BuildFailed, Recipe, Report
 
-_PROBE_TIMEOUT = 30.0
-_ANSWER_TIMEOUT = 10.0  # seconds in which Docker says its version
+_PROBE_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0  # seconds in which Docker says its version
 _ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd is no longer there to end it
-_NEEDS_CODE = 75  # EX_TEMPFAIL; see docs/languages.md
 _ATTEMPTS = 3  # at a build of which the builder does not tell why it failed
-
-
-class BuildFailed(LabdError):  # noqa: N818 - a sentence: except BuildFailed
-    """The environment could not be built."""
-
-    def __init__(
-        self,
-        message: str | None = None,
-        hint: str = "build.log has the whole story.",
-        *,
-        log_tail: str = "",
-        exit_code: int = 1,
-        timed_out: bool = False,
-        cancelled: bool = False,
-        is_cut: bool = False,
-    ) -> None:
-        """`log_tail`: what the step that failed printed, 64 KiB at most; `exit_code`: its exit code.
-
-        `is_cut`: the beginning of what it printed may be missing, if its template has headings.
-        """
-        super().__init__(message, hint)
-        self.log_tail = log_tail
-        self.exit_code = exit_code  # type: ignore[assignment] # the builder's: this never ends a labd command
-        self.timed_out = timed_out
-        self.cancelled = cancelled
-        self.is_cut = is_cut
-
-    def copy(self) -> BuildFailed:
-        """The same failure, to be raised in another thread."""
-        again = BuildFailed(self.message, self.hint, log_tail=self.log_tail, exit_code=self.exit_code)
-        again.timed_out, again.cancelled = self.timed_out, self.cancelled
-        return again
-
-    @property
-    def needs_code(self) -> bool:
-        """Whether the packages can be installed only by running code of theirs."""
-        return self.exit_code == _NEEDS_CODE
-
-
-class DockerAwayError(UnavailableError):
-    """Docker does not answer, or has trouble of its own."""
-
-    def __init__(self, was_there: bool = False, trouble: str = "") -> None:
-        """`was_there`: it answered, and went away in the middle; or with `trouble`, its own words."""
-        if trouble:
-            super().__init__(f"Docker has trouble: {trouble}", "See `journalctl -u docker`.")
-        else:
-            super().__init__(hint="Start it: systemctl start docker")
-        self.was_there = was_there or bool(trouble)
 
 
 class Builder:
@@ -169,7 +120,7 @@ class Builder:
 
     def _answers(self) -> bool:
         """Whether Docker answers now, and not only takes the call."""
-        return run([self.cli(), "version", "--format", "{{.Server.Version}}"], timeout=_ANSWER_TIMEOUT).code == 0
+        return run([self.cli(), "version", "--format", "{{.Server.Version}}"], timeout=_ANSWER_SECONDS).code == 0
 
     @property
     def proxies(self) -> Mapping[str, str]:
@@ -226,9 +177,9 @@ def find_cli(wanted: str) -> str:
 
 
 def _can_build(cli: str) -> bool:
-    if run([cli, "buildx", "version"], timeout=_PROBE_TIMEOUT).code == 0:
+    if run([cli, "buildx", "version"], timeout=_PROBE_SECONDS).code == 0:
         return True
     # Until version 23, BuildKit was a part of the command itself.
-    said = run([cli, "--version"], timeout=_PROBE_TIMEOUT).output
+    said = run([cli, "--version"], timeout=_PROBE_SECONDS).output
     version = re.search(r"^Docker version (\d+)\.(\d+)", said, re.MULTILINE)
     return version is not None and (18, 9) <= (int(version[1]), int(version[2])) < (23, 0)

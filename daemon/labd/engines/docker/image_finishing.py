@@ -14,21 +14,13 @@ from typing import Any
 from labd.common import log
 from labd.engines.docker import confinement
 from labd.engines.docker.facts import parse
-
-FINISH = "labd.finish"
-FINISHED = "labd.finished"
+from labd.model.engine import FINISH, FINISHED
 
 _MEMORY = 2 * 1024**3
 _LEAST_SHARES = 2  # of the processor, against 1024 of each job
 _LIMIT = 3600.0
 _POLL = 0.3
-_PATIENCE = 20.0
-
-
-def is_unfinished(image: Any) -> bool:
-    """Whether something is left to do for `image`, as Docker describes it."""
-    labels = image["Config"].get("Labels") or {}
-    return bool(labels.get(FINISH)) and not labels.get(FINISHED)
+_LEAVE_SECONDS = 20.0
 
 
 class Finisher:
@@ -66,7 +58,7 @@ class Finisher:
         with self._changed:
             thread = self._thread
         if thread is not None:
-            thread.join(_PATIENCE)  # a Docker that hangs holds it up, and must not hold up the end of labd
+            thread.join(_LEAVE_SECONDS)  # a Docker that hangs holds it up, and must not hold up the end of labd
 
     def _work(self) -> None:
         while True:
@@ -87,7 +79,8 @@ class Finisher:
     def _finish(self, tag: str) -> None:
         docker = self._docker()
         image = docker.inspect_image(tag)
-        if not is_unfinished(image):
+        labels = image["Config"].get("Labels") or {}
+        if not labels.get(FINISH) or labels.get(FINISHED):
             return
         name = f"{self._instance}-finish-{image['Id'].rpartition(':')[2][:12]}"
         self._remove(docker, name)

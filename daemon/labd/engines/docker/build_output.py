@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-Report = Callable[[str], None]
+from labd.model.engine import Report
 
 HEADING = "==> "
 _KEPT_OUTPUT = 64 * 1024
