@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from labd.diagnosis.builds import build_failed
-from labd.environments.images import BuildFailed
 from labd.model.config import Build
+from labd.model.engine import BuildFailed
 from support.environment_images import Workshop
 from support.package_index import PackageIndex
 

@@ -24,8 +24,8 @@ from labd.common.errors import UnavailableError
 from labd.diagnosis.builds import build_failed
 from labd.engines.docker.base_images import BaseImageError
 from labd.environments.environment import reference
-from labd.environments.images import BuildFailed, DockerAwayError
 from labd.model.config import Build, Versions
+from labd.model.engine import AwayError, BuildFailed
 from support.environment_images import Workshop
 from support.package_index import PackageIndex
 
@@ -86,7 +86,7 @@ class Asking(threading.Thread):
             except BuildFailed as error:
                 self.error = error
                 return
-            except DockerAwayError:
+            except AwayError:
                 # A loaded Docker can be late with an answer; a job waits for it and asks again.
                 if self.cancelled.wait(0.5) or time.monotonic() > end:
                     raise

@@ -125,7 +125,7 @@ def test_an_attempt_whose_end_cannot_be_noted_is_not_made_again_at_once(
 
     def fail(job: int, due: float | None, reason: str) -> None:
         tried.append(job)
-        raise DatabaseError("disk I/O error")
+        raise DatabaseError(5, "disk I/O error")
 
     first = results(lab, "bo", "galaxies")
     monkeypatch.setattr(lab.store, "update_push", fail)
@@ -147,7 +147,7 @@ def test_a_look_at_what_is_due_that_fails_does_not_end_the_sending(
     def fail_once() -> Any:
         looked.append(1)
         if len(looked) == 1:
-            raise DatabaseError("disk I/O error")
+            raise DatabaseError(5, "disk I/O error")
         return look()
 
     job = results(lab, "bo", "galaxies")

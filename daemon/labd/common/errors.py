@@ -6,6 +6,7 @@ raised is a defect; its traceback goes to the journal and never to a researcher.
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -83,15 +84,23 @@ class DefectError(LabdError):
         super().__init__(hint="Tell the administrator: journalctl -u labd")
 
 
-PASSING = (OSError, MemoryError)
-"""What a full disk, or a machine without memory or descriptors, raises anywhere: no defect of labd."""
+_TROUBLES = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN),
+    *(errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN),
+)
+"""What a disk that is full or fails, and a machine without memory, processes or descriptors, say at any line."""
+
+
+def is_of_the_machine(error: Exception) -> bool:
+    """Whether `error` is the machine's trouble, and no defect of labd."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _TROUBLES)
 
 
 def for_people(error: Exception) -> LabdError:
     """What those are told whose request ended in `error`."""
     if isinstance(error, LabdError):
         return error
-    if isinstance(error, PASSING):
+    if is_of_the_machine(error):
         return UnavailableError(
             f"The server could not do that at the moment ({in_short(error)}).",
             "Try again in a minute; if it recurs, tell the administrator.",
@@ -101,7 +110,7 @@ def for_people(error: Exception) -> LabdError:
 
 def in_short(error: Exception) -> str:
     """What the system says of `error`, without the path."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return str(getattr(error, "strerror", None) or error) or "it has no memory left"
 
 
 class TransitionError(LabdError):

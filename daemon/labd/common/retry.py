@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from labd.common.errors import PASSING, LabdError
+from labd.common.errors import LabdError, in_short, is_of_the_machine
 from labd.common.log import get
 
 
@@ -44,8 +44,8 @@ def tell_failure(error: Exception, event: str, defect: str, **facts: object) -> 
     """
     if isinstance(error, LabdError):
         get().warning(event, **facts, reason=error.message)
-    elif isinstance(error, PASSING):
+    elif is_of_the_machine(error):
         # Where it was is worth knowing: one file, or a whole disk.
-        get().exception(event, **facts, reason=str(error))
+        get().exception(event, **facts, reason=in_short(error))
     else:
         get().exception(defect, **facts)

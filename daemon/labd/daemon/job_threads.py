@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from labd.common.background import BackgroundWork
-from labd.common.errors import PASSING, LabdError, NotFoundError, TransitionError, in_short
+from labd.common.errors import LabdError, NotFoundError, TransitionError, in_short
 from labd.common.log import about, about_nothing, get
 from labd.common.retry import Retry
 from labd.daemon.pipeline import stages
@@ -22,6 +22,8 @@ from labd.model.jobs import Job, State
 _FIRST_PAUSE = 2.0  # seconds until a job that met trouble is tried again, at first
 _ATTEMPTS = 3  # of a step that meets a defect of labd
 _RECEIVING, _DELIVERING = 4, 8  # jobs whose snapshots are taken, or results delivered, at a time
+_PASSES = (OSError, MemoryError)
+"""Of a full disk, say: no reason to give a job up."""
 
 
 class JobThreads:
@@ -132,11 +134,11 @@ class JobThreads:
         self._lab.waiting[job_id] = words
         if is_new and isinstance(error, LabdError):
             get().warning(event, reason=error.message)
-        elif is_new and isinstance(error, PASSING):
+        elif is_new and isinstance(error, _PASSES):
             get().error(event, reason=str(error))
         elif is_new:
             get().exception(event)
-        if not isinstance(error, (LabdError, *PASSING)):
+        if not isinstance(error, (LabdError, *_PASSES)):
             self._defects[job_id] += 1
             if self._defects[job_id] >= _ATTEMPTS:
                 stages.give_up(self._lab, job_id)
@@ -148,7 +150,7 @@ def _told(error: Exception) -> tuple[str, str]:
     if isinstance(error, LabdError):
         words = f"held up: {error.message} It is tried again by itself. {error.hint}".rstrip()
         return words, "job held up, trying again"
-    if isinstance(error, PASSING):
+    if isinstance(error, _PASSES):
         words = f"held up by a trouble of the server ({in_short(error)}); it is tried again by itself"
         return words, "job held up by a trouble of the server, trying again"
     words = "held up by an error of labd's own; it is tried again by itself"

@@ -7,6 +7,7 @@ which have all other SQL.
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -74,7 +75,7 @@ def _translated() -> Iterator[None]:
         is_of_the_disk = isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
         if not is_of_the_disk or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
             raise
-        raise DatabaseError(str(error)) from error
+        raise DatabaseError(errno.EIO, str(error)) from error
 
 
 class Connection(sqlite3.Connection):

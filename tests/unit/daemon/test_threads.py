@@ -441,7 +441,7 @@ def test_a_program_that_writes_too_much_is_stopped_by_the_next_look_when_the_dat
     def stop(why: State, reason: str) -> None:
         asked.append(why)
         if len(asked) == 1:
-            raise DatabaseError("database or disk is full")
+            raise DatabaseError(5, "database or disk is full")
 
     settings = Output(max_bytes=10_000)  # type: ignore[arg-type]
     over = Supervision(job, lab.engine, lab.workers, account, None, output.parent, settings, stop, lambda: None)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labd.common.errors import PASSING, LabdError, RequestError, for_people
+from labd.common.errors import LabdError, RequestError, for_people, is_of_the_machine
 from labd.common.log import get
 from labd.daemon.requests.connection import Connection, GoneError, as_line
 
@@ -45,7 +45,7 @@ def _told(error: Exception, uid: int) -> LabdError:
     if isinstance(error, RequestError):
         get().warning("request not understood", uid=uid, reason=error.message)
     elif not isinstance(error, LabdError):
-        what = "no answer to a request" if isinstance(error, PASSING) else "defect of labd in the answer to a request"
+        what = "no answer to a request" if is_of_the_machine(error) else "defect of labd in the answer to a request"
         get().exception(what, uid=uid)
     return for_people(error)
 

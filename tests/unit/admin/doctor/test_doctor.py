@@ -25,10 +25,10 @@ from labd.common.errors import NotAllowedError, UnavailableError
 from labd.common.finding import Check, Finding, Level, fail, ok, warn
 from labd.common.mounts import Mount, mount_of
 from labd.common.mounts import parse as parse_mount
-from labd.engines.docker.builder import BuildFailed
 from labd.engines.docker.facts import Facts, parse
 from labd.model.account_settings import AccountSettings
 from labd.model.config import GIB, Config, Paths, Versions
+from labd.model.engine import BuildFailed
 from labd.privsep.workers import Identity
 
 ENGINE = Facts(

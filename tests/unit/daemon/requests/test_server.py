@@ -140,11 +140,11 @@ def test_an_error_inside_the_daemon_is_not_taken_for_a_client_that_has_gone(serv
         yield {}
         raise BrokenPipeError(32, "a pipe of the daemon's own")
 
-    with pytest.raises(client.AnswerError, match=r"could not do that at the moment \(a pipe of the daemon's own\)"):
+    with pytest.raises(client.AnswerError, match="an error of its own"):
         list(client.ask(serve(full), "anything"))
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device", "/x"), DatabaseError("disk is full")])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device", "/x"), DatabaseError(5, "disk is full")])
 def test_a_full_disk_is_told_as_the_servers_trouble_and_not_as_a_defect(serve: Serve, error: OSError) -> None:
     def full(request: dict[str, Any], who: Connection) -> Iterator[dict[str, Any]]:
         yield {}
@@ -152,7 +152,7 @@ def test_a_full_disk_is_told_as_the_servers_trouble_and_not_as_a_defect(serve: S
 
     with pytest.raises(client.AnswerError) as told:
         list(client.ask(serve(full), "anything"))
-    assert told.value.message == f"The server could not do that at the moment ({error.strerror or error})."
+    assert told.value.message == f"The server could not do that at the moment ({error.strerror})."
     assert "minute" in told.value.hint
 
 

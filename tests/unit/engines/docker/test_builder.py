@@ -14,9 +14,11 @@ import pytest
 
 from labd.diagnosis.builds import build_failed
 from labd.engines.build_settings import BuildSettings
-from labd.engines.docker.builder import Builder, BuildFailed, DockerAwayError
+from labd.engines.docker.builder import Builder
+from labd.engines.docker.client import DockerAwayError
 from labd.environments.environment import Recipe
 from labd.model.config import Build
+from labd.model.engine import BuildFailed
 
 STEP = "[environment 1/1] RUN sh .template/install.sh"
 ERROR = f"ERROR: executor failed running [{STEP}]: exit code: 1"
