@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from labd.diagnosis import languages
+
 TOP = Path(__file__).resolve().parent.parent
 PACKAGE = TOP / "daemon" / "labd"
 
@@ -27,7 +29,7 @@ FILES = [PACKAGE / module for module in MODULES] + [
 METAPHORS = {"books", "desk", "door", "ground", "hands", "lane", "lanes", "reception", "rooms"} | {
     *("survey", "told", "undoing", "walls", "wish", "wished", "wishes", "workshop"),
 }
-LONGEST_MODULE, LARGEST_PACKAGE = 340, 2500  # lines
+LONGEST_MODULE, LONGEST_FUNCTION, LARGEST_PACKAGE = 300, 50, 2500  # lines
 
 ONLY_THERE = {
     "docker": {"engines/docker"},
@@ -99,6 +101,52 @@ def test_a_library_is_imported_only_where_it_belongs(module: Path) -> None:
         assert places is None or any(str(module).startswith(place) for place in places), f"{module} imports {name}"
 
 
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_what_is_private_is_used_in_its_own_module_only(module: Path) -> None:
+    tree, modules = ast.parse((PACKAGE / module).read_text()), set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("labd"):
+            private = [name.name for name in node.names if name.name[0] == "_" and name.name != "__version__"]
+            assert not private, f"{module} imports {private} from {node.module}"
+            file = PACKAGE.parent / (node.module or "").replace(".", "/")
+            modules.update(name.asname or name.name for name in node.names if file.is_dir())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert node.attr[0] != "_" or node.attr.startswith("__"), f"{module} uses {node.value.id}.{node.attr}"
+
+
+LANGUAGES = {file.parent.name for file in (TOP / "templates").glob("*/template.toml")}
+KNOW_NO_LANGUAGE = ("daemon", "engines", "environments", "intake", "scheduling", "storage")
+
+
+def names_and_texts(module: Path) -> Iterator[str]:
+    """All names and texts in the code of `module`, without docstrings and comments."""
+    tree = ast.parse((PACKAGE / module).read_text())
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.value
+        elif isinstance(node, ast.ImportFrom):
+            yield f"{node.module} {' '.join(alias.name for alias in node.names)}"
+        for name in ("id", "attr", "name", "arg"):
+            if isinstance(found := getattr(node, name, None), str):
+                yield found
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if one.parts[0] in KNOW_NO_LANGUAGE], ids=str)
+def test_no_language_is_known_on_the_way_of_a_job(module: Path) -> None:
+    assert {"python", "r"} < LANGUAGES
+    for text in names_and_texts(module):
+        words = re.split(r"[^a-z0-9]+", text.lower().replace("uv_python_", ""))  # UV_PYTHON_… is a tool's
+        # R's name is a common letter: it counts where nothing else is said.
+        found = {text} | {word for word in words if len(word) > 1}
+        assert not found & LANGUAGES, f"{module} knows a language: {text}"
+
+
+def test_each_language_of_a_template_has_a_module_for_its_errors() -> None:
+    assert set(languages.NAMES) == LANGUAGES
+
+
 def test_every_module_and_package_says_what_it_is_for() -> None:
     for path in PACKAGE.rglob("*.py"):
         assert path.name == "__main__.py" or ast.get_docstring(ast.parse(path.read_text())), path
@@ -117,6 +165,13 @@ def test_every_package_is_in_the_list_and_in_the_architecture() -> None:
     assert sorted(re.findall(r"^\| `([a-z/]+)/` \|", text, re.MULTILINE)) == sorted(
         name.replace(".", "/") for name in there
     )
+
+
+def test_a_function_fits_a_screen() -> None:
+    for module in MODULES:
+        for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, f"{module}: {node.name}"
 
 
 def test_no_module_and_no_package_grows_too_large() -> None:

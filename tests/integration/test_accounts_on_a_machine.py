@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from labd.common.errors import Exit
-from labd.model.config import AccountLimits, PushTarget, account_file
+from labd.model.account_settings import AccountLimits, PushTarget, account_file
 from support.private_machine import Machine, needs_root
 
 pytestmark = needs_root

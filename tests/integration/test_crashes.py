@@ -11,12 +11,12 @@ import pytest
 
 from conftest import MakeLab
 from labd.common.errors import Exit
-from labd.daemon.pipeline import build, delivery, stages
+from labd.daemon.pipeline import build, delivery, receiving, stages
 from support.lab import Lab, docker, wait_for
 
 POINTS = [
     point
-    for room in (stages, build, delivery)
+    for room in (receiving, stages, build, delivery)
     for point in re.findall(r'fault\("([a-z-]+)"\)', Path(room.__file__).read_text())
 ]
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import temporary_folder
 from labd.accounts.accounts import Account
 from labd.common.schema import Size
-from labd.daemon.outbox.outbox import DeliveryError, Outbox
+from labd.daemon.outbox.mirror import DeliveryError, Outbox
 from labd.daemon.outbox.receipt import hash_files
 from labd.daemon.pipeline.writing_limits import WritingLimits
 from labd.intake.completeness import Look
@@ -433,7 +433,7 @@ def test_a_look_that_failed_is_no_proof_that_little_is_written(
     testbed.program("open('big', 'wb').write(bytes(3_000_000))")
     workers = Failing(2)
     settings = replace(Config().output, max_bytes=Size(2_000_000))
-    limits = WritingLimits(workers, 1, settings, [testbed.delivery / "output", testbed.folder / "none"], list)
+    limits = WritingLimits(workers, settings, [testbed.delivery / "output", testbed.folder / "none"], list)
     try:
         assert limits.broken() == ""
         assert limits.due < time.time() + 1.0

@@ -21,7 +21,7 @@ from labd.accounts.accounts import Account
 from labd.common.commands import run
 from labd.daemon import push
 from labd.daemon.push import Pushing
-from labd.model.config import AccountSettings, PushTarget
+from labd.model.account_settings import AccountSettings, PushTarget
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.privsep.workers import Identity
 from labd.storage.database import DatabaseError

@@ -20,7 +20,8 @@ from labd.accounts.lookup import look_up
 from labd.common.commands import spoken
 from labd.common.errors import ConfigError
 from labd.common.log import get
-from labd.model.config import AccountEntry, AccountSettings, Config, account_file
+from labd.model.account_settings import AccountEntry, AccountSettings, account_file
+from labd.model.config import Config
 from labd.model.layout import is_valid_name
 from labd.privsep.workers import Identity
 

@@ -18,7 +18,8 @@ from labd.client.writing import write_whole
 from labd.common import installation
 from labd.common.errors import Exit, NotFoundError
 from labd.common.rollback import Steps, all_or_nothing
-from labd.model.config import SYSTEM_FILE, Config, account_file, load
+from labd.model.account_settings import account_file
+from labd.model.config import SYSTEM_FILE, Config, load
 
 
 def adduser(options: Options) -> int:

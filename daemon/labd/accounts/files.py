@@ -15,7 +15,7 @@ from labd.client.writing import write_whole
 from labd.common.errors import Exit, LabdError, UnavailableError
 from labd.common.schema import SchemaError, read_text
 from labd.common.toml_files import as_toml, with_key
-from labd.model.config import AccountSettings
+from labd.model.account_settings import AccountSettings
 
 _LIMITS = ("running", "cpus", "memory", "gpus", "timeout")
 

@@ -11,7 +11,7 @@ from labd.accounts import admin, key_files, new_account
 from labd.accounts.files import AccountError
 from labd.client.rendering import show_table
 from labd.common.errors import Exit
-from labd.model.config import account_file
+from labd.model.account_settings import account_file
 
 
 def run(options: Options) -> int:

@@ -18,7 +18,7 @@ from labd.client.rendering import show_table
 from labd.common import installation
 from labd.common.errors import ConfigError, Exit, UnavailableError
 from labd.common.units import human_size, human_time
-from labd.model.config import account_file
+from labd.model.account_settings import account_file
 
 
 def users(options: Options) -> int:

@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 
-from labd.common.log import get
+from labd.common.log import about_nothing, get
 
 _LONG = 2.0  # seconds after which a piece of work no longer counts among the few at a time
 _MOST = 64  # threads of one BackgroundWork; each may have a helper process of some 10 MB
@@ -78,7 +78,7 @@ class BackgroundWork:
     def _start(self, user: str, key: Hashable, began: float, work: Work) -> None:
         try:
             threading.Thread(
-                target=self._do, args=(user, began, work), name=f"{self._name} {user}", daemon=True
+                target=about_nothing(self._do), args=(user, began, work), name=f"{self._name} {user}", daemon=True
             ).start()
         except RuntimeError:  # the machine has no thread left
             get().exception(f"{self._name}: waiting for a thread", user=user)

@@ -62,20 +62,7 @@ def run(
     import sh  # here: 16 MB that an idle daemon does without
 
     output = _Tail(on_output)
-    options: dict[str, Any] = {"_tty_out": False, "_err_to_out": True, "_out": output}
-    # Nothing to read is said with "": with None, sh waits 0.1 seconds for more at every program's end.
-    # A session of its own, or ending its process group would end labd, too.
-    options |= {"_bg": True, "_bg_exc": False, "_in": "", "_new_session": True}
-    # Line by line only for who wants lines: sh keeps the whole of one in memory, however long it is.
-    options |= {"_out_bufsize": 1 if on_output else _KEPT_OUTPUT, "_decode_errors": "surrogateescape"}
-    if env is not None:
-        options["_env"] = dict(env)
-    try:
-        process = sh.Command(which(arguments[0]))(*arguments[1:], **options)
-    except sh.CommandNotFound:
-        raise UnavailableError(
-            f"{arguments[0]} is not installed.", f"Install it: apt-get install {arguments[0]}"
-        ) from None
+    process = _begin(arguments, env, output, by_line=on_output is not None)
     ending: dict[str, bool] = {}
     over = threading.Event()
 
@@ -101,6 +88,26 @@ def run(
         over.set()
         watcher.join()
     return Result(process.exit_code, output.text(), **ending)
+
+
+def _begin(arguments: Sequence[str], env: Mapping[str, str] | None, output: _Tail, by_line: bool) -> Any:
+    """Start a program of which `output` gets what it prints. Raises UnavailableError when it is not installed."""
+    import sh
+
+    options: dict[str, Any] = {"_tty_out": False, "_err_to_out": True, "_out": output}
+    # Nothing to read is said with "": with None, sh waits 0.1 seconds for more at every program's end.
+    # A session of its own, or ending its process group would end labd, too.
+    options |= {"_bg": True, "_bg_exc": False, "_in": "", "_new_session": True}
+    # Line by line only for who wants lines: sh keeps the whole of one in memory, however long it is.
+    options |= {"_out_bufsize": 1 if by_line else _KEPT_OUTPUT, "_decode_errors": "surrogateescape"}
+    if env is not None:
+        options["_env"] = dict(env)
+    try:
+        return sh.Command(which(arguments[0]))(*arguments[1:], **options)
+    except sh.CommandNotFound:
+        raise UnavailableError(
+            f"{arguments[0]} is not installed.", f"Install it: apt-get install {arguments[0]}"
+        ) from None
 
 
 def must(arguments: Sequence[str], *, timeout: float = 60.0) -> str:

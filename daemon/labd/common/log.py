@@ -1,16 +1,19 @@
 """The log: structlog, readable on a terminal, native fields under journald.
 
-This module owns how a log line looks and where it goes. `journalctl LABD_JOB=42` tells the story of job 42 because
-every line about a job carries `job=42`. It never decides what is worth a line.
+This module owns how a log line looks and where it goes, and which job the lines of a thread are about. `journalctl
+LABD_JOB=42` tells the story of job 42 because whatever is done for a job is done inside `about`, which gives all its
+lines `job=42` and `user=…`. It never decides what is worth a line.
 """
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import os
 import socket
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
@@ -22,6 +25,7 @@ _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "c
 def configure() -> None:
     """Send log lines to journald when it started us, else to standard error."""
     processors: list[Any] = [
+        _with_job,
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
     ]
@@ -43,8 +47,30 @@ def configure() -> None:
 
 
 def get() -> Any:
-    """The logger; `get().info("job succeeded", job=42, user="ana")`."""
+    """The logger; `get().info("job succeeded", state="succeeded")`."""
     return structlog.get_logger()
+
+
+def about(job: int, user: str) -> AbstractContextManager[None]:
+    """In the block, all lines that this thread logs are about `job` of `user`."""
+    return structlog.contextvars.bound_contextvars(job=job, user=user)
+
+
+def carried(work: Callable[..., object]) -> Callable[..., object]:
+    """`work` for another thread: what it logs is about the job that the caller's lines are about now."""
+    context = contextvars.copy_context()
+    return lambda *arguments: context.run(work, *arguments)
+
+
+def about_nothing(work: Callable[..., object]) -> Callable[..., object]:
+    """`work` for another thread: what it logs is about no job, whoever asked for it, until it says so itself."""
+    return lambda *arguments: contextvars.Context().run(work, *arguments)
+
+
+def _with_job(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The line with what is bound for it, first of all job and user. What is said in the line itself counts more."""
+    bound = structlog.contextvars.get_contextvars()
+    return {**{key: bound[key] for key in ("job", "user") if key in bound}, **bound, **event}
 
 
 class _Journal:

@@ -98,6 +98,14 @@ def read_table(cls: type[T], table: Mapping[str, Any], name: str) -> T:
     return typing.cast(T, _dataclass(cls, table, _Place(name, "")))
 
 
+def at_least(section: object, name: str, least: Mapping[str, float], or_zero: bool = False) -> None:
+    """Raise ValueError unless all values of the `section` called `name` are None or at least what `least` says."""
+    for key, bound in least.items():
+        value = getattr(section, key)
+        if value is not None and value < bound and not (or_zero and value == 0):
+            raise ValueError(f"{name}.{key} must be {'0, or ' if or_zero else ''}at least {bound:g}.")
+
+
 @dataclasses.dataclass(frozen=True)
 class _Place:
     """Where in which file a value stands."""

@@ -14,15 +14,15 @@ from labd.common.excerpts import shorten
 from labd.common.text import deep_line
 
 LONGEST = 2000  # characters of a line
-MOST_LINES = 20_000  # as many as a list with checksums of 300 libraries has
+_MOST_LINES = 20_000  # as many as a list with checksums of 300 libraries has
 
 
 def refuse_excess(text: str, name: str) -> None:
     """Raises ProjectError, with the line, where `text` of the file `name` has longer or more lines than it needs."""
     lines = text.split("\n")
     hint = f"Look into {name}: it is probably another file under this name."
-    if len(lines) > MOST_LINES:
-        raise ProjectError(f"{name} has {len(lines):,} lines, and labd reads {MOST_LINES:,} at most.", hint)
+    if len(lines) > _MOST_LINES:
+        raise ProjectError(f"{name} has {len(lines):,} lines, and labd reads {_MOST_LINES:,} at most.", hint)
     for number, line in enumerate(lines, 1):
         if len(line) > LONGEST:
             raise ProjectError(

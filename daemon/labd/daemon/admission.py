@@ -29,7 +29,7 @@ class Admission:
         """`wake` is called, also from other threads, when a job that was held may start."""
         self._lab = lab
         self._lock = threading.RLock()
-        self._licences = Licences(lab.config.matlab, lab.languages, lab.store.events, wake, lab.announce)
+        self._licences = Licences(lab.config.licences, lab.languages, lab.store.events, wake, lab.announce)
         self._usage: tuple[float, Mapping[str, float]] = (0.0, {})
         self._promised: list[int] = []
         self._waiting_since: Mapping[int, float] = {}

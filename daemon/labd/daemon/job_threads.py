@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from labd.common.background import BackgroundWork
 from labd.common.errors import LabdError, NotFoundError, TransitionError, in_short
-from labd.common.log import get
+from labd.common.log import about, about_nothing, get
 from labd.common.retry import Retry
 from labd.daemon.pipeline import stages
 from labd.daemon.pipeline.lab import Lab
@@ -31,7 +31,8 @@ class JobThreads:
 
     def __init__(self, lab: Lab, admit: Callable[[], None], wake: Callable[[], None]) -> None:
         """`admit` has the queue looked at, `wake` the loop; both are called from the jobs' threads."""
-        self._lab, self._admit, self._wake = lab, admit, wake
+        # What they do is about other jobs, too.
+        self._lab, self._admit, self._wake = lab, about_nothing(admit), about_nothing(wake)
         self._lock = threading.Lock()
         self._working: set[int] = set()
         self._defects: Counter[int] = Counter()  # job → how often its step met a defect of labd
@@ -58,9 +59,9 @@ class JobThreads:
             self._working.add(job.id)
         try:
             if pool := self._background.get(job.state):
-                pool.put(job.user, job.id, lambda: self._work(job.id, job.state))
+                pool.put(job.user, job.id, lambda: self._work(job, job.state))
             else:
-                threading.Thread(target=self._work, args=(job.id,), name=f"job-{job.id}", daemon=True).start()
+                threading.Thread(target=self._work, args=(job,), name=f"job-{job.id}", daemon=True).start()
         except RuntimeError:  # the machine has no thread left
             self._leave(job.id)
             raise
@@ -78,8 +79,12 @@ class JobThreads:
         for pool in self._background.values():
             pool.close()
 
-    def _work(self, job_id: int, stage: State | None = None) -> None:
-        """Take one job as far as it goes, or out of `stage`. What goes wrong is no other job's business."""
+    def _work(self, job: Job, stage: State | None = None) -> None:
+        """Take `job` as far as it goes, or out of `stage`. What goes wrong is no other job's business."""
+        with about(job.id, job.user):
+            self._take_further(job.id, stage)
+
+    def _take_further(self, job_id: int, stage: State | None) -> None:
         try:
             while not self._closing.is_set():
                 job = self._lab.store.job(job_id)
@@ -128,11 +133,11 @@ class JobThreads:
         words, event = _explained(error)
         self._lab.waiting[job_id] = words
         if is_new and isinstance(error, LabdError):
-            get().warning(event, job=job_id, reason=error.message)
+            get().warning(event, reason=error.message)
         elif is_new and isinstance(error, _PASSES):
-            get().error(event, job=job_id, reason=str(error))
+            get().error(event, reason=str(error))
         elif is_new:
-            get().exception(event, job=job_id)
+            get().exception(event)
         if not isinstance(error, (LabdError, *_PASSES)):
             self._defects[job_id] += 1
             if self._defects[job_id] >= _ATTEMPTS:

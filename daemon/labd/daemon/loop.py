@@ -55,10 +55,7 @@ class Service:
         `make_engine` gets the configuration, what builds are given, and a folder for what is being made.
         """
         state = config.paths.state
-        (state / "jobs").mkdir(parents=True, exist_ok=True)
-        for folder in (state, state / "jobs"):
-            folder.chmod(0o711)
-        self._lock_file = _lock(state / "lock")
+        self._lock_file = _opened(state)
         config, languages = open_languages(config, _left_out)
         store, workers = Store(state / "labd.db"), Workers()
         self._wake, self._stopping = threading.Event(), threading.Event()
@@ -176,6 +173,14 @@ def _name_gpus_by_uuid(store: Store) -> None:
         held = gpu_ids(job.gpu_ids)
         if held != job.gpu_ids:
             store.update(job, gpu_ids=held)
+
+
+def _opened(state: Path) -> IO[str]:
+    """The lock of the folder `state`, which is made if need be. Raises ConfigError when another daemon has it."""
+    (state / "jobs").mkdir(parents=True, exist_ok=True)
+    for folder in (state, state / "jobs"):
+        folder.chmod(0o711)
+    return _lock(state / "lock")
 
 
 def _lock(file: Path) -> IO[str]:

@@ -18,10 +18,10 @@ from collections.abc import Callable
 from labd.accounts.accounts import PUSH_HOSTS, PUSH_KEY, Account
 from labd.common.commands import Result, run
 from labd.common.errors import LabdError, NotFoundError, RecordError
-from labd.common.log import get
+from labd.common.log import about, get
 from labd.common.printable import one_line
 from labd.daemon.pipeline.lab import Lab
-from labd.model.config import PushTarget
+from labd.model.account_settings import PushTarget
 from labd.model.jobs import Job
 from labd.storage.records import Push
 
@@ -118,15 +118,16 @@ class Pushing:
             raise
 
     def _attempt(self, push: Push, user: str) -> None:
-        try:
-            self._try(push)
-        except Exception:
-            get().exception("an attempt to send results on was not noted", job=push.job)
-            # It would be due again at once.
-            self._closing.wait(_FIRST_WAIT)
-        finally:
-            del self._busy[user]
-            self.wake()
+        with about(push.job, user):
+            try:
+                self._try(push)
+            except Exception:
+                get().exception("an attempt to send results on was not noted")
+                # It would be due again at once.
+                self._closing.wait(_FIRST_WAIT)
+            finally:
+                del self._busy[user]
+                self.wake()
 
     def _try(self, push: Push) -> None:
         try:
@@ -135,7 +136,7 @@ class Pushing:
         except LabdError as error:
             self._failed(push, error.message)
         except Exception:
-            get().exception("results not sent on", job=push.job)
+            get().exception("results not sent on")
             self._failed(push, "labd met an error of its own")
 
     def _send(self, push: Push) -> None:
@@ -156,7 +157,7 @@ class Pushing:
             return
         if done.code == 0:
             self._lab.store.update_push(push.job, None, "")
-            get().info("results sent on", job=job.id, user=job.user, to=f"{target.user}@{target.host}")
+            get().info("results sent on", to=f"{target.user}@{target.host}")
             self._announce(job)
         else:
             self._failed(push, _reason(done))
@@ -167,7 +168,7 @@ class Pushing:
         due = now + wait if now + wait < push.since + _GIVE_UP else None
         self._lab.store.update_push(push.job, due, reason)
         job = self._lab.store.job(push.job)
-        get().warning("results not sent on", job=job.id, user=job.user, reason=reason, again=due is not None)
+        get().warning("results not sent on", reason=reason, again=due is not None)
         self._announce(job)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from labd.accounts.accounts import Account
 from labd.common.background import BackgroundWork
 from labd.common.retry import Retry, tell_failure
-from labd.daemon.outbox.outbox import Outbox
+from labd.daemon.outbox.mirror import Outbox
 from labd.privsep.workers import Workers
 
 _AT_ONCE = 2  # writes, not counting those that take long

@@ -98,7 +98,7 @@ _FOLDERS = {
 }
 
 
-def package_with(missing: str) -> str:
+def _package_with(missing: str) -> str:
     """The Debian package that has `missing`: a shared object, a header, a program or a compiler; "" if not known."""
     if missing in _HAS:
         return _HAS[missing]
@@ -116,7 +116,7 @@ def compilers_for(words: str) -> str:
 
 def advice(missing: str) -> str:
     """What to do about a `missing` shared object, header or program."""
-    if package := package_with(missing):
+    if package := _package_with(missing):
         return f"Write `{package}` into code/apt.txt."
     return (
         f"Write the name of the Debian package that has `{missing}` into code/apt.txt; the administrator can tell it."

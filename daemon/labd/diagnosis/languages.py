@@ -1,4 +1,4 @@
-"""How each language tells of errors, and what can be advised in it.
+"""The languages whose errors are understood: the one list of the modules that know a language.
 
 This module owns the choice: which language's knowledge a printed text is read with. Programs of one language never get
 another's advice; of a language that nothing is known of, only what holds for all. It judges nothing itself.
@@ -6,30 +6,20 @@ another's advice; of a language that nothing is known of, only what holds for al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from labd.common.excerpts import Advice, Diagnosis
-from labd.diagnosis import matlab, notebooks, r
-from labd.diagnosis.known_errors import PYTHON, meaning_of
-from labd.diagnosis.python import explain_words
+from labd.common.excerpts import Diagnosis
+from labd.diagnosis import matlab, notebooks, octave, python, r
+from labd.diagnosis.language import Distributions, ErrorLanguage, Shown
 
-Shown = Sequence[str]
-Distributions = Mapping[str, str]
-
-
-class ErrorLanguage(NamedTuple):
-    """What is known of one language."""
-
-    explain: Callable[[Shown, Distributions], Diagnosis | None]
-    """What ended a program that printed these lines; None where they do not tell."""
-    meaning: Callable[[str, Distributions], Diagnosis | None]
-    """What an error told in words only means, if that is known; the cause has no full stop yet."""
-    advice: Advice
-    has_tracebacks: bool = False
-    """Whether its errors may be Python's tracebacks."""
-    explains_tracebacks: bool = False
-    """Whether `explain` knows better than what is read from a traceback."""
+_KNOWN = {
+    "python": python.LANGUAGE,
+    "notebook": notebooks.LANGUAGE,
+    "r": r.LANGUAGE,
+    "octave": octave.LANGUAGE,
+    "matlab": matlab.LANGUAGE,
+}
+NAMES = tuple(_KNOWN)
 
 
 def of(names: Iterable[str]) -> ErrorLanguage:
@@ -37,27 +27,14 @@ def of(names: Iterable[str]) -> ErrorLanguage:
     return next((_KNOWN[name] for name in names if name in _KNOWN), _ANY)
 
 
-def _nothing(shown: Shown, distributions: Distributions) -> Diagnosis | None:
-    return None
+def no_program(files: Iterable[str], wanted: str) -> Diagnosis | None:
+    """What one of the `files` of an upload without a program says of what to do, so that there is one, `wanted`."""
+    return next((told for file in files for one in _KNOWN.values() if (told := one.no_program(file, wanted))), None)
 
 
 def _by_words(shown: Shown, distributions: Distributions) -> Diagnosis | None:
     """An administrator's own language may be much like one of ours; its words tell."""
-    return r.explain(shown) or matlab.explain(shown)
+    return r.LANGUAGE.explain(shown, distributions) or matlab.LANGUAGE.explain(shown, distributions)
 
 
-def _in(advice: Advice) -> Callable[[str, Distributions], Diagnosis | None]:
-    return lambda words, _: meaning_of(words, advice)
-
-
-_MATLAB = ErrorLanguage(lambda shown, _: matlab.explain(shown), _in(matlab.ADVICE), matlab.ADVICE)
-_KNOWN = {
-    "python": ErrorLanguage(_nothing, explain_words, PYTHON, has_tracebacks=True),
-    "notebook": ErrorLanguage(
-        notebooks.explain, explain_words, notebooks.ADVICE, has_tracebacks=True, explains_tracebacks=True
-    ),
-    "r": ErrorLanguage(lambda shown, _: r.explain(shown), _in(r.ADVICE), r.ADVICE),
-    "octave": _MATLAB,
-    "matlab": _MATLAB,
-}
-_ANY = ErrorLanguage(_by_words, _in(Advice()), Advice(), has_tracebacks=True)
+_ANY = ErrorLanguage(explain=_by_words, tracebacks=python.TRACEBACKS, lacks_licence=matlab.LANGUAGE.lacks_licence)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from labd.common.excerpts import Advice, Diagnosis, sentence, shorten
 from labd.diagnosis.known_errors import more_memory
+from labd.diagnosis.language import Distributions, ErrorLanguage, of_any
 
-ADVICE = Advice(
+_ADVICE = Advice(
     crashed='Let it print before each step, such as `disp("step 2")`, to see which one crashes; then try smaller data.',
     said_nothing='Let it say what is wrong when it ends itself, for example with `error("no data")`.',
     no_command="Use a function that does the same, or ask the administrator to add the command.",
@@ -145,12 +146,12 @@ _OCTAVE = re.compile(r"^error: (?!called from)(.+)", re.MULTILINE)
 _NOT_OWN = re.compile(r"pkg|load_packages|print_usage|inputname|start")
 
 
-def seats_taken(shown: Sequence[str]) -> bool:
+def _lacks_licence(shown: Sequence[str]) -> bool:
     """Whether a program ended because all licences were in use."""
     return any(found[1] == _SEATS for line in shown[-40:] if (found := _LICENCE.search(line)))
 
 
-def explain(shown: Sequence[str]) -> Diagnosis | None:
+def _explain(shown: Sequence[str], distributions: Distributions) -> Diagnosis | None:
     """What ended a MATLAB or Octave program that printed the lines `shown`; None if they are not of such a program."""
     text = "\n".join(line[:_LONGEST] for line in shown[-60:])
     if licence := _LICENCE.search(text):
@@ -191,3 +192,6 @@ def _before_place(text: str) -> str:
     above = re.split(r"^Error in ", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
     marked = re.split(r"^Error using .*\n", above, flags=re.MULTILINE)
     return marked[-1].split("\n")[0] if len(marked) > 1 else above.split("\n")[-1]
+
+
+LANGUAGE = ErrorLanguage(_explain, of_any(_ADVICE), _ADVICE, lacks_licence=_lacks_licence)

@@ -1,7 +1,7 @@
 """What ended a notebook: which cell, with which error, and what the researcher can do about it.
 
-This module owns the reading of the line in which the notebook's template names the cell. What the error itself means
-others know. It sees printed lines only.
+This module owns the reading of the line in which the notebook's template names the cell, and what to do with a notebook
+in another place than its own. What the error itself means others know. It sees printed lines and names only.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
-from labd.diagnosis.known_errors import PYTHON
+from labd.diagnosis import python, python_errors
+from labd.diagnosis.language import ErrorLanguage
 from labd.diagnosis.python import explain_words
 
-ADVICE = PYTHON._replace(
+_ADVICE = python_errors.ADVICE._replace(
     crashed="Run the cells one by one in Jupyter, to see which one crashes; then try it with smaller data.",
     said_nothing='Let a cell say what is wrong, for example with `raise ValueError("no data")`.',
 )
@@ -22,7 +23,7 @@ _STOPPED = re.compile(r"(Cell \d{1,6}) stopped: ((\w*)(?:: )?(.*))")
 _SAID = re.compile(r"Cause: (.+)\nWhat to do: (.+)$")
 
 
-def explain(shown: Sequence[str], distributions: Mapping[str, str]) -> Diagnosis | None:
+def _explain(shown: Sequence[str], distributions: Mapping[str, str]) -> Diagnosis | None:
     """What ended a notebook that printed the lines `shown`; None if they are not of one."""
     spoken = [line for line in shown if line][-2:]
     if said := _SAID.fullmatch("\n".join(spoken)):
@@ -38,3 +39,17 @@ def explain(shown: Sequence[str], distributions: Mapping[str, str]) -> Diagnosis
     if error == _ENDED:
         hint = f"A library crashed in it, or it ended itself: try {cell} line by line, or with smaller data."
     return Diagnosis(sentence(f"{cell} stopped: {shorten(error, 120)}"), hint)
+
+
+def _no_program(file: str, wanted: str) -> Diagnosis | None:
+    if not file.endswith(".ipynb"):
+        return None
+    return Diagnosis(
+        f"Your upload has a notebook, `{shorten(file, 60)}`, and no program.",
+        f"In Jupyter, choose Save and Export Notebook As, Executable Script; upload the result as {wanted}.",
+    )
+
+
+LANGUAGE = ErrorLanguage(
+    _explain, explain_words, _ADVICE, python.TRACEBACKS, explains_tracebacks=True, no_program=_no_program
+)

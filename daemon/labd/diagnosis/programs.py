@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from labd.common.excerpts import Diagnosis, dumped_place, last_raised, last_words, lines, sentence, shorten
+from labd.common.excerpts import Diagnosis, last_words, lines, sentence, shorten
 from labd.common.units import human_duration, human_size
+from labd.diagnosis import languages
 from labd.diagnosis.known_errors import more_memory
-from labd.diagnosis.languages import ErrorLanguage
-from labd.diagnosis.python import explain
+from labd.diagnosis.language import ErrorLanguage
 
 __all__ = [
     "Diagnosis",
@@ -28,7 +27,6 @@ __all__ = [
 
 _NOT_OURS = re.compile(r"(?:^|/)(?:\.[^/]*|__MACOSX|__pycache__|Thumbs\.db|desktop\.ini)(?:/|$)", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(?:zip|7z|rar|tar|tgz|tar\.\w+)$", re.IGNORECASE)
-_UNGUARDED = "An attempt has been made to start a new process before"
 _NOISE = re.compile(r"Warning\b|^Exception ignored |\d%\s*\||^warnings\.warn\(|^~*\^+~*$", re.IGNORECASE)
 _SIGNALS = {
     1: "Your program was asked to stop from outside",
@@ -55,27 +53,25 @@ def program_failed(
     `distributions`: import name → requirement that provides it; `language`: what is known of the program's.
     """
     shown = lines(log_tail)
-    raised = last_raised(shown) if language.has_tracebacks else None
+    tracebacks = language.tracebacks
+    raised = tracebacks.last(shown) if tracebacks else None
     signal = -exit_code if exit_code < 0 else exit_code - 128
     # What is printed below an error is its own message, or the end of other parts; much more says the program went on.
     below = sum(line[:1] > " " for line in shown[raised.end + 1 :]) if raised else 0
     # An error can take native libraries down with it: then it is the last that was printed, and the true cause.
     if 0 < signal < 65 and not (raised and below <= 3 and signal in _CRASHES | {2}):
         return _signalled(signal, shown, language)
-    # Said by a process that the program started; the program itself fails later, in words that do not tell why.
-    if unguarded := next((line for line in shown if _UNGUARDED in line), ""):
-        raised = replace(raised, type="RuntimeError", message=unguarded.strip()) if raised else None
     if (not raised or language.explains_tracebacks) and (told := language.explain(shown, distributions)):
         return told
-    if raised and below <= (20 if exit_code == 1 else 3):
-        return explain(raised, distributions)
+    if tracebacks and raised and below <= (20 if exit_code == 1 else 3):
+        return tracebacks.explain(raised, distributions)
     return _ended(exit_code, last_words(shown, _NOISE), distributions, language)
 
 
 def _signalled(signal: int, shown: Sequence[str], language: ErrorLanguage) -> Diagnosis:
     """The end of a program that the kernel or another program stopped."""
     cause = _SIGNALS.get(signal, "Your program was stopped from outside")
-    place = dumped_place(shown) if language.has_tracebacks else ""
+    place = language.tracebacks.crashed_at(shown) if language.tracebacks else ""
     where = f", at {place}" if place else ""
     if signal not in _CRASHES:
         return Diagnosis(f"{cause} (exit code {128 + signal}).", _STOP_HINT)
@@ -204,12 +200,8 @@ def _no_source(files: Sequence[str], wanted: str) -> Diagnosis:
             "Your upload is empty: there is no file in it.",
             f"Put your program into {wanted} and upload the whole folder.",
         )
-    for file in files:
-        if file.endswith(".ipynb"):
-            return Diagnosis(
-                f"Your upload has a notebook, `{shorten(file, 60)}`, and no program.",
-                f"In Jupyter, choose Save and Export Notebook As, Executable Script; upload the result as {wanted}.",
-            )
+    if told := languages.no_program(files, wanted):
+        return told
     if archive := next(filter(_ARCHIVE.search, files), ""):
         return Diagnosis(
             f"Your upload is packed into `{shorten(archive, 60)}`, and labd does not unpack it.",

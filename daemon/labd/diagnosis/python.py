@@ -10,9 +10,12 @@ import re
 import sys
 from collections.abc import Mapping
 
-from labd.common.excerpts import Diagnosis, Raised, sentence, shorten
-from labd.diagnosis import debian_names
-from labd.diagnosis.known_errors import SAME_VERSION, meaning_in_python
+from labd.common.excerpts import Diagnosis, sentence, shorten
+from labd.diagnosis import debian_names, python_errors
+from labd.diagnosis.known_errors import no_screen
+from labd.diagnosis.language import ErrorLanguage, Tracebacks
+from labd.diagnosis.python_errors import SAME_VERSION
+from labd.diagnosis.python_tracebacks import Raised, dumped_place, ending_error
 
 _WELL_KNOWN = frozenset(
     (
@@ -26,7 +29,7 @@ _WORDS = 2000  # characters, the last ones; the patterns are for messages, not f
 _REMOVED = frozenset(["asynchat", "asyncore", "distutils", "imp", "smtpd"])
 
 
-def explain(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis:
+def _explain(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis:
     """What the error means that ended a program; `distributions`: import name → requirement that provides it."""
     place = f" ({raised.place})" if raised.place else ""
     if known := _syntax(raised) or _understood(raised, distributions):
@@ -47,7 +50,7 @@ def explain_words(words: str, distributions: Mapping[str, str]) -> Diagnosis | N
 def _understood(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis | None:
     return (
         _missing_module(raised, distributions)
-        or meaning_in_python(raised.text)
+        or python_errors.meaning(raised.text)
         or _bad_path(raised)
         or _other_version(raised, distributions)
     )
@@ -90,7 +93,7 @@ def _of_another_system(module: str) -> Diagnosis | None:
             f"Your program needs `{top}`, which exists on Windows only", "Leave it out: labd runs on Linux."
         )
     if top in ("tkinter", "_tkinter", "turtle"):
-        return meaning_in_python("no display name and no $DISPLAY")
+        return no_screen(python_errors.ADVICE)
     return None
 
 
@@ -223,3 +226,7 @@ def _path_in(message: str) -> str:
 def _unquoted(path: str) -> str:
     """A path as it was before Python doubled its backslashes for print."""
     return path.replace("\\\\", "\\")
+
+
+TRACEBACKS = Tracebacks(ending_error, _explain, dumped_place)
+LANGUAGE = ErrorLanguage(meaning=explain_words, advice=python_errors.ADVICE, tracebacks=TRACEBACKS)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from labd.common.excerpts import Advice, Diagnosis, sentence, shorten
 from labd.diagnosis.known_errors import more_memory
+from labd.diagnosis.language import Distributions, ErrorLanguage, of_any
 
-ADVICE = Advice(
+_ADVICE = Advice(
     crashed='Let it print before each step, such as `message("step 2")`, to see which one crashes; try smaller data.',
     said_nothing='Let it say what is wrong when it ends itself, for example with `stop("no data")`.',
     no_command="Use an R package that does the same, or ask the administrator to add the command.",
@@ -58,7 +59,7 @@ _ERRORS = (
 _NO_FILE = re.compile(r"cannot open (?:compressed )?file ['‘\"]([^'’\"]{1,300})['’\"]")
 
 
-def explain(shown: Sequence[str]) -> Diagnosis | None:
+def _explain(shown: Sequence[str], distributions: Distributions) -> Diagnosis | None:
     """Why an R program that printed `shown` stopped; None when these are not the words of R."""
     at = max((number for number, line in enumerate(shown) if _ERROR.fullmatch(line)), default=None)
     placed = [found[1] for line in shown[at or 0 :] if (found := _PLACE.fullmatch(line))]
@@ -95,3 +96,6 @@ def _said(shown: Sequence[str], at: int, place: str) -> Diagnosis:
         sentence(f"Your program stopped at {place}: {shorten(message, 100)}"),
         f"Correct {place.replace(', line', ' near line')} and upload again; run.log has the whole message.",
     )
+
+
+LANGUAGE = ErrorLanguage(_explain, of_any(_ADVICE), _ADVICE)

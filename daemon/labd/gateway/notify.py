@@ -23,7 +23,7 @@ _LONGEST = 200
 _MOST = 100  # projects in a note: the daemon finds others by itself
 
 
-def client_address() -> str:
+def _client_address() -> str:
     """The address that the client connects from (ssh(1), SSH_CONNECTION); "" when nobody says."""
     return os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
 
@@ -56,7 +56,7 @@ def _tell(event: str, text: str, projects: list[str]) -> bool:
             "note",
             _ANSWER_SECONDS,
             event=event,
-            address=client_address(),
+            address=_client_address(),
             text=line,
             projects=projects[:_MOST],
         ):

@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FLAGS = frozenset("vqbunldKmOJyLkWHogDtUNpEAXrcCIRxSz")
+_FLAGS = frozenset("vqbunldKmOJyLkWHogDtUNpEAXrcCIRxSz")
 """Letters without an argument. `s` (secluded arguments) is not among them: the gateway reads those itself."""
 
 PLAIN = frozenset(
@@ -26,7 +26,7 @@ PLAIN = frozenset(
     super use-qsort
     """.split()
 )
-VALUED = frozenset(
+_VALUED = frozenset(
     """
     block-size bwlimit checksum-choice checksum-seed compress-choice compress-level debug groupmap iconv info
     log-format max-alloc max-delete max-size min-size modify-window only-write-batch skip-compress suffix timeout
@@ -35,7 +35,7 @@ VALUED = frozenset(
 )
 """Options whose value is a number or a word. No path is among them, so none but a list of endings may hold a slash."""
 
-FOLDERS = frozenset("backup-dir compare-dest copy-dest link-dest partial-dir temp-dir".split())
+_FOLDERS = frozenset("backup-dir compare-dest copy-dest link-dest partial-dir temp-dir".split())
 """Options that name a folder, if it is relative from where the files arrive on."""
 
 _NUMBERED = "B@"
@@ -87,7 +87,7 @@ class RsyncOptions:
         flags, e, abilities = letters.partition("e")
         known = flags.replace("s", "")
         # Without abilities, rsync would take its next argument for them.
-        if not letters or not FLAGS.issuperset(known) or (e and not _is_word(abilities.replace(".", ""))):
+        if not letters or not _FLAGS.issuperset(known) or (e and not _is_word(abilities.replace(".", ""))):
             raise _unknown(argument)
         self.secluded |= "s" in flags
         self.dry |= "n" in flags
@@ -102,7 +102,7 @@ class RsyncOptions:
             if name != "sender":
                 self.passed.append(argument)
             return 1
-        if name not in VALUED and name not in FOLDERS and name != "files-from":
+        if name not in _VALUED and name not in _FOLDERS and name != "files-from":
             raise _unknown(argument)
         if not has_value:
             if following is None:
@@ -112,7 +112,7 @@ class RsyncOptions:
         return 1 if has_value else 2
 
     def _valued(self, name: str, value: str) -> None:
-        if name in FOLDERS:
+        if name in _FOLDERS:
             self.relative.append((name, value))
         elif name == "files-from" and value != "-":
             self.list = value

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from labd.common.errors import NotAllowedError
 
-WILDCARDS = "*?["
-PATHS_HINT = "Paths begin with inbox/ or outbox/, for example inbox/my-project/ or outbox/my-project/output/."
+_WILDCARDS = "*?["
+_PATHS_HINT = "Paths begin with inbox/ or outbox/, for example inbox/my-project/ or outbox/my-project/output/."
 _LONGEST_PATH = 4096  # PATH_MAX of linux/limits.h
 _SHOWN = 60  # characters
 _ESCAPED_IN_QUOTES = '$`"\\'
@@ -58,7 +58,7 @@ def _word(character: str, characters: Iterator[str]) -> Word:
             quoted = next(characters, "")
         else:
             quoted = ""
-            is_pattern = is_pattern or character in WILDCARDS
+            is_pattern = is_pattern or character in _WILDCARDS
             text.append(character)
             pattern.append(character)
         text.append(quoted)
@@ -81,7 +81,7 @@ def _quoted(quote: str, characters: Iterator[str]) -> str:
 
 def literal(text: str) -> str:
     """The pattern that matches `text` and nothing else."""
-    return "".join(f"[{character}]" if character in WILDCARDS else character for character in text)
+    return "".join(f"[{character}]" if character in _WILDCARDS else character for character in text)
 
 
 def inside(path: str, home: str, areas: Sequence[str]) -> str:
@@ -99,7 +99,7 @@ def inside(path: str, home: str, areas: Sequence[str]) -> str:
     path = _without_dots(path)
     parts = path.split("/")
     if parts[0] not in areas or ".." in parts:
-        raise refusal(f"{shown(wanted)} is not a path that you can use here.", PATHS_HINT)
+        raise refusal(f"{shown(wanted)} is not a path that you can use here.", _PATHS_HINT)
     return path
 
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from labd.common.errors import ConfigError
-from labd.common.schema import Duration, SchemaError, Size, read_file
+from labd.common.schema import Duration, SchemaError, Size, at_least, read_file
+from labd.model.account_settings import AccountEntry, AccountLimits
 from labd.model.jobs import LIMITS
 from labd.model.layout import is_valid_name
+from labd.model.licences import LicenceSettings
 
 GIB = 1024**3
 SYSTEM_FILE = Path("/etc/labd/config.toml")
@@ -25,14 +27,6 @@ def bundled(name: str) -> Path:
     """A file or folder that comes with labd: in the package when it is installed, at the top of a checkout."""
     package = Path(__file__).resolve().parents[1]
     return package / name if (package / name).exists() else package.parent.parent / name
-
-
-def _at_least(section: object, name: str, least: Mapping[str, float], or_zero: bool = False) -> None:
-    """Raise ValueError unless all values of the `section` called `name` are None or at least what `least` says."""
-    for key, bound in least.items():
-        value = getattr(section, key)
-        if value is not None and value < bound and not (or_zero and value == 0):
-            raise ValueError(f"{name}.{key} must be {'0, or ' if or_zero else ''}at least {bound:g}.")
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class InboxSettings:
     max_depth: int = 64
 
     def __post_init__(self) -> None:
-        _at_least(self, "inbox", {"rescan": 1, "max_files": 1, "max_bytes": 1, "max_depth": 1})
+        at_least(self, "inbox", {"rescan": 1, "max_files": 1, "max_bytes": 1, "max_depth": 1})
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ class Machine:
     gpus: tuple[str, ...] = ()  # UUIDs or numbers in `nvidia-smi -L`; a MIG part's number is "0:1"
 
     def __post_init__(self) -> None:
-        _at_least(self, "machine", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
+        at_least(self, "machine", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
         if len(set(self.gpus)) < len(self.gpus):
             raise ValueError("machine.gpus names a device twice, and two jobs would share it.")
 
@@ -86,8 +80,8 @@ class Limits:
     network: bool = False
 
     def __post_init__(self) -> None:
-        _at_least(self, "job.max", {"timeout": LIMITS["timeout"][0]})
-        _at_least(self, "job.max", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
+        at_least(self, "job.max", {"timeout": LIMITS["timeout"][0]})
+        at_least(self, "job.max", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,7 @@ class JobDefaults:
 
     def __post_init__(self) -> None:
         # To Docker, 0 of these means: no limit.
-        _at_least(self, "job", {"pids": 1, "tmp": 4096, "shm": 4096, **{name: LIMITS[name][0] for name in LIMITS}})
+        at_least(self, "job", {"pids": 1, "tmp": 4096, "shm": 4096, **{name: LIMITS[name][0] for name in LIMITS}})
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ class PerUser:
     name_pattern: str = "[a-z][a-z0-9]*(-[a-z0-9]+)+"  # a regular expression for `labd adduser`
 
     def __post_init__(self) -> None:
-        _at_least(self, "user", {"half_life": 1})
+        at_least(self, "user", {"half_life": 1})
         try:
             re.compile(self.name_pattern)
         except re.error as error:
@@ -164,30 +158,6 @@ class Build:
     local_versions: Mapping[str, str] = field(default_factory=dict)  # such as "cu118" → URL of the index that has them
 
 
-_SERVER = re.compile(r"(\d{1,5})@([\w.-]+)")
-
-
-@dataclass(frozen=True)
-class Matlab:
-    """Where MATLAB programs find their licence when they run. It becomes no part of an image."""
-
-    licence: str = ""  # the licence server as port@host; several are separated by "," or ":"
-    licence_file: Path | None = None  # a licence file on this machine, instead of a server
-    retry: Duration = Duration(3600.0)  # how long a job is tried again while all licences are in use
-
-    def __post_init__(self) -> None:
-        if self.licence and self.licence_file:
-            raise ValueError("matlab: give either `licence` or `licence_file`.")
-        for server in re.split("[,:]", self.licence) if self.licence else ():
-            if not _SERVER.fullmatch(server):
-                raise ValueError(f"matlab.licence: {server!r} is not of the form port@host, such as 27000@lic.")
-
-    @property
-    def servers(self) -> tuple[tuple[str, int], ...]:
-        """Host and port of each licence server."""
-        return tuple((host, int(port)) for port, host in _SERVER.findall(self.licence))
-
-
 @dataclass(frozen=True)
 class Output:
     """What comes back, and how often."""
@@ -198,7 +168,7 @@ class Output:
     log: Size = Size(20 * 1024**2)  # run.log keeps the first and last half of this
 
     def __post_init__(self) -> None:
-        _at_least(self, "output", {"interval": 0.1, "max_files": 1, "max_bytes": 1})
+        at_least(self, "output", {"interval": 0.1, "max_files": 1, "max_bytes": 1})
 
 
 @dataclass(frozen=True)
@@ -207,52 +177,6 @@ class Retention:
 
     history: int = 5  # earlier jobs of a project kept in the outbox
     images: Duration = Duration(90 * 86400.0)  # unused environment images
-
-
-@dataclass(frozen=True)
-class AccountLimits:
-    """What one researcher may have instead of what all may; None: as all."""
-
-    running: int | None = None
-    cpus: float | None = None
-    memory: Size | None = None
-    gpus: int | None = None
-    timeout: Duration | None = None
-
-    def __post_init__(self) -> None:
-        _at_least(self, "limits", {"timeout": LIMITS["timeout"][0]})
-        _at_least(self, "limits", {name: LIMITS[name][0] for name in ("cpus", "memory")}, or_zero=True)
-
-
-@dataclass(frozen=True)
-class PushTarget:
-    """A researcher's own computer, to which results are sent after each job: `user@host:path/<project>/output`."""
-
-    user: str
-    host: str
-    path: str
-    port: int = 22
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccountSettings:
-    """What there is to say of a researcher; uid, gid and home come from the passwd database unless they stand here."""
-
-    home: Path | None = None
-    uid: int | None = None
-    gid: int | None = None
-    comment: str = ""
-    shell: bool = False  # an account with a shell of its own, and not the gateway only
-    disabled: bool = False  # uploads start nothing
-    limits: AccountLimits = field(default_factory=AccountLimits)
-    push: PushTarget | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccountEntry(AccountSettings):
-    """A researcher."""
-
-    name: str
 
 
 _PYTHON = {
@@ -274,10 +198,15 @@ class Config:
     ssh: GatewaySettings = field(default_factory=GatewaySettings)
     languages: Mapping[str, Versions] = field(default_factory=lambda: {"python": Versions("3.11", dict(_PYTHON))})
     build: Build = field(default_factory=Build)
-    matlab: Matlab = field(default_factory=Matlab)
+    matlab: LicenceSettings = field(default_factory=LicenceSettings)  # see `licences`
     output: Output = field(default_factory=Output)
     retention: Retention = field(default_factory=Retention)
     accounts: tuple[AccountEntry, ...] = ()
+
+    @property
+    def licences(self) -> LicenceSettings:
+        """Where programs of languages that need a licence find it. The one such language gives the table its name."""
+        return self.matlab
 
     @property
     def instance(self) -> str:
@@ -285,20 +214,6 @@ class Config:
         if self.paths.state == Paths().state:
             return "labd"
         return "labd-" + hashlib.sha256(bytes(self.paths.state)).hexdigest()[:8]
-
-
-def account_file(file: Path) -> AccountEntry:
-    """The researcher that `file` describes, named after it. Raises ConfigError."""
-    if not file.is_file():
-        # To open a FIFO would take for ever.
-        raise ConfigError(f"{file} is not a file.")
-    try:
-        settings = read_file(AccountSettings, file, str(file))
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    except SchemaError as error:
-        raise ConfigError(error.message, error.hint) from None
-    return AccountEntry(name=file.stem, **vars(settings))
 
 
 def load(file: Path) -> Config:

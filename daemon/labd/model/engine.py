@@ -18,7 +18,7 @@ from labd.model.languages import Language
 
 Report = Callable[[str], None]
 """Gets what a build prints, line by line."""
-_NEEDS_CODE = 75  # EX_TEMPFAIL (sysexits.h); see templates/python/Dockerfile
+_NEEDS_CODE = 75  # EX_TEMPFAIL (sysexits.h); see docs/languages.md
 
 
 class EngineError(UnavailableError):

@@ -169,7 +169,7 @@ def _check_variable(name: str, value: str) -> None:
         raise ValueError(f"env: the value of {name} has a control character, which no value can have.")
 
 
-def read_options(content: bytes, languages: Iterable[str] = ("python",)) -> JobOptions:
+def read_options(content: bytes, languages: Iterable[str] = ()) -> JobOptions:
     """The options in a job.toml of this `content`, which can ask for versions of `languages`.
 
     Raises ProjectError with the key, what was found and expected.

@@ -65,6 +65,11 @@ class Language:
     family_folder: Path | None = None
 
     @property
+    def known_as(self) -> tuple[str, ...]:
+        """Names under which something may be known of the language: its own, its family's, that of its reader."""
+        return (self.name, self.template.family, self.template.reader)
+
+    @property
     def dockerfile(self) -> Path:
         return self.folder / "Dockerfile"
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-DEEPEST = 10_000
+_DEEPEST = 10_000
 """Levels of folders that a walk goes down; each takes a descriptor."""
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -77,7 +77,7 @@ def entries(top: str, on_error: Callable[[OSError], None], longest: int | None =
 
 
 def _opened(name: str, parent: int, depth: int) -> tuple[int, Iterator[str]]:
-    if depth >= DEEPEST:
+    if depth >= _DEEPEST:
         raise OSError(errno.ENAMETOOLONG, "nested too deep", name)
     handle = os.open(name, FOLDER, dir_fd=parent)
     try:

@@ -28,7 +28,7 @@ from labd.privsep.session_records import read_sessions, remove_abandoned
 from labd.privsep.tree_compare import changed_since, differs
 from labd.privsep.tree_walk import allow_depth
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
 _KEPT_LINES = 20
 _LONGEST_PATH = 4000
@@ -36,7 +36,7 @@ _TOO_LONG = b"filename overflows"
 _CAUSE = re.compile(rb"\((\d{1,3})\)$")
 
 
-def look(sessions: str, **inbox: Any) -> Json:
+def look(sessions: str, **inbox: Any) -> _Json:
     """What is in an inbox (see `scan.scan`), and the transfers that the gateway noted in the folder `sessions`.
 
     The transfers come first: what they say was true before the look, so that a look never misses what they brought.
@@ -49,7 +49,7 @@ def look(sessions: str, **inbox: Any) -> Json:
     return {"transfers": transfers, **scan(**inbox), "cost": time.process_time() - began}
 
 
-def rsync(arguments: list[str], seconds: float) -> Json:
+def rsync(arguments: list[str], seconds: float) -> _Json:
     """Run rsync; its exit code and what it said, the first lines of each kind with the number of all.
 
     "complaints" are errors, "complained" is their number and "causes" that of each errno; "notes" are other lines, and
@@ -111,7 +111,7 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _answer(request: Json) -> str:
+def _answer(request: _Json) -> str:
     """What becomes of `request`; whatever it meets, it has an answer."""
     try:
         with identity(request["identity"]):

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from labd.common.commands import consult
 from labd.common.excerpts import shorten
 from labd.environments.requirements import requirements
+from labd.model.languages import Template
 from labd.privsep.workers import Identity
 
 PROPOSAL = "requirements.proposed.txt"
@@ -47,6 +48,11 @@ _BRINGS = {
 
 Found = Mapping[str, tuple[str, int]]
 """Module → file and line of its first import."""
+
+
+def are_read(template: Template) -> bool:
+    """Whether the imports of programs of `template` can be read: those in Python."""
+    return template.reader == "python"
 
 
 def scan(code: Path, program: str, identity: Identity | None) -> Found:

@@ -22,7 +22,7 @@ from labd.common.errors import LabdError
 
 SECONDS = 3  # of the processor's time
 MEMORY = 192 << 20  # bytes of address space
-MOST_ANSWER = 4 << 20  # bytes
+_MOST_ANSWER = 4 << 20  # bytes
 TOO_LARGE = 3
 """The exit code when the memory was not enough."""
 
@@ -61,7 +61,7 @@ def _said(answer: Callable[[], Any]) -> Question:
 def _limit() -> None:
     for what, most in (
         (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_FSIZE, MOST_ANSWER),
+        (resource.RLIMIT_FSIZE, _MOST_ANSWER),
         (resource.RLIMIT_NOFILE, _MOST_FILES),
         (resource.RLIMIT_CORE, 0),
     ):

@@ -133,7 +133,7 @@ def _explained(
         log_tail=log_tail,
         exit_code=exit_code,
         distributions=template.distributions,
-        names=[language.name, template.family, template.reader],
+        names=list(language.known_as),
     )
     try:
         found = _answer(question, Diagnosis, identity)

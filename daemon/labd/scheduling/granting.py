@@ -26,7 +26,7 @@ def grant(options: JobOptions, language: Language, version: str, config: Config,
     timeout = _limited("timeout", options.timeout, default.timeout, most.timeout, human_duration, _minutes)
     network = default.network if options.network is None else options.network
     # Not asked for by the project, so not refused either: without it, the program could not ask for its licence.
-    reaches_licence = bool(language.template.licence and config.matlab.servers)
+    reaches_licence = bool(language.template.licence and config.licences.servers)
     if network and not (most.network or default.network):
         raise ProjectError(
             "job.toml asks for the network, which the administrator of this server does not allow.",

@@ -11,7 +11,7 @@ from labd.accounts.files import AccountError, form, parse_limits, parse_push, se
 from labd.accounts.welcome import GatewayAccess, text
 from labd.common.errors import ConfigError, LabdError
 from labd.common.schema import read_text
-from labd.model.config import AccountLimits, AccountSettings, PushTarget, account_file
+from labd.model.account_settings import AccountLimits, AccountSettings, PushTarget, account_file
 
 
 def read(content: str) -> AccountSettings:

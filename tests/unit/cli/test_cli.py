@@ -365,7 +365,7 @@ def test_a_config_written_for_another_daemon_reads_as_the_same(tmp_path: Path) -
 
 
 def test_accounts_survive_being_written(tmp_path: Path) -> None:
-    from labd.model.config import AccountEntry
+    from labd.model.account_settings import AccountEntry
 
     config = replace(
         Config(), accounts=(AccountEntry(name="ana-silva", home=tmp_path, uid=5001, gid=5001), AccountEntry(name="ben"))

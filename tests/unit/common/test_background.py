@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
+from labd.common import log
 from labd.common.background import BackgroundWork
 from support.lab import wait_for
 
@@ -101,3 +103,19 @@ def test_closing_waits_for_what_is_under_way_and_not_for_ever(
     hung.close(0.1)
     hung.put("ben", "a", lambda: done.append(2))
     assert done == [1]
+
+
+def test_what_one_piece_says_its_lines_are_about_is_unknown_to_the_next(background: BackgroundWork) -> None:
+    seen: list[dict[str, object]] = []
+
+    def leave_bound(number: int) -> None:
+        seen.append(structlog.contextvars.get_contextvars())
+        structlog.contextvars.bind_contextvars(job=number, user="ana")
+
+    with log.about(41, "ben"):
+        for number in range(6):
+            background.put("ana", number, lambda number=number: leave_bound(number))  # type: ignore[misc]
+        wait_for("all pieces", lambda: len(seen) == 6, 10.0)
+        assert structlog.contextvars.get_contextvars() == {"job": 41, "user": "ben"}
+    assert seen == [{}] * 6
+    assert structlog.contextvars.get_contextvars() == {}

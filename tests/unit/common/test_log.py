@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 SPEAK = """
-import sys
+import sys, threading
 from labd.common import log
 log._JOURNAL = sys.argv[1]
 log.configure()
@@ -16,7 +16,18 @@ try:
     1 / 0
 except ZeroDivisionError:
     log.get().exception("a defect", job=43)
+with log.about(44, "ana-silva"):
+    log.get().warning("waiting", reason="Docker is away")
+    for work in (log.carried, log.about_nothing):
+        thread = threading.Thread(target=work(log.get().info), args=("beside",))
+        thread.start()
+        thread.join()
+log.get().info("after")
 """
+
+
+def received(journal: socket.socket, number: int) -> list[dict[str, str]]:
+    return [fields(journal.recv(65536)) for _ in range(number)]
 
 
 def fields(datagram: bytes) -> dict[str, str]:
@@ -40,7 +51,7 @@ def test_under_journald_a_line_is_one_message_with_fields_to_search_by(tmp_path:
         journal.bind(path)
         journal.settimeout(10)
         subprocess.run([sys.executable, "-c", SPEAK, path], env={**os.environ, "JOURNAL_STREAM": "1:2"}, check=True)
-        told, defect = fields(journal.recv(65536)), fields(journal.recv(65536))
+        told, defect, *_ = received(journal, 6)
     assert told["LABD_JOB"] == "42"
     assert told["LABD_USER"] == "ana-silva"
     assert told["LABD_STATE"] == "failed"
@@ -50,6 +61,21 @@ def test_under_journald_a_line_is_one_message_with_fields_to_search_by(tmp_path:
     assert told["MESSAGE"].startswith("job failed job=42 user=ana-silva")
     assert defect["PRIORITY"] == "3"
     assert "ZeroDivisionError" in defect["MESSAGE"]
+
+
+def test_what_is_done_for_a_job_says_so_in_each_line_and_what_comes_after_does_not(tmp_path: Path) -> None:
+    path = str(tmp_path / "journal")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(path)
+        journal.settimeout(10)
+        subprocess.run([sys.executable, "-c", SPEAK, path], env={**os.environ, "JOURNAL_STREAM": "1:2"}, check=True)
+        _, defect, waiting, carried, other, after = received(journal, 6)
+    assert waiting["MESSAGE"] == "waiting job=44 user=ana-silva reason=Docker is away"
+    assert (waiting["LABD_JOB"], waiting["LABD_USER"], waiting["PRIORITY"]) == ("44", "ana-silva", "4")
+    assert carried["MESSAGE"] == "beside job=44 user=ana-silva"
+    assert (other["MESSAGE"], after["MESSAGE"]) == ("beside", "after")
+    assert "LABD_JOB" not in after
+    assert "LABD_USER" not in defect
 
 
 def test_on_a_terminal_a_line_is_readable() -> None:

@@ -9,18 +9,21 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from labd.accounts.accounts import Account, Accounts, Read
 from labd.common.background import BackgroundWork
 from labd.common.errors import TransitionError
+from labd.common.log import configure, get
 from labd.daemon.admission import Admission
 from labd.daemon.housekeeping import Housekeeping
 from labd.daemon.job_threads import JobThreads
-from labd.daemon.outbox.outbox import Outbox
+from labd.daemon.outbox.mirror import Outbox
 from labd.daemon.pipeline import stages
 from labd.daemon.pipeline.lab import Lab, abandon, occupy, request_stop, stop_event
 from labd.daemon.pipeline.supervision import Supervision
@@ -29,7 +32,7 @@ from labd.engines.docker.client import DockerClient
 from labd.intake.inbox import Inbox
 from labd.model.config import Config, Output, Paths
 from labd.model.config import InboxSettings as Limits
-from labd.model.engine import Capacity, EngineError
+from labd.model.engine import Capacity, Condition, EngineError, Phase
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.privsep.workers import Identity, WorkerError, Workers
 from labd.storage.database import DatabaseError
@@ -100,6 +103,35 @@ def threads(lab: Lab) -> Iterator[JobThreads]:
     made = JobThreads(lab, admit=lambda: None, wake=lambda: None)
     yield made
     made.close()
+
+
+# What is logged of jobs
+
+
+class Talking(Away):
+    """An engine that logs something without being told what job's thread it is in."""
+
+    def poll(self, job: int) -> Condition:
+        get().info("deep in the engine", container="c1")
+        return Condition(Phase.ABSENT)
+
+
+def test_a_line_from_deep_in_the_engine_carries_the_number_and_the_user_of_the_job(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = replace(lab, engine=Talking())  # type: ignore[arg-type]
+    job = lab.store.ask_to_stop(running(lab).id, State.CANCELLED, "a test")
+    threads = JobThreads(lab, admit=lambda: None, wake=lambda: None)
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    configure()
+    try:
+        threads.start(job)
+        wait_for("its end", lambda: all(one.name != f"job-{job.id}" for one in threading.enumerate()), 10.0)
+    finally:
+        threads.close()
+        structlog.reset_defaults()
+    line = next(line for line in capsys.readouterr().err.splitlines() if "deep in the engine" in line)
+    assert {f"job={job.id}", "user=ana", "container=c1"} <= set(line.split())
 
 
 # What is kept in mind of jobs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from labd.diagnosis import languages
-from labd.diagnosis.matlab import explain, seats_taken
 from labd.diagnosis.programs import program_failed
 
+MATLAB = languages.of(["matlab"])
 AT_LINE_7 = "error: called from\n    app at line 7 column 3\n    /opt/env/start.m at line 6 column 3\n"
 
 
@@ -109,11 +109,11 @@ def test_a_refused_licence_is_told_with_its_number_and_a_remedy(number: str) -> 
 
 
 def test_only_error_4_means_that_all_seats_are_taken() -> None:
-    assert seats_taken(["License checkout failed.", "License Manager Error -4"])
-    assert not seats_taken(["License Manager Error -45"])
-    assert not seats_taken(["License Manager Error -15"])
+    assert MATLAB.lacks_licence(["License checkout failed.", "License Manager Error -4"])
+    assert not MATLAB.lacks_licence(["License Manager Error -45"])
+    assert not MATLAB.lacks_licence(["License Manager Error -15"])
 
 
 def test_what_another_program_prints_is_not_taken_for_matlab() -> None:
-    assert explain(["reading", "Out of memory", "index 4 is out of bound 3"]) is None
-    assert explain(["error: no data", "error: 'x' undefined"]) is None
+    assert MATLAB.explain(["reading", "Out of memory", "index 4 is out of bound 3"], {}) is None
+    assert MATLAB.explain(["error: no data", "error: 'x' undefined"], {}) is None

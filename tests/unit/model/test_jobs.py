@@ -97,7 +97,7 @@ def test_all_options_of_job_toml_are_read() -> None:
 )
 def test_a_mistake_in_job_toml_names_the_key_and_what_is_expected(text: str, message: str, hint: str) -> None:
     with pytest.raises(ProjectError) as caught:
-        read_options(text.encode())
+        read_options(text.encode(), ["python"])
     assert message in caught.value.message
     assert hint in caught.value.hint
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from labd.common.errors import ConfigError, ProjectError
 from labd.common.schema import SchemaError, read_text
-from labd.model.config import AccountLimits, Config, for_account, load
+from labd.model.account_settings import AccountLimits
+from labd.model.config import Config, for_account, load
 from labd.model.jobs import read_options, within
 
 JOB = [
@@ -77,7 +78,7 @@ JOB = [
 def test_every_strange_value_in_job_toml_is_refused_with_its_key(text: str, message: str) -> None:
     began = time.thread_time()
     with pytest.raises(ProjectError) as caught:
-        read_options(f"[job]\n{text}\n".encode())
+        read_options(f"[job]\n{text}\n".encode(), ["python"])
     assert message in caught.value.message
     assert len(caught.value.message) < 400
     assert caught.value.message.isprintable()
@@ -132,7 +133,7 @@ NUMBERS = st.one_of(st.floats(), st.integers(), st.booleans(), st.integers(-(10*
 def test_each_number_is_refused_or_can_be_used(name: str, number: float) -> None:
     text = str(number).lower() if isinstance(number, bool) else repr(number)
     with contextlib.suppress(ProjectError):
-        asked = getattr(read_options(f"[job]\n{name} = {text}".encode()), name)
+        asked = getattr(read_options(f"[job]\n{name} = {text}".encode(), ["python"]), name)
         assert math.isfinite(asked)
         assert asked >= 0
         if name != "gpus":

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from labd.accounts.accounts import Account, resolve
 from labd.common.errors import LabdError
-from labd.model.config import AccountEntry, Config, account_file
+from labd.model.account_settings import AccountEntry, account_file
+from labd.model.config import Config
 
 _ANSWER_SECONDS = 5.0
 

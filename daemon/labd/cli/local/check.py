@@ -98,7 +98,7 @@ def _libraries(code: Path, language: Language, asked: Dependencies) -> Iterator[
     if listed := asked.files.get("apt.txt"):
         yield f"System libraries: {few(listed.decode().split())}"
     yield from (f"Note: {note}" for note in (*asked.notes, *asked.log))
-    if language.template.reader == "python":
+    if imports.are_read(language.template):
         found = reading.imported(code, language.template.program, None)
         if missing := imports.unprovided(found, asked.libraries, language.template.distributions):
             yield f"Note: {imports.warning(missing, found, asked.source)}"

@@ -1,12 +1,11 @@
 """A lab for one job: a daemon of its own on a folder of its own, of which nothing is left.
 
-This module owns the folder, the daemon's process and the end of both, also of those that a killed `labd try` left. A
-program never runs as root here: when root asks, it runs as who called sudo, or as nobody.
+This module owns the daemon's process, and what is in the folder that it works in. A program never runs as root here:
+when root asks, it runs as who called sudo, or as nobody.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import re
@@ -21,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from labd.cli.local import temporary_folder as folders
 from labd.client.connection import ask
 from labd.common.commands import run, start
 from labd.common.errors import LabdError, UnavailableError
@@ -28,12 +28,10 @@ from labd.common.schema import Duration
 from labd.common.toml_files import as_toml
 from labd.daemon.outbox import job_folder
 from labd.engines.docker.programs import DockerPrograms
-from labd.model.config import AccountEntry, Build, Config, for_user
+from labd.model.account_settings import AccountEntry
+from labd.model.config import Build, Config, for_user
 from labd.model.layout import CONTROLS, is_valid_name
-from labd.privsep.outbox_files import remove
 
-_PREFIX = "labd-try-"
-_LOCK = "in-use"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _START = 30.0
 _STOP = 30.0
@@ -41,7 +39,6 @@ _RSYNC_SECONDS = 6 * 3600.0
 _NOBODY = 65534
 _INTERVAL = 0.5
 _SETTLE = 0.1
-_LONGEST = 70  # of the folder's path: that of a socket has 107 bytes at most (unix(7))
 
 
 @contextmanager
@@ -50,13 +47,13 @@ def temporary_lab(config: Config | None, name: str) -> Iterator[TemporaryLab]:
 
     Raises UnavailableError when Docker does not answer.
     """
-    place = _place()
-    _tidy(place)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place)).resolve()
+    place = folders.place()
+    folders.tidy(place)
+    folder = Path(tempfile.mkdtemp(prefix=folders.PREFIX, dir=place)).resolve()
     lab = None
     try:
-        with _held(folder):
-            DockerPrograms(_instance(folder)).jobs()
+        with folders.held(folder):
+            DockerPrograms(folders.instance(folder)).jobs()
             lab = TemporaryLab(folder, config or Config(build=_machine_build()), name)
             yield lab
     finally:
@@ -65,7 +62,7 @@ def temporary_lab(config: Config | None, name: str) -> Iterator[TemporaryLab]:
             signal.signal(number, signal.SIG_IGN)
         if lab:
             lab.stop()
-        _remove(folder, keep=lab is not None and lab.kept)
+        folders.remove_lab(folder, keep=lab is not None and lab.kept)
 
 
 class TemporaryLab:
@@ -185,9 +182,6 @@ def valid_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:64] or "project"
 
 
-# Who, where, with what
-
-
 def as_caller() -> list[str]:
     """Options for an rsync of results: they belong to who asked for them, and no program of theirs may be setuid."""
     caller = [int(os.environ.get(name, "0")) for name in ("SUDO_UID", "SUDO_GID")] if os.getuid() == 0 else []
@@ -210,18 +204,6 @@ def _name(uid: int) -> str:
     return "researcher"
 
 
-def _place() -> Path:
-    """Where the folder can be: on a disk (overlayfs wants one), by a short path, passable for the program's user."""
-    for place in (os.environ.get("TMPDIR"), "/var/tmp", "/tmp"):
-        if place and len(place) <= _LONGEST and os.access(place, os.W_OK | os.X_OK) and _is_passable(Path(place)):
-            return Path(place)
-    raise UnavailableError("There is no folder for temporary files.", "Name one: TMPDIR=/some/folder labd try …")
-
-
-def _is_passable(folder: Path) -> bool:
-    return os.getuid() != 0 or all(part.stat().st_mode & 0o001 for part in (folder, *folder.resolve().parents))
-
-
 def _machine_build() -> Build:
     """How this machine's own programs reach the world, for a machine without a config of labd's."""
     build = Build(proxy=os.environ.get("https_proxy", ""))
@@ -229,42 +211,3 @@ def _machine_build() -> Build:
     if pip_conf.is_file():
         build = replace(build, pip_conf=pip_conf)
     return replace(build, ca_bundle=Path(bundle)) if bundle else build
-
-
-# The end, also that of others
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Show others that the folder is in use; the kernel ends that with our process, however it ends."""
-    with open(folder / ".lock.new", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        # Locked before it can be found: nobody may take a new folder for a forgotten one.
-        os.rename(file.name, folder / _LOCK)
-        yield
-
-
-def _tidy(place: Path) -> None:
-    """Remove what a `labd try` of ours left that was killed."""
-    for folder in place.glob(f"{_PREFIX}*"):
-        with suppress(OSError), open(folder / _LOCK) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if folder.lstat().st_uid == os.getuid():
-                _remove(folder, keep=False)
-
-
-def _remove(folder: Path, keep: bool) -> None:
-    """Remove the containers of the lab in `folder`, and the folder; `keep`: the folder stays, also for a later try."""
-    with suppress(LabdError):
-        engine = DockerPrograms(_instance(folder))
-        for job in engine.jobs():
-            engine.remove(job)
-        engine.rest()
-    if keep:
-        (folder / _LOCK).unlink()
-    else:
-        remove([str(folder)])
-
-
-def _instance(folder: Path) -> str:
-    return for_user(Config(), folder).instance

@@ -23,7 +23,7 @@ from labd.common.errors import Exit, LabdError, NotFoundError, ProjectError
 from labd.common.printable import one_line
 from labd.common.signals import catch
 from labd.common.units import count, human_size
-from labd.daemon.outbox.outbox import CONTENTS
+from labd.daemon.outbox.mirror import CONTENTS
 from labd.model.config import Config
 from labd.model.jobs import State
 from labd.privsep.outbox_files import rotate

@@ -100,3 +100,9 @@ def render(
 
 def _iso(time: float | None) -> str | None:
     return None if time is None else datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+
+
+def hash_outputs(workers: Workers, identity: Identity, folder: Path, settled: float) -> Manifest:
+    """The manifest of the /output in the job's `folder`, without what changed after `settled`. Raises WorkerError."""
+    file = folder / "outputs.jsonl"
+    return hash_files(workers, identity, folder / "delivery" / "output", file, file, settled)

@@ -35,7 +35,7 @@ _WORDS = {
     State.INTERRUPTED: "interrupted",
 }
 
-JOB_FIELDS = (
+_JOB_FIELDS = (
     *("job", "user", "project", "state", "since", "created", "started", "ended", "place", "running", "waiting"),
     *("exit_code", "cause", "hint", "notes", "grant", "gpu_ids", "peak_memory", "cpu_seconds", "stopping", "trigger"),
 )
@@ -45,7 +45,7 @@ JOB_FIELDS = (
 def upload_fields(upload: Upload) -> dict[str, Any]:
     """An `upload` in place of a job that there is not: what `job_fields` has, with nothing about a job."""
     return {
-        **dict.fromkeys(JOB_FIELDS),
+        **dict.fromkeys(_JOB_FIELDS),
         "user": upload.user,
         "project": upload.project,
         "since": upload.since,

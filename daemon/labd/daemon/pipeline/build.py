@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from labd.common.errors import LabdError, UnavailableError
-from labd.common.log import get
+from labd.common.log import carried, get
 from labd.daemon.pipeline import exact
 from labd.daemon.pipeline.lab import Lab, despite_docker, end, fault, move, occupy, stop_event, stopped
 from labd.daemon.pipeline.project_options import read_dependencies, tell_forgotten
@@ -112,9 +112,9 @@ def _say_built(lab: Lab, job: Job, *lines: str) -> None:
 
 
 def _make_image(lab: Lab, job: Job, environment: Environment, changes: Iterable[str], stop: threading.Event) -> str:
-    get().info("building the environment", job=job.id, user=job.user, state="building", tag=environment.tag)
+    get().info("building the environment", state="building", tag=environment.tag)
     with _build_log(lab, job) as report:
-        showing = threading.Thread(target=_show_log, args=(lab, job), name=f"build-log-{job.id}", daemon=True)
+        showing = threading.Thread(target=carried(_show_log), args=(lab, job), name=f"build-log-{job.id}", daemon=True)
         showing.start()
         showing.join(_SHOWING)
         for change in changes:
@@ -129,7 +129,7 @@ def _show_log(lab: Lab, job: Job) -> None:
         lab.outbox(job).place_logs(lab.folder(job.id) / "delivery")
         lab.announce(tell_forgotten(lab, job))
     except (LabdError, OSError) as error:
-        get().warning("build.log is shown at the end only", job=job.id, user=job.user, reason=str(error))
+        get().warning("build.log is shown at the end only", reason=str(error))
 
 
 @contextlib.contextmanager

@@ -16,11 +16,11 @@ from labd.common.log import get
 from labd.common.printable import printable
 from labd.common.units import count
 from labd.daemon.outbox import job_folder, receipt
-from labd.daemon.outbox.outbox import MOST_STRAYS
+from labd.daemon.outbox.mirror import MOST_STRAYS
 from labd.daemon.outbox.status import page
 from labd.daemon.pipeline import exact
 from labd.daemon.pipeline.lab import Lab, fault, move, occupy, outbox_turn
-from labd.daemon.pipeline.supervision import Delivered, hash_outputs
+from labd.daemon.pipeline.supervision import Delivered
 from labd.diagnosis import programs
 from labd.engines.docker import copies
 from labd.model.jobs import Job, State
@@ -73,7 +73,7 @@ def _deliver(lab: Lab, job: Job, done: Delivered) -> Job:
         lab.store.add_push(job, time.time())
     job = move(lab, job, outcome, notes=notes)
     why = {"cause": job.cause} if job.cause else {}
-    get().info(f"job {job.state.value}", job=job.id, user=job.user, state=job.state.value, **why)
+    get().info(f"job {job.state.value}", state=job.state.value, **why)
     clean_up(lab, job)
     return job
 
@@ -86,7 +86,7 @@ def hash_inputs(lab: Lab, job: Job) -> tuple[Path, tuple[str, ...]]:
     try:
         return _hashed_inputs(lab, job), ()
     except (LabdError, OSError) as error:
-        get().warning("inputs cannot be hashed", job=job.id, reason=str(error))
+        get().warning("inputs cannot be hashed", reason=str(error))
         return lab.folder(job.snapshot) / "inputs.jsonl", ("The receipt has no list of the inputs.",)
 
 
@@ -114,9 +114,9 @@ def _outputs(lab: Lab, job: Job) -> receipt.Manifest | None:
     if not (lab.folder(job.id) / "delivery" / "output").exists():
         return None
     try:
-        return hash_outputs(lab.workers, lab.accounts[job.user], lab.folder(job.id), float("inf"))
+        return receipt.hash_outputs(lab.workers, lab.accounts[job.user].identity, lab.folder(job.id), float("inf"))
     except LabdError as error:
-        get().warning("output cannot be read", job=job.id, reason=error.message)
+        get().warning("output cannot be read", reason=error.message)
         return None
 
 

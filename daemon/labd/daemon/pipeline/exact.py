@@ -7,26 +7,19 @@ then. It builds nothing itself.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
-
-from packaging.utils import canonicalize_name
 
 from labd.common.errors import ProjectError
 from labd.common.units import count
 from labd.daemon.pipeline.lab import Lab
 from labd.model.jobs import Job
 from labd.model.languages import Language
+from labd.projects import pins
 from labd.projects.dependencies import Dependencies
 
 _FILE = "environment"  # in the job's folder, which is root's own
-_LISTED = "requirements.txt"
 _SHOWN = 3
-_WITHOUT_PIN = re.compile(r"--require-hashes|--hash|-r\b|-c\b|-e\b")
-_PIN = re.compile(r"[A-Za-z0-9][\w.-]*==\w[\w.+!-]*")
-_PLACE = re.compile(r"([\w.-]+)\s*(?:\[[^\]]*\]\s*)?@\s")  # a library from a place of its own has no version to ask for
 
 Facts = Mapping[str, Any]
 """As `Images.provenance` tells them."""
@@ -63,19 +56,7 @@ def kept(lab: Lab, job: Job) -> str | None:
 def pinned(lab: Lab, job: Job, asked: Dependencies) -> Dependencies:
     """`asked`, with each library in the version that the earlier job had. Debian's packages come as they are now."""
     packages = _recalled(lab, job).get("packages", [])
-    if _LISTED not in asked.files or not packages:
-        return asked
-    lines = asked.files[_LISTED].decode().splitlines()
-    options = [line for line in lines if line.startswith("-") and not _WITHOUT_PIN.match(line)]
-    placed = {canonicalize_name(found[1]): line for line in lines if (found := _PLACE.match(line))}
-    # The list comes from the image, where code of packages may have written into it.
-    pins = [
-        package
-        for package in packages
-        if _PIN.fullmatch(package) and canonicalize_name(package.partition("==")[0]) not in {"python", *placed}
-    ]
-    text = "\n".join([*options, *placed.values(), *pins, ""])
-    return replace(asked, files={**asked.files, _LISTED: text.encode()})
+    return pins.pinned(asked, packages)
 
 
 def note(lab: Lab, job: Job, image: str) -> str:

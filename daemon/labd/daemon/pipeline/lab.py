@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 
 from labd.accounts.accounts import Account, Accounts
 from labd.common.errors import TransitionError, UnavailableError
-from labd.common.log import get
+from labd.common.log import about, get
 from labd.common.retry import Retry
 from labd.daemon.outbox import job_folder
-from labd.daemon.outbox.outbox import Outbox
+from labd.daemon.outbox.mirror import Outbox
 from labd.daemon.outbox.status import page
 from labd.daemon.pipeline.supervision import Supervision
 from labd.environments.images import Images
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 _DOCKER_RETRY = 2.0
 _LONG_DELIVERY = 60.0  # seconds
-NO_DOCKER = "waiting: the server's Docker does not answer; the job goes on when it is back"
+_NO_DOCKER = "waiting: the server's Docker does not answer; the job goes on when it is back"
 
 
 @dataclass(frozen=True)
@@ -139,17 +139,18 @@ def abandon(lab: Lab, job: Job) -> Job:
     with contextlib.suppress(FileNotFoundError):
         (lab.folder(job.id) / job_folder.UNDELIVERED).touch()
         notes += ("The results are not in the outbox; the administrator can find them on the server.",)
-    get().warning("results not delivered", job=job.id, user=job.user, reason=lab.waiting.get(job.id, "it takes long"))
+    with about(job.id, job.user):
+        get().warning("results not delivered", reason=lab.waiting.get(job.id, "it takes long"))
     with contextlib.suppress(TransitionError):
         job = move(lab, job, job.outcome, notes=notes)
-    threading.Thread(target=_remove_container, args=(lab, job.id), name=f"remove-{job.id}", daemon=True).start()
+    threading.Thread(target=_remove_container, args=(lab, job), name=f"remove-{job.id}", daemon=True).start()
     return job
 
 
-def _remove_container(lab: Lab, job_id: int) -> None:
+def _remove_container(lab: Lab, job: Job) -> None:
     # What Docker does not do now is done by housekeeping.
-    with contextlib.suppress(EngineError):
-        lab.engine.remove(job_id)
+    with about(job.id, job.user), contextlib.suppress(EngineError):
+        lab.engine.remove(job.id)
 
 
 def _start_stopper(lab: Lab, job: Job) -> None:
@@ -161,13 +162,14 @@ def _start_stopper(lab: Lab, job: Job) -> None:
 
 def _stop_program(lab: Lab, job: Job) -> None:
     """Have the program of `job` stopped, as soon as Docker answers."""
-    while lab.store.job(job.id).state is State.RUNNING:
-        try:
-            lab.engine.stop(job.id, lab.config.job.grace)
-            return
-        except EngineError as error:
-            get().warning("waiting for Docker to stop a program", job=job.id, reason=error.message)
-            time.sleep(_DOCKER_RETRY)
+    with about(job.id, job.user):
+        while lab.store.job(job.id).state is State.RUNNING:
+            try:
+                lab.engine.stop(job.id, lab.config.job.grace)
+                return
+            except EngineError as error:
+                get().warning("waiting for Docker to stop a program", reason=error.message)
+                time.sleep(_DOCKER_RETRY)
 
 
 def stopped(lab: Lab, job: Job) -> Job:
@@ -222,11 +224,9 @@ def despite_docker(lab: Lab, job: Job, step: Callable[[], T]) -> T | None:
             except StartError:
                 raise
             except EngineError as error:
-                if lab.waiting.get(job.id) != NO_DOCKER:
-                    get().warning(
-                        "waiting for Docker", job=job.id, user=job.user, reason=str(error.__cause__ or error.message)
-                    )
-                    lab.waiting[job.id] = NO_DOCKER
+                if lab.waiting.get(job.id) != _NO_DOCKER:
+                    get().warning("waiting for Docker", reason=str(error.__cause__ or error.message))
+                    lab.waiting[job.id] = _NO_DOCKER
                     lab.announce(job)
             if stop.wait(_DOCKER_RETRY):
                 return None

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from labd.common.log import get
-from labd.model.config import Matlab
 from labd.model.jobs import Job, State
 from labd.model.languages import Language
+from labd.model.licences import LicenceSettings
 
 _CONNECT = 2.0  # seconds in which a server must answer
 _BELIEVED = 10.0  # seconds for which a server that answered is taken to be there
@@ -30,7 +30,7 @@ class Licences:
 
     def __init__(
         self,
-        settings: Matlab,
+        settings: LicenceSettings,
         languages: Mapping[str, Language],
         events: Events,
         wake: Callable[[], None],

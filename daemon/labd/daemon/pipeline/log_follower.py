@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from labd.common.log import get
+from labd.common.log import carried, get
 from labd.daemon.pipeline.run_log import RunLog
 from labd.model.engine import Engine, EngineError
 
@@ -35,7 +35,7 @@ class LogFollower:
             if self._reader is None or not self._reader.is_alive():
                 before = self._retire()
                 self._log = self._make()
-                self._reader = threading.Thread(target=self._read, args=(self._log, before), daemon=True)
+                self._reader = threading.Thread(target=carried(self._read), args=(self._log, before), daemon=True)
                 self._reader.start()
             elif self._log:
                 self._log.flush()
@@ -81,7 +81,7 @@ class LogFollower:
 
     def _tell(self, reason: str) -> None:
         if not self._troubled:
-            get().warning("run.log is behind", job=self._job, reason=reason)
+            get().warning("run.log is behind", reason=reason)
         self._troubled = True
 
 

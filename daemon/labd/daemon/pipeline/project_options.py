@@ -53,7 +53,7 @@ def _files(lab: Lab, job: Job, names: Iterable[str], part: str = "") -> dict[str
 def tell_forgotten(lab: Lab, job: Job) -> Job:
     """Note which imports no library provides; where no file names libraries at all, propose one in the outbox."""
     language = lab.language(job)
-    if language.template.reader != "python" or job.grant is None:
+    if job.grant is None or not imports.are_read(language.template):
         return job
     asked = read_dependencies(lab, job, language, job.grant.version)
     code = lab.folder(job.snapshot) / "snapshot" / "code"
@@ -67,5 +67,5 @@ def tell_forgotten(lab: Lab, job: Job) -> Job:
             lab.outbox(job).show({imports.PROPOSAL: imports.proposal(missing)})
             note = f"{note[:-1]} ({imports.PROPOSAL} in the outbox has it ready)."
         except WorkerError as error:
-            get().warning("no proposal could be left", job=job.id, user=job.user, reason=error.message)
+            get().warning("no proposal could be left", reason=error.message)
     return lab.store.update(job, notes=tuple(dict.fromkeys((*job.notes, note))))

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from labd.accounts.accounts import Account
 from labd.daemon.outbox.job_folder import home
-from labd.model.config import Config, Matlab
+from labd.model.config import Config
 from labd.model.engine import Run
 from labd.model.jobs import Job
 from labd.model.languages import Template
+from labd.model.licences import LicenceSettings
 
 # Libraries start a thread for each core of the machine unless they are told what the job was granted.
 _THREAD_COUNTS = (
@@ -31,7 +32,7 @@ def plan(job: Job, account: Account, template: Template, frozen: Path, folder: P
     """How to run `job` of `account`, whose snapshot is `frozen` and whose own folder is `folder`."""
     assert job.grant is not None
     threads = str(max(1, int(job.grant.cpus)))
-    licence = _licence(template, config.matlab)
+    licence, licence_file = _licence(template, config.licences), config.licences.licence_file
     own = {"HOME": home(account), "USER": account.name, "LABD_JOB": str(job.id)}
     return Run(
         job=job.id,
@@ -49,7 +50,7 @@ def plan(job: Job, account: Account, template: Template, frozen: Path, folder: P
         home=folder / "home",
         passwd=folder / "passwd",
         group=folder / "group",
-        further={_LICENCE_FILE: config.matlab.licence_file} if template.licence and config.matlab.licence_file else {},
+        further={_LICENCE_FILE: licence_file} if template.licence and licence_file else {},
         cpus=job.grant.cpus,
         memory=job.grant.memory,
         gpu_ids=job.gpu_ids,
@@ -61,7 +62,7 @@ def plan(job: Job, account: Account, template: Template, frozen: Path, folder: P
     )
 
 
-def _licence(template: Template, settings: Matlab) -> Mapping[str, str]:
+def _licence(template: Template, settings: LicenceSettings) -> Mapping[str, str]:
     """The variable that says where a licence is, for programs that need one and where there is one."""
     where = str(_LICENCE_FILE) if settings.licence_file else settings.licence
     return {template.licence: where} if template.licence and where else {}

@@ -1,23 +1,22 @@
 """The story of a job, from the complete upload to its outcome. Read it from top to bottom.
 
-This module owns the order of the steps. Each step starts from the state that the store has, may be cut off after any
-line, and does the same again without harm when it is repeated: what it makes is named after the job.
+This module owns the order of the steps, and the program's run; `receiving`, `build` and `delivery` have the other
+steps. Each starts from the state that the store has, may be cut off after any line, and does the same again without
+harm when it is repeated: what it makes is named after the job.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labd.common.errors import NotFoundError, ProjectError, UnavailableError
-from labd.common.log import get
+from labd.common.errors import UnavailableError
+from labd.common.log import carried, get
 from labd.daemon.outbox import job_folder
-from labd.daemon.pipeline import exact, project_options, run_log
+from labd.daemon.pipeline import run_log
 from labd.daemon.pipeline.build import build
 from labd.daemon.pipeline.delivery import deliver, hash_inputs
 from labd.daemon.pipeline.lab import (
@@ -34,16 +33,14 @@ from labd.daemon.pipeline.lab import (
 )
 from labd.daemon.pipeline.licence import may_try_again
 from labd.daemon.pipeline.outcome import understand
-from labd.daemon.pipeline.project_options import read_dependencies, tell_forgotten
+from labd.daemon.pipeline.project_options import tell_forgotten
+from labd.daemon.pipeline.receiving import receive
 from labd.daemon.pipeline.run_plan import plan
 from labd.daemon.pipeline.supervision import Supervision
-from labd.diagnosis.matlab import seats_taken
-from labd.intake import snapshot
+from labd.diagnosis import languages as error_languages
 from labd.model.engine import EngineError, Phase, Run, StartError
-from labd.model.jobs import UNPROVEN_NOTES, Job, Signal, State
-from labd.projects import language as choosing
+from labd.model.jobs import Job, State
 from labd.projects import reading
-from labd.scheduling.granting import grant
 
 
 def advance(lab: Lab, job: Job) -> None:
@@ -51,111 +48,16 @@ def advance(lab: Lab, job: Job) -> None:
     steps = {
         State.RECEIVED: receive,
         State.BUILDING: build,
-        State.RUNNING: run_program,
+        State.RUNNING: _run_program,
         State.DELIVERING: deliver,
     }
     here: Job | None = job
     while here is not None and here.state in steps:
-        step = steps[here.state] if here.user in lab.accounts else end_without_owner
+        step = steps[here.state] if here.user in lab.accounts else _end_without_owner
         here = step(lab, here)
 
 
-# RECEIVED → QUEUED: freeze the upload, and settle what the job gets
-
-
-def receive(lab: Lab, job: Job) -> Job | None:
-    """Take the snapshot and read job.toml. None when it was no job after all: the upload moved, or nothing changed."""
-    if stop_event(lab, job).is_set():
-        return stopped(lab, lab.store.job(job.id))
-    folder = job_folder.make(lab.config.paths.state, job.id, lab.accounts[job.user])
-    fault("received")
-    if job.signal is not Signal.RERUN:
-        try:
-            taken = _take_snapshot(lab, job, folder)
-        except snapshot.MovedError:
-            _withdraw(lab, job, accepted="")
-            return None
-        except snapshot.UnreadableError as error:
-            return end(lab, job, State.REJECTED, error.message, error.hint)
-        if not taken.changed:
-            _withdraw(lab, job, lab.store.project(job.user, job.project).accepted)
-            return None
-        fault("snapshot-taken")
-        job = replace(job, notes=(*job.notes, *taken.notes))
-    if note := _unproven(lab, job):
-        job = replace(job, notes=(note, *job.notes))
-    try:
-        options, code = project_options.options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
-        if job.exact:
-            language, version = exact.chosen(lab, job)
-        else:
-            language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
-            version = project_options.version(lab, job, language, options)
-        asked = read_dependencies(lab, job, language, version)
-        granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
-    except ProjectError as error:
-        return end(lab, job, State.REJECTED, error.message, error.hint)
-    fault("before-queued")
-    _supersede(lab, job)
-    notes = (*job.notes, *choosing.warnings(language.template, version), *asked.remarks)
-    job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
-    lab.announce(job)
-    return stopped(lab, job) if job.stopping else job
-
-
-def _unproven(lab: Lab, job: Job) -> str:
-    """What is to be said of how its upload ended, also of one that was taken for an earlier job."""
-    signal = job.signal
-    if signal is Signal.RERUN:
-        with contextlib.suppress(NotFoundError):
-            signal = lab.store.job(job.snapshot).signal
-    return UNPROVEN_NOTES.get(signal, "")
-
-
-def _take_snapshot(lab: Lab, job: Job, folder: Path) -> snapshot.Taken:
-    account = lab.accounts[job.user]
-    remembered = lab.store.project(job.user, job.project)
-    previous = lab.folder(remembered.snapshot) / "snapshot"
-    return snapshot.take(
-        lab.workers,
-        account,
-        account.inbox / job.project / lab.root(account, job.project),
-        folder / "snapshot",
-        previous if remembered.snapshot and previous.exists() else None,
-        unmoved=lambda: lab.fingerprint(account, job.project) == remembered.accepted,
-        counts_anyway=not _ran_last(lab, job, remembered.snapshot),
-    )
-
-
-def _ran_last(lab: Lab, job: Job, basis: int) -> bool:
-    """Whether the job of the project before `job` had the snapshot of job `basis`.
-
-    If not, it was rejected, say: what is as before that is the correction, and has to run.
-    """
-    before = [other for other in lab.store.jobs(job.user, job.project, limit=2) if other.id != job.id]
-    return bool(before) and before[0].snapshot == basis
-
-
-def _supersede(lab: Lab, job: Job) -> None:
-    """An upload that went on growing was not complete: `job`, which has all of it, takes the place of its job."""
-    for older in lab.store.active():
-        if older.id in lab.growing and (older.user, older.project) == (job.user, job.project) and older.id != job.id:
-            request_stop(lab, older, State.CANCELLED, f"more files arrived, and job {job.id} has them")
-
-
-def _withdraw(lab: Lab, job: Job, accepted: str) -> None:
-    lab.store.withdraw(job, accepted)
-    get().info(
-        "withdrawn: " + ("nothing has changed" if accepted else "it is still changing"), job=job.id, user=job.user
-    )
-    job_folder.remove(lab.workers, lab.folder(job.id))
-    lab.announce(job)
-
-
-# RUNNING → DELIVERING: start the program, watch over it, and understand its end
-
-
-def run_program(lab: Lab, job: Job) -> Job:
+def _run_program(lab: Lab, job: Job) -> Job:
     """Start the program unless it was started before, and see it through to its end."""
     account, folder = lab.accounts[job.user], lab.folder(job.id)
     stop = stop_event(lab, job)
@@ -176,11 +78,11 @@ def run_program(lab: Lab, job: Job) -> Job:
         fault("started")
         job = lab.store.update(job, started=time.time())
         lab.announce(job)
-        get().info("program started", job=job.id, user=job.user, state="running", project=job.project)
+        get().info("program started", state="running", project=job.project)
     if stop.is_set():
         request_stop(lab, job, State.CANCELLED, "")
     # The receipt's hashes are made beside the program, so that nobody waits for them.
-    hashing = threading.Thread(target=hash_inputs, args=(lab, job), name=f"hash-{job.id}", daemon=True)
+    hashing = threading.Thread(target=carried(hash_inputs), args=(lab, job), name=f"hash-{job.id}", daemon=True)
     hashing.start()
     supervision = lab.watched[job.id] = _supervision(lab, job)
     condition = supervision.until_end(job.started or time.time())
@@ -191,10 +93,8 @@ def run_program(lab: Lab, job: Job) -> Job:
     outcome, diagnosis = understand(
         job, condition, usage, lambda code: reading.program_failed(log, code, lab.language(job), account.identity)
     )
-    if outcome is State.FAILED and lab.language(job).template.licence and seats_taken(log.splitlines()):
-        retry = lab.config.matlab.retry
-        if may_try_again(lab.store.events(job.id), retry, time.time()):
-            return _wait_for_seat(lab, job)
+    if outcome is State.FAILED and _may_wait_for_seat(lab, job, log):
+        return _wait_for_seat(lab, job)
     if outcome is State.FAILED:
         job = tell_forgotten(lab, job)
     facts: dict[str, Any] = {"exit_code": condition.exit_code, "ended": condition.ended or time.time()}
@@ -235,12 +135,20 @@ class _Mirror:
         return self.lab.outbox(self.job).mirror(delivery, live)
 
 
+def _may_wait_for_seat(lab: Lab, job: Job, log: str) -> bool:
+    """Whether the program that printed `log` found all licences in use, and may be tried again."""
+    language = lab.language(job)
+    if not language.template.licence or not error_languages.of(language.known_as).lacks_licence(log.splitlines()):
+        return False
+    return may_try_again(lab.store.events(job.id), lab.config.licences.retry, time.time())
+
+
 def _wait_for_seat(lab: Lab, job: Job) -> Job:
     """Back to the queue, as if the program had never started: all licences were in use."""
     lab.watched.pop(job.id).finish()
     # First of all: a container that is left when labd is killed here only makes for one more try.
     job = move(lab, job, State.QUEUED, started=None, gpu_ids=())
-    get().info("all licences are in use, trying again later", job=job.id, user=job.user, state="queued")
+    get().info("all licences are in use, trying again later", state="queued")
     lab.engine.remove(job.id)
     job_folder.remove_run(lab.workers, lab.folder(job.id))
     return stopped(lab, job) if job.stopping else job
@@ -279,7 +187,7 @@ def give_up(lab: Lab, job_id: int) -> None:
         end(lab, job, State.INTERRUPTED, cause, f"Tell the administrator: journalctl LABD_JOB={job.id}")
 
 
-def end_without_owner(lab: Lab, job: Job) -> Job:
+def _end_without_owner(lab: Lab, job: Job) -> Job:
     """End a job that was cancelled and whose owner has no account any more: there is no outbox to deliver to."""
     lab.engine.remove(job.id)
     if job.state is not State.DELIVERING:

@@ -13,24 +13,24 @@ from collections.abc import Callable, Collection, Sequence
 
 from labd.accounts.accounts import Account
 from labd.common.errors import LabdError, NotFoundError, ProjectError, UnavailableError, for_people
-from labd.common.log import get
+from labd.common.log import about, get
 from labd.common.retry import Retry, tell_failure
 from labd.daemon.outbox import arrivals
 from labd.daemon.outbox.arrivals import GONE, UNCHANGED, Upload
-from labd.daemon.pipeline.lab import Lab, request_stop
+from labd.daemon.pipeline import control
+from labd.daemon.pipeline.lab import Lab
 from labd.diagnosis.programs import Diagnosis
 from labd.intake.completeness import Complete, Gone, Nothing, Refuse, Wait
 from labd.intake.inbox import Inbox
 from labd.intake.inbox_account import InboxFinding
 from labd.intake.sending_advice import sent_in_parts
 from labd.intake.submissions import Key, Submissions
-from labd.model.jobs import Job, Signal, State
+from labd.model.jobs import Job, Signal
 from labd.model.layout import is_valid_name
 from labd.privsep.workers import WorkerError
 
 _SUPERSEDED = 60.0
 _IN_PARTS = 600.0  # seconds between the first job of a project and the rest of what belongs to it
-_MOST_ACTIVE = 1000  # jobs of one user that have not ended
 
 
 class SubmissionHandler:
@@ -116,44 +116,23 @@ class SubmissionHandler:
 
     def cancel(self, user: str, project: str, reason: str) -> list[Job]:
         """Stop the project's active jobs; those that were. Raises NotFoundError when there are none."""
-        active = self._active(user, project)
-        if not active:
-            raise NotFoundError(f"{project} has no job that is queued or running.")
-        return [request_stop(self._lab, job, State.CANCELLED, reason) for job in active]
+        return control.cancel(self._lab, user, project, reason)
 
     def rerun(
         self, user: str, project: str, job_id: int | None = None, mark: int = 0, exact: bool = False
     ) -> Job | None:
-        """Run the project's latest snapshot, or that of one job, once more; with `exact` in that job's environment.
-
-        `mark` tells one RERUN file from another: None when the one with this mark has been obeyed already. Raises
-        NotFoundError when there is no snapshot, or no environment, UnavailableError when the user has enough to do.
-        """
-        store = self._lab.store
-        if mark and mark == store.project(user, project).rerun:
-            return None
-        self._check_number(user)
-        if exact and job_id and not store.job(job_id).image:
-            raise NotFoundError(
-                f"Job {job_id} never had an environment: its program did not run.",
-                "Name another job by its number (`labd jobs` lists them), or leave out --exact.",
-            )
-        for job in [store.job(job_id)] if job_id else store.jobs(user, project):
-            with self._lab.snapshots:
-                has_snapshot = (self._lab.folder(job.snapshot) / "snapshot").exists()
-                again = store.create_rerun(job, mark, time.time(), exact) if has_snapshot else None
-            if again:
-                get().info("rerun", job=again.id, user=user, of=job.id)
-                self._start(again)
-                return again
-        raise NotFoundError(f"{project} has no snapshot to run again.", "Upload it first.")
+        """Run a snapshot of the project once more, as `control.rerun` has it."""
+        again = control.rerun(self._lab, user, project, job_id, mark, exact)
+        if again:
+            self._start(again)
+        return again
 
     def _deal_with(self, finding: InboxFinding) -> Job | None:
         user, project = key = finding.account.name, finding.look.name
         job = None
         if isinstance(finding.verdict, Complete):
             try:
-                self._check_number(user)
+                control.check_number(self._lab, user)
             except UnavailableError as error:
                 self._tell(key, f"waiting: {error.message}", finding)
                 raise
@@ -165,9 +144,8 @@ class SubmissionHandler:
             job = self._lab.store.create(user, project, finding.verdict.signal, finding.look.fingerprint, time.time())
             if advice:
                 job = self._lab.store.update(job, notes=(advice,))
-            get().info(
-                "upload complete", job=job.id, user=user, state="received", project=project, files=finding.look.files
-            )
+            with about(job.id, user):
+                get().info("upload complete", state="received", project=project, files=finding.look.files)
             self._start(job)
         self._note_place(finding)
         self._obey(finding)
@@ -256,7 +234,7 @@ class SubmissionHandler:
     def _note_growth(self, finding: InboxFinding) -> None:
         """An upload that goes on within a minute of its start was not complete: its job will be superseded."""
         if isinstance(finding.verdict, (Wait, Complete)):
-            for job in self._active(finding.account.name, finding.look.name):
+            for job in control.active(self._lab, finding.account.name, finding.look.name):
                 if (
                     job.signal in (Signal.SETTLED, Signal.UNPROVEN, Signal.INFERRED)
                     and finding.look.newest / 1e9 - job.created < _SUPERSEDED
@@ -273,17 +251,6 @@ class SubmissionHandler:
         self._uploads[key] = upload
         if (before.reason if before else None) != reason:
             self._announce(key)
-
-    def _check_number(self, user: str) -> None:
-        """Raise UnavailableError when `user` has as many jobs as labd takes of one at a time."""
-        if sum(job.user == user for job in self._lab.store.active()) >= _MOST_ACTIVE:
-            raise UnavailableError(
-                f"You have {_MOST_ACTIVE:,} jobs that have not ended, and labd takes no more at a time.",
-                "Cancel some, or wait until some have ended.",
-            )
-
-    def _active(self, user: str, project: str) -> list[Job]:
-        return [job for job in self._lab.store.active() if (job.user, job.project) == (user, project)]
 
 
 def _missing(project: str) -> NotFoundError:

@@ -20,9 +20,10 @@ from labd.common.log import get
 from labd.common.retry import Retry
 from labd.common.units import human_duration
 from labd.daemon.outbox.job_folder import written
-from labd.daemon.outbox.receipt import Manifest, hash_files
+from labd.daemon.outbox.receipt import Manifest, hash_outputs
 from labd.daemon.pipeline.log_follower import LogFollower
 from labd.daemon.pipeline.run_log import RunLog
+from labd.daemon.pipeline.threads import after, is_at_work
 from labd.daemon.pipeline.writing_limits import WritingLimits
 from labd.model.config import Output
 from labd.model.engine import Condition, Engine, EngineError, Phase
@@ -87,7 +88,6 @@ class Supervision:
         self._stopping = Retry()
         self._limits = WritingLimits(
             self.workers,
-            self.job.id,
             self.settings,
             written(self.delivery.parent),
             lambda: self.engine.processes(self.job.id),
@@ -101,7 +101,7 @@ class Supervision:
         of /output on its way.
         """
         assert self.job.grant is not None
-        self._mirroring = _after(None, self._prepare)
+        self._mirroring = after(None, self._prepare)
         deadline = started + self.job.grant.timeout
         # The first line is what people wait for.
         next_tick = time.time() + min(_FIRST_TICK, self.settings.interval)
@@ -116,10 +116,10 @@ class Supervision:
                 limit = human_duration(self.job.grant.timeout)
                 self.stop(State.TIMED_OUT, f"it ran for {limit}, the time it was given")
                 deadline = float("inf")
-            if time.time() >= self._limits.due and not _is_at_work(self._looking):
+            if time.time() >= self._limits.due and not is_at_work(self._looking):
                 # Until it has ended, which says when the next one is due.
                 self._limits.due = float("inf")
-                self._looking = _after(None, self._look)
+                self._looking = after(None, self._look)
             if time.time() >= next_tick:
                 self._tick()
                 next_tick = time.time() + self.settings.interval
@@ -136,9 +136,9 @@ class Supervision:
         if not self._has_ended:
             self._has_ended = True
             # Docker takes tens of milliseconds to notice the end: enough to put the results in place.
-            self._looking = _after(self._looking, self._look_at_all)
-            self._mirroring = _after(self._mirroring, self._mirror_exactly, self._looking)
-            self._hashing = _after(self._hashing, self._hash_all, self._looking)
+            self._looking = after(self._looking, self._look_at_all)
+            self._mirroring = after(self._mirroring, self._mirror_exactly, self._looking)
+            self._hashing = after(self._hashing, self._hash_all, self._looking)
         try:
             condition = self.engine.poll(self.job.id)
             if condition.phase is Phase.RUNNING:
@@ -151,7 +151,7 @@ class Supervision:
             self.lacks = (f"run.log is not whole ({reason}).",) if reason else (_LOST,) * condition.lost_output
             return condition
         except EngineError as error:
-            get().warning("waiting for Docker", job=self.job.id, reason=error.message)
+            get().warning("waiting for Docker", reason=error.message)
             threading.Event().wait(_ENGINE_RETRY)
             return None
 
@@ -160,16 +160,16 @@ class Supervision:
         self.engine.usage(self.job.id)
         self._log.follow()
         self.tell()
-        if not _is_at_work(self._mirroring):
-            self._mirroring = _after(None, self._mirror)
-        if time.time() >= self._hash_due and not _is_at_work(self._hashing):
-            self._hashing = _after(None, self._hash_settled)
+        if not is_at_work(self._mirroring):
+            self._mirroring = after(None, self._mirror)
+        if time.time() >= self._hash_due and not is_at_work(self._hashing):
+            self._hashing = after(None, self._hash_settled)
 
     def _prepare(self) -> None:
         try:
             self.outbox.prepare()
         except LabdError as error:
-            get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+            get().warning("outbox not up to date", reason=error.message)
             self._troubled = True
 
     def _look(self) -> None:
@@ -181,9 +181,7 @@ class Supervision:
             except DatabaseError as error:
                 # It may be this program that has filled the disk: the next look stops it.
                 if self._stopping.failed(error):
-                    get().warning(
-                        "a program that writes too much cannot be stopped yet", job=self.job.id, reason=str(error)
-                    )
+                    get().warning("a program that writes too much cannot be stopped yet", reason=str(error))
 
     def _look_at_all(self) -> None:
         """Judge what the program that has ended wrote, and see that its owner can read all of it."""
@@ -201,7 +199,7 @@ class Supervision:
             self._troubled = False
         except LabdError as error:
             if not self._troubled:
-                get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+                get().warning("outbox not up to date", reason=error.message)
             self._troubled = True
 
     def _mirror_exactly(self) -> None:
@@ -210,7 +208,7 @@ class Supervision:
             with self._lock:
                 self._end = replace(self._end, mirrored=True, notes=(*self._end.notes, *notes))
         except LabdError as error:
-            get().warning("outbox not up to date", job=self.job.id, reason=error.message)
+            get().warning("outbox not up to date", reason=error.message)
 
     def _hash_settled(self) -> None:
         """Hash what has stopped changing, so that little is left for the end."""
@@ -225,36 +223,11 @@ class Supervision:
 
     def _hash(self, settled: float) -> Manifest | None:
         try:
-            return hash_outputs(self.workers, self.account, self.delivery.parent, settled)
+            return hash_outputs(self.workers, self.account.identity, self.delivery.parent, settled)
         except LabdError as error:
-            get().warning("output cannot be read", job=self.job.id, reason=error.message)
+            get().warning("output cannot be read", reason=error.message)
             return None
 
     def _open_log(self) -> RunLog:
         identity = self.account.identity
         return RunLog(self.delivery / "run.log", self.settings.log, identity.uid, identity.gid)
-
-
-def hash_outputs(workers: Workers, account: Account, folder: Path, settled: float) -> Manifest:
-    """The manifest of the /output in the job's `folder`, without what changed after `settled`. Raises WorkerError."""
-    file = folder / "outputs.jsonl"
-    return hash_files(workers, account.identity, folder / "delivery" / "output", file, file, settled)
-
-
-def _is_at_work(thread: threading.Thread | None) -> bool:
-    return thread is not None and thread.is_alive()
-
-
-def _after(
-    before: threading.Thread | None, work: Callable[[], None], too: threading.Thread | None = None
-) -> threading.Thread:
-    """A thread that does `work` when `before` (and `too`) has ended."""
-
-    def run() -> None:
-        for thread in filter(None, (before, too)):
-            thread.join()
-        work()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread

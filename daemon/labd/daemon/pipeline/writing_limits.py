@@ -27,10 +27,10 @@ class WritingLimits:
     """One program's."""
 
     def __init__(
-        self, workers: Workers, job: int, settings: Output, folders: Sequence[Path], processes: Callable[[], list[int]]
+        self, workers: Workers, settings: Output, folders: Sequence[Path], processes: Callable[[], list[int]]
     ) -> None:
         """`folders` are those that it can write; `processes` are its own, as long as it runs."""
-        self._workers, self._job, self._settings = workers, job, settings
+        self._workers, self._settings = workers, settings
         self._folders, self._processes = [str(folder) for folder in folders], processes
         self._troubled = False
         self.due = 0.0
@@ -54,7 +54,7 @@ class WritingLimits:
             )
         except LabdError as error:
             if not self._troubled:
-                get().warning("cannot see how much is written", job=self._job, reason=error.message)
+                get().warning("cannot see how much is written", reason=error.message)
             self._troubled = True
             self.due = time.time() + _AGAIN
             return ""

@@ -64,7 +64,7 @@ class DockerPrograms:
                 # Its holder may have gone with a restart of Docker: a new container joins a new one.
                 self._holders.distrust()
                 self._docker.forget_facts()
-                get().info("starting once more", job=run.job, user=run.user, reason=said)
+                get().info("starting once more", reason=said)
                 self.remove(run.job)
                 self._start_again(run, copied or is_about_views(said))
             self._watch(run.job)
@@ -148,7 +148,7 @@ class DockerPrograms:
             self._create_and_start(run, copied)
         except self._docker.refusal as error:
             said = reason(error)
-            get().error("the server could not start a program", job=run.job, user=run.user, reason=said)
+            get().error("the server could not start a program", reason=said)
             self.remove(run.job)
             raise start_error(said) from error
 

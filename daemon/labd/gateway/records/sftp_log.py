@@ -1,9 +1,7 @@
 """What an sftp session did, from the log of its server (`sftp-server -e -l VERBOSE`).
 
 This module owns the meaning of these lines (sftp-server.c; measured with the scp and sftp of OpenSSH 9.2, killed at
-random moments) and the signature of scp, which is the only client that shows when it is done: it opens without
-TRUNCATE, sets the size before it closes, and sets the attributes of the folder that it was given last. Of other clients
-it says whether they closed their session. It is pure but for the clock.
+random moments): what they say is noted in `sftp_project`, which judges it. It is pure but for the clock.
 """
 
 from __future__ import annotations
@@ -11,14 +9,14 @@ from __future__ import annotations
 import os
 import time
 
-from labd.gateway.records.log import MOST_KNOWN, End, LineLog, common, decoded, locate, note_place, result
+from labd.gateway.records.log import End, LineLog, common, decoded, locate, note_place
+from labd.gateway.records.sftp_project import SftpProject
 
 TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _CHANGES = ("remove name ", "rmdir name ", "rename old ", "posix-rename old ", "hardlink old ", "symlink old ")
-_MOST_BROKEN = 20
 _ALL_RIGHTS = "0777"
 _PLAIN_MODE = 4  # digits of a mode without the kind of file
 _VERSION = 3  # of the protocol, for which all clients ask but lftp, and WinSCP at times
@@ -26,89 +24,6 @@ _VERSION = 3  # of the protocol, for which all clients ask but lftp, and WinSCP 
 _CUT = 1000
 _SURE = 900  # of a name in a line that may be cut
 _LETTER = 8  # characters that may be left of a letter
-
-
-class _Project:
-    """What the session did to one project. Paths are relative to the inbox."""
-
-    def __init__(self, name: str, scope: str) -> None:
-        self.roots = (name, f"{name}/project")
-        self.scope = scope
-        self.files = 0
-        self.writing: dict[str, int | None] = {}  # open for writing → the size that was set
-        self.faults: dict[str, str] = {}  # what is not there as it was sent → why
-        self.made: dict[str, bool] = {}  # folders that the client made, or tried to → whether they are new
-        self.finished: set[str] = set()  # those whose attributes were set
-        self.unclosed: set[str] = set()  # folders in which something is that no closing attributes cover yet
-        self.closed = ""  # the folder whose attributes were set last, "" when something was done since
-        self.is_scp = True  # nothing was done in another way than scp's
-        self.resumed: dict[str, float] = {}  # files of which less was written than their size says → when
-        self.whole: dict[str, float] = {}  # files that arrived whole, relative to the project → when
-        self.places: dict[str, None] = {}
-        self.makes_rights = self.opens_plainly = False  # as OpenSSH's programs do
-        self.is_moved = False  # some of it came from another project, and was not sent in this session
-
-    def act(self, folder: str) -> None:
-        self.closed = ""
-        self.unclosed.add(folder)
-
-    def close_folder(self, folder: str) -> None:
-        self.unclosed = {path for path in self.unclosed if path != folder and not path.startswith(f"{folder}/")}
-        self.closed = folder
-        self.finished.add(folder)
-
-    def settle(self, path: str, when: float = 0.0) -> None:
-        """Note that the file at `path` is there as it was sent."""
-        if len(self.whole) < MOST_KNOWN:
-            self.whole[locate(path)[1]] = when or time.time()
-
-    @property
-    def is_half_an_scp(self) -> bool:
-        """Whether a folder that scp began is not finished. Newer ones only finish those that they made themselves."""
-        finishes_all = any(not self.made[folder] for folder in self.finished)
-        begun = {folder for folder, is_new in self.made.items() if is_new or finishes_all}
-        return self.is_scp and self.files > 0 and not begun <= self.finished
-
-    @property
-    def is_half_finished(self) -> bool:
-        """Whether a client that sets the attributes of folders at their end has not done so for all that it made.
-
-        OpenSSH's sftp is known before its first folder ends: it alone makes folders with the rights that they have at
-        home, and files without the bits of their kind.
-        """
-        ends_folders = bool(self.finished) or (self.makes_rights and self.opens_plainly)
-        return ends_folders and any(is_new and path not in self.finished for path, is_new in self.made.items())
-
-    def _judge_resumed(self, end: End) -> None:
-        """A client may go on where another session was cut: then the rest of the file is there already."""
-        for path, when in self.resumed.items():
-            if end.is_filled(path):
-                self.settle(path, when)
-            else:
-                self.faults.setdefault(path, "not all arrived of")
-        self.resumed.clear()
-
-    def result(self, end: End, is_broken: bool) -> dict[str, object]:
-        self._judge_resumed(end)
-        places = list(self.places)
-        faults = {**dict.fromkeys(self.writing, "the connection broke in"), **self.faults}
-        if faults:
-            path, why = next(iter(faults.items()))
-            broken = {locate(path)[1]: end.written(path) for path in [*faults][:_MOST_BROKEN]}
-            is_known = len(broken) == len(faults)
-            is_half = self.is_scp and bool(self.made)
-            why = f"{why} {locate(path)[1]}"
-            return result("cut", self.files, why, broken if is_known else None, half=is_half, places=places)
-        if self.is_scp and self.closed in self.roots and not self.unclosed:
-            return result("complete", self.files, places=places)
-        if self.is_half_an_scp:
-            return result("cut", self.files, "the connection broke between two files", places=places)
-        if end.code or is_broken:
-            return result("cut", self.files, "the connection broke", {}, places=places)
-        is_whole = self.is_scp and bool(self.made) and self.files > 0
-        is_clean = end.is_orderly and not self.is_half_finished and not self.is_moved
-        name = "clean" if is_clean else "unproven"
-        return result(name, self.files, whole=is_whole, places=places)
 
 
 class SftpLog(LineLog):
@@ -119,7 +34,7 @@ class SftpLog(LineLog):
         self.news: list[tuple[str, str]] = []
         self.files = 0
         self._inboxes = [*(f"{home}/inbox/" for home in homes), "inbox/", "./inbox/"]
-        self._projects: dict[str, _Project] = {}
+        self._projects: dict[str, SftpProject] = {}
         # What to do when the next line has shown whether the last request succeeded: only failures have a line.
         self._pending: Callable[[bool], None] | None = None
         self._is_broken = False
@@ -275,7 +190,7 @@ class SftpLog(LineLog):
                 if start and path.startswith(start):
                     project.faults[path] = why
 
-    def _act(self, path: str, is_folder: bool) -> _Project | None:
+    def _act(self, path: str, is_folder: bool) -> SftpProject | None:
         """Note that something is done at `path`; its project, if it is in one."""
         path = self._inner(path)
         name, inner = locate(path)
@@ -284,7 +199,7 @@ class SftpLog(LineLog):
         scope = inner if is_folder else inner.rpartition("/")[0]
         project = self._projects.get(name)
         if project is None:
-            project = self._projects[name] = _Project(name, scope)
+            project = self._projects[name] = SftpProject(name, scope)
             self.news.append((name, scope))
         elif (wider := common(project.scope, scope)) != project.scope:
             project.scope = wider
@@ -292,7 +207,7 @@ class SftpLog(LineLog):
         project.act(path if is_folder else path.rpartition("/")[0])
         return project
 
-    def _known(self, path: str) -> tuple[_Project | None, str]:
+    def _known(self, path: str) -> tuple[SftpProject | None, str]:
         path = self._inner(path)
         return self._projects.get(locate(path)[0]), path
 
@@ -307,7 +222,7 @@ class SftpLog(LineLog):
         return ""
 
 
-def _fault(project: _Project, path: str, why: str) -> Callable[[bool], None]:
+def _fault(project: SftpProject, path: str, why: str) -> Callable[[bool], None]:
     """What to do after a request for `path`: nothing when it succeeded."""
 
     def note(is_done: bool) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from labd.accounts.accounts import Account
-from labd.admin.doctor import accounts, builds, disk, docker, leftovers, machine, service, sshd, subject
+from labd.admin.doctor import accounts, builds, disk, docker, leftovers, machine, service, sshd, sshd_settings, subject
 from labd.admin.doctor import checks as doctor
 from labd.admin.doctor import gateway as doctor_gateway
 from labd.admin.doctor.accounts import FileStatus
@@ -26,7 +26,8 @@ from labd.common.finding import Check, Finding, Level, fail, ok, warn
 from labd.common.mounts import Mount, mount_of
 from labd.common.mounts import parse as parse_mount
 from labd.engines.docker.facts import Facts, parse
-from labd.model.config import GIB, AccountSettings, Config, Paths, Versions
+from labd.model.account_settings import AccountSettings
+from labd.model.config import GIB, Config, Paths, Versions
 from labd.model.engine import BuildFailed
 from labd.privsep.workers import Identity
 
@@ -300,14 +301,14 @@ def test_a_system_without_user_namespaces_is_a_warning_that_names_the_setting() 
 
 
 def gateway(change: tuple[str, str] = ("", ""), keys: str = FORCED) -> list[str]:
-    return list(sshd.judge_gateway(sshd.parse(EFFECTIVE.replace(*change)), keys))
+    return list(sshd_settings.judge_gateway(sshd_settings.parse(EFFECTIVE.replace(*change)), keys))
 
 
 def test_sshd_as_labd_sets_it_up_has_no_fault() -> None:
-    settings = sshd.parse(EFFECTIVE)
+    settings = sshd_settings.parse(EFFECTIVE)
     assert gateway() == []
-    assert list(sshd.judge_keys(settings, ANA, KEYS)) == []
-    assert list(sshd.judge_access(settings, "ana-silva", ["labd"])) == []
+    assert list(sshd_settings.judge_keys(settings, ANA, KEYS)) == []
+    assert list(sshd_settings.judge_access(settings, "ana-silva", ["labd"])) == []
     assert levels(sshd.combine([("ana-silva", [])])) == ["ok"]
 
 
@@ -320,8 +321,8 @@ def test_each_way_around_the_gateway_is_found() -> None:
     assert "forward" in gateway(("disableforwarding yes", "disableforwarding no"), keys=KEY)[0]
     ca = ("trustedusercakeys none", "trustedusercakeys /etc/ssh/ca")
     assert gateway(ca) == []
-    open_door = sshd.parse(EFFECTIVE.replace(*no_command).replace(*ca))
-    assert "beside labd's keys" in next(sshd.judge_gateway(open_door, FORCED))
+    open_door = sshd_settings.parse(EFFECTIVE.replace(*no_command).replace(*ca))
+    assert "beside labd's keys" in next(sshd_settings.judge_gateway(open_door, FORCED))
     assert "subsystem" in gateway(("subsystem sftp", "subsystem other"))[0]
     assert gateway(("port 22", "acceptenv LANG\nacceptenv LC_*")) == []
     assert "LD_PRELOAD" in gateway(("port 22", "acceptenv LANG\nacceptenv LD_*"))[0]
@@ -330,16 +331,16 @@ def test_each_way_around_the_gateway_is_found() -> None:
 
 def test_keys_come_from_root_s_folder_alone_except_for_accounts_with_a_shell() -> None:
     own = EFFECTIVE.replace("/etc/labd/keys/%u", "/etc/labd/keys/%u .ssh/authorized_keys")
-    assert "reads keys from" in next(sshd.judge_keys(sshd.parse(own), ANA, KEYS))
-    assert list(sshd.judge_keys(sshd.parse(own), WITH_SHELL, KEYS)) == []
+    assert "reads keys from" in next(sshd_settings.judge_keys(sshd_settings.parse(own), ANA, KEYS))
+    assert list(sshd_settings.judge_keys(sshd_settings.parse(own), WITH_SHELL, KEYS)) == []
     frozen = EFFECTIVE.replace("clientaliveinterval 15", "clientaliveinterval 0")
-    assert "froze" in next(sshd.judge_keys(sshd.parse(frozen), ANA, KEYS))
+    assert "froze" in next(sshd_settings.judge_keys(sshd_settings.parse(frozen), ANA, KEYS))
 
 
 def test_an_allow_list_that_leaves_a_researcher_out_is_found() -> None:
-    settings = sshd.parse("allowgroups staff lab*\nallowusers ben-okoro@10.0.0.0/8\ndenygroups guests\n")
-    assert list(sshd.judge_access(settings, "ben-okoro", ["labd"])) == []
-    assert len(list(sshd.judge_access(settings, "ana-silva", ["other", "guests"]))) == 3
+    settings = sshd_settings.parse("allowgroups staff lab*\nallowusers ben-okoro@10.0.0.0/8\ndenygroups guests\n")
+    assert list(sshd_settings.judge_access(settings, "ben-okoro", ["labd"])) == []
+    assert len(list(sshd_settings.judge_access(settings, "ana-silva", ["other", "guests"]))) == 3
 
 
 def test_a_researcher_outside_the_group_that_sshd_goes_by_is_put_into_it() -> None:

@@ -11,7 +11,8 @@ import pytest
 from labd.admin.doctor.config_check import check_config
 from labd.cli.local.check import check
 from labd.common.errors import ConfigError, NotFoundError, ProjectError
-from labd.model.config import AccountEntry, Config, Versions
+from labd.model.account_settings import AccountEntry
+from labd.model.config import Config, Versions
 
 Make = Callable[..., Path]
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"

@@ -12,9 +12,10 @@ import pytest
 
 from labd.common.errors import ConfigError
 from labd.daemon.pipeline.licence import Licences, may_try_again, next_try
-from labd.model.config import Matlab, load
+from labd.model.config import load
 from labd.model.jobs import Grant, Job, Signal, State
 from labd.model.languages import Language, Template
+from labd.model.licences import LicenceSettings
 
 RUNNING = State.RUNNING
 LANGUAGES = {
@@ -31,7 +32,9 @@ def job(number: int, language: str, changed: float = 0.0) -> Job:
 class Queue:
     """What the service does with licences, without the service."""
 
-    def __init__(self, settings: Matlab, events: Callable[[int], list[tuple[float, State]]] = lambda _: []) -> None:
+    def __init__(
+        self, settings: LicenceSettings, events: Callable[[int], list[tuple[float, State]]] = lambda _: []
+    ) -> None:
         self.woken, self.announced = threading.Event(), list[int]()
         self.licences = Licences(settings, LANGUAGES, events, self.woken.set, lambda job: self.announced.append(job.id))
 
@@ -49,7 +52,7 @@ def free_port() -> int:
 
 def test_only_jobs_whose_language_needs_a_licence_are_held_until_the_server_answers() -> None:
     port = free_port()
-    queue = Queue(Matlab(licence=f"{port}@127.0.0.1"))
+    queue = Queue(LicenceSettings(licence=f"{port}@127.0.0.1"))
     jobs = (job(1, "matlab"), job(2, "python"))
     queue.until(*jobs, held={1})
     assert queue.licences.reason(1).startswith(f"waiting for the licence server 127.0.0.1:{port}")
@@ -63,14 +66,14 @@ def test_only_jobs_whose_language_needs_a_licence_are_held_until_the_server_answ
 
 def test_one_of_several_servers_is_enough() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        settings = Matlab(licence=f"{free_port()}@127.0.0.1,{listener.getsockname()[1]}@127.0.0.1")
+        settings = LicenceSettings(licence=f"{free_port()}@127.0.0.1,{listener.getsockname()[1]}@127.0.0.1")
         queue = Queue(settings)
         queue.until(job(1, "matlab"), held=set())
         queue.licences.close()
 
 
 def test_the_question_to_the_server_ends_with_the_last_job_that_waits() -> None:
-    queue = Queue(Matlab(licence=f"{free_port()}@127.0.0.1"))
+    queue = Queue(LicenceSettings(licence=f"{free_port()}@127.0.0.1"))
     queue.until(job(1, "matlab"), held={1})
     queue.until(held=set())
     end = time.monotonic() + 10
@@ -82,8 +85,8 @@ def test_the_question_to_the_server_ends_with_the_last_job_that_waits() -> None:
 
 
 def test_without_a_server_nothing_is_held() -> None:
-    assert Queue(Matlab()).licences.held([job(1, "matlab")]) == set()
-    assert Queue(Matlab(licence_file=Path("/x"))).licences.held([job(1, "matlab")]) == set()
+    assert Queue(LicenceSettings()).licences.held([job(1, "matlab")]) == set()
+    assert Queue(LicenceSettings(licence_file=Path("/x"))).licences.held([job(1, "matlab")]) == set()
 
 
 def test_a_job_that_found_no_seat_is_held_for_a_while_that_grows_and_has_an_end() -> None:
@@ -95,7 +98,7 @@ def test_a_job_that_found_no_seat_is_held_for_a_while_that_grows_and_has_an_end(
     assert may_try_again([(0.0, State.QUEUED), *once], 3600.0, 3609.0)
     assert not may_try_again(once * 3, 3600.0, 3611.0)
 
-    queue = Queue(Matlab(), lambda _: [(time.time(), RUNNING)])
+    queue = Queue(LicenceSettings(), lambda _: [(time.time(), RUNNING)])
     waiting = job(1, "matlab", time.time())
     assert queue.licences.held([waiting]) == {("ana-silva", "p1")}
     assert queue.licences.reason(1).startswith("waiting for a free licence, all are in use (next try at ")
@@ -118,7 +121,7 @@ def test_a_mistake_in_the_licences_address_is_told(tmp_path: Path, text: str, me
 
 
 def test_several_servers_are_separated_by_comma_or_colon() -> None:
-    assert Matlab(licence="27000@a.example,27001@b:27002@c").servers == (
+    assert LicenceSettings(licence="27000@a.example,27001@b:27002@c").servers == (
         ("a.example", 27000),
         ("b", 27001),
         ("c", 27002),

@@ -78,7 +78,7 @@ CODES = (1, 2, 3, 126, 127, 129, 130, 132, 134, 135, 136, 137, 139, 141, 143, 15
 def explained(said: str, language: languages.Language) -> Callable[[int], Diagnosis]:
     """What explains an exit code of a program in `language` that printed `said`."""
     template = language.template
-    known = error_languages.of((language.name, template.family, template.reader))
+    known = error_languages.of(language.known_as)
     return lambda code: program_failed(said, code, template.distributions, known)
 
 

@@ -1,4 +1,4 @@
-"""The outbox: everything that a researcher gets back.
+"""The mirror of a job's results in the outbox: everything that a researcher gets back.
 
 This module owns the files of `~/outbox/<project>/` and their order: a mirror of the job's delivery folder while it
 runs, exact at the end, then the receipt, then COMPLETE. All of it is done by the researcher's own worker. It never

@@ -1,0 +1,64 @@
+"""What the verdicts on programs and uploads need to know of a language: the form that each language's module fills.
+
+This module owns the form, and what holds of a language that nothing is known of. It knows no language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from labd.common.excerpts import Advice, Diagnosis
+from labd.diagnosis.known_errors import meaning_of
+from labd.diagnosis.python_tracebacks import Raised
+
+Shown = Sequence[str]
+"""Lines that a program printed, as a terminal would show them."""
+Distributions = Mapping[str, str]
+"""Import name → requirement that provides it."""
+
+
+class Tracebacks(NamedTuple):
+    """How tracebacks are read, where programs print them."""
+
+    last: Callable[[Shown], Raised | None]
+    """The error that ended the program."""
+    explain: Callable[[Raised, Distributions], Diagnosis]
+    """What that error means."""
+    crashed_at: Callable[[Shown], str]
+    """The line of the researcher's own code in which native code crashed; "" where that is not told."""
+
+
+def _nothing(shown: Shown, distributions: Distributions) -> Diagnosis | None:
+    return None
+
+
+def _no_program(file: str, wanted: str) -> Diagnosis | None:
+    return None
+
+
+def _never(shown: Shown) -> bool:
+    return False
+
+
+def of_any(advice: Advice) -> Callable[[str, Distributions], Diagnosis | None]:
+    """What is known of errors in any language, with the `advice` of one."""
+    return lambda words, _: meaning_of(words, advice)
+
+
+class ErrorLanguage(NamedTuple):
+    """What is known of one language."""
+
+    explain: Callable[[Shown, Distributions], Diagnosis | None] = _nothing
+    """What ended a program that printed these lines; None where they do not tell."""
+    meaning: Callable[[str, Distributions], Diagnosis | None] = of_any(Advice())
+    """What an error told in words only means, if that is known; the cause has no full stop yet."""
+    advice: Advice = Advice()
+    tracebacks: Tracebacks | None = None
+    """None where its programs print none."""
+    explains_tracebacks: bool = False
+    """Whether `explain` knows better than what is read from a traceback."""
+    lacks_licence: Callable[[Shown], bool] = _never
+    """Whether a program that printed these lines ended because all licences were in use."""
+    no_program: Callable[[str, str], Diagnosis | None] = _no_program
+    """What to do with a file of an upload without a program if the file is this language's, and the program's path."""
