@@ -31,7 +31,8 @@ class Request:
     """Whether the answer can also be had as JSON."""
     is_for_administrator = False
 
-    def __init__(self, **values: object) -> None:
+    # What arrives at the socket can have any names, `self` among them.
+    def __init__(self, /, **values: object) -> None:
         """Raises RequestError for an argument that is missing or wrong, and none for one that there is not."""
         for argument in self.arguments():
             if (given := values.get(argument.name)) is None and not argument.is_needed:

@@ -23,7 +23,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-ARGUMENTS = ("job", "limit", "follow", "exact", "project", "event", "text", "address", "projects")
+ARGUMENTS = ("self", "name", "job", "limit", "follow", "exact", "project", "event", "text", "address", "projects")
 
 
 @given(
@@ -78,6 +78,19 @@ def test_what_is_left_out_has_its_usual_value() -> None:
 def test_of_the_folders_that_a_transfer_wrote_to_only_projects_are_noted() -> None:
     note = Note(event="began", projects=["a", "..", "../x", "", "b c", "b"])
     assert note.projects == ["a", "b"]
+
+
+def test_names_that_a_request_does_not_have_are_ignored_whatever_they_are() -> None:
+    asked = read({"verb": "status", "self": 1, "name": "x", "": None, "arguments": []})
+    assert isinstance(asked, Status)
+    assert (asked.job, asked.name) == (None, "status")
+
+
+def test_a_request_stays_as_it_was_asked() -> None:
+    asked = Jobs(limit=7)
+    with pytest.raises(AttributeError):
+        asked.limit = 8  # type: ignore[misc, assignment]
+    assert asked.limit == 7
 
 
 def test_each_request_is_answered_by_one_handler() -> None:
