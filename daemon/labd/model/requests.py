@@ -30,6 +30,8 @@ class Request:
     has_json = False
     """Whether the answer can also be had as JSON."""
     is_for_administrator = False
+    refused_to_administrator = ("", "")
+    """Sentence and hint for the administrator, where only researchers may ask; "" where everybody may."""
 
     # What arrives at the socket can have any names, `self` among them.
     def __init__(self, /, **values: object) -> None:
@@ -101,6 +103,7 @@ class Submit(Request):
     name, example = "submit", "labd submit galaxies"
     summary = "Say that an upload is complete, and start it at once"
     over_ssh = "everything has arrived: start"
+    refused_to_administrator = ("Only a researcher can submit an upload of theirs.", "Create SUBMIT in their inbox.")
     project = Project()
 
 
@@ -129,6 +132,7 @@ class Note(Request):
     """What the gateway has to tell: of a transfer that begins or has ended, or of a command that it refused."""
 
     name = "note"
+    refused_to_administrator = ("Only the gateway of a researcher has something to note.", "")
     event = Choice("began", "transfer", "refused")
     text = Text("")
     address = Text("")
