@@ -29,6 +29,10 @@ class Request:
     """What `ssh lab help` says of it; "" where nobody asks it over ssh."""
     has_json = False
     """Whether the answer can also be had as JSON."""
+    needs_terminal = False
+    """Whether it is asked with `ssh -t`."""
+    other_words = ""
+    """What it is called elsewhere: whoever types one of these words over ssh is told the name here."""
     is_for_administrator = False
     refused_to_administrator = ("", "")
     """Sentence and hint for the administrator, where only researchers may ask; "" where everybody may."""
@@ -73,6 +77,7 @@ class Status(Request):
         "name also tells of an upload of it that has not started."
     )
     over_ssh = "what runs; with JOB: all about it, why it failed, what to do"
+    other_words = "state show stats st"
     job = AnyJob()
 
 
@@ -81,6 +86,7 @@ class Queue(Request):
     summary = "What runs and waits on the machine, in the order of the queue"
     details = "Of other people's jobs you see what they take, and not what they are."
     over_ssh = "who waits and who runs"
+    other_words = "squeue qstat qstatus showq wait"
 
 
 class Jobs(Request):
@@ -88,6 +94,7 @@ class Jobs(Request):
     summary = "All jobs, the latest last"
     details = "On a terminal a table; piped, one line each with tabs between."
     over_ssh = "all jobs there were"
+    other_words = "list history job sacct bjobs qhist"
     limit = Limit(50, help="how many (default: 50)")
 
 
@@ -95,6 +102,7 @@ class Logs(Request):
     name, example = "logs", "labd logs -f galaxies"
     summary = "What a program printed"
     over_ssh = "what the program printed; -f goes on until it ends"
+    other_words = "log output print follow"
     follow = Flag("-f", "--follow", help="go on until the job ends")
     job = Job()
 
@@ -103,6 +111,7 @@ class Submit(Request):
     name, example = "submit", "labd submit galaxies"
     summary = "Say that an upload is complete, and start it at once"
     over_ssh = "everything has arrived: start"
+    other_words = "start run go send upload launch execute"
     refused_to_administrator = ("Only a researcher can submit an upload of theirs.", "Create SUBMIT in their inbox.")
     project = Project()
 
@@ -111,6 +120,7 @@ class Cancel(Request):
     name, example = "cancel", "labd cancel 42"
     summary = "Stop a job, and deliver what it has"
     over_ssh = "stop it; what it wrote so far comes back"
+    other_words = "stop abort kill pkill killall scancel qdel bkill delete"
     job = Job()
 
 
@@ -118,6 +128,7 @@ class Rerun(Request):
     name, example = "rerun", "labd rerun galaxies"
     summary = "Run the same upload once more"
     over_ssh = "once more; with --exact in the very environment of JOB"
+    other_words = "restart retry again repeat resubmit"
     exact = Flag("--exact", help="in the very environment of that job")
     job = Job()
 
