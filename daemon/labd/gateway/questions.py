@@ -1,7 +1,8 @@
 """Answers to what a researcher asks over SSH: `ssh lab`, `ssh lab queue`, `ssh lab logs -f galaxies`, …
 
-This module owns what may follow each verb; nothing else does, above all no path and no socket. The answers come from
-the daemon and look as those of the `labd` command on the machine itself. It never sends or receives files.
+This module owns the words for what may not follow a verb (`gateway/verbs` says what may: above all no path and no
+socket), and the answers that differ from those of the `labd` command on the machine itself. It never sends or receives
+files.
 """
 
 from __future__ import annotations

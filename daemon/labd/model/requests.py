@@ -1,7 +1,8 @@
 """What can be asked: the one list of requests, from which command line, ssh, help and the daemon's socket are made.
 
-For each there is how it is called, what it takes, what help says of it, and who may ask. Who answers is in
-`daemon/requests`, how an answer looks in `client/questions`: for both, the class or the name here is what they go by.
+For each there is how it is called, here and elsewhere, what it takes, what help says of it, and who may ask. Who
+answers is in `daemon/requests`, how an answer looks in `client/questions`: for both, the class or the name here is what
+they go by.
 """
 
 from __future__ import annotations
