@@ -41,7 +41,13 @@ def parse(words: Sequence[str], arguments: Iterable[Typed], error: Exception) ->
         def error(self, message: str) -> Any:
             raise error
 
-    parser = Parser(prog="", add_help=False, allow_abbrev=False)
+    parser = Parser(
+        prog="",
+        add_help=False,
+        allow_abbrev=False,
+        # With a width of its own, or it imports shutil to find one, for every argument.
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),
+    )
     for names, settings in arguments:
         parser.add_argument(*names, **settings)
     return parser.parse_args(words, Options())

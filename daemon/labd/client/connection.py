@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What config says of the socket; to read the config would take longer than to ask the question.
 SYSTEM_SOCKET = "/run/labd/labd.sock"
 USER_SOCKET = "~/.labd/labd.sock"
-_ANSWER_SECONDS = 60.0
+_ANSWER_SECONDS = 60.0  # that the daemon has for a line of its answer
 
 
 class NotRunningError(UnavailableError):

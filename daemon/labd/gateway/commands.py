@@ -1,7 +1,8 @@
 """What a command that came over SSH asks for: a transfer with every path inside, a question, or a refusal.
 
-This module owns the list of what the gateway does at all. It is pure: it looks at no disk and starts nothing, and what
-it returns is safe to start without a shell, because every program, option and path in it was on a list or built here.
+This module owns what is a transfer; the questions are those of `gateway/verbs`, and the gateway does nothing else. It
+is pure: it looks at no disk and starts nothing, and what it returns is safe to start without a shell, because every
+program, option and path in it was on a list or built here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What people are used to type on other servers, and what to say of it here.
 
-This module owns these words and nothing else. It is imported only for a refusal. The server's name in it is `lab`, as
-in the welcome of `labd adduser`.
+This module owns words for what no verb does; other words for a verb are the verb's own (`Request.other_words`). It is
+imported only for a refusal. The server's name in it is `lab`, as in the welcome of `labd adduser`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,6 @@ from __future__ import annotations
 SEND = "`rsync -a my-project/ lab:inbox/my-project/`"
 HELP = "(`ssh lab help` has more)"
 KEYS = "Send the .pub file to your administrator, who adds it by `labd key add YOUR-NAME FILE`."
-OTHER_WORDS = {
-    **dict.fromkeys(("log", "output", "print", "follow"), "logs"),
-    **dict.fromkeys(("stop", "abort", "kill", "pkill", "killall", "scancel", "qdel", "bkill", "delete"), "cancel"),
-    **dict.fromkeys(("start", "run", "go", "send", "upload", "launch", "execute"), "submit"),
-    **dict.fromkeys(("restart", "retry", "again", "repeat", "resubmit"), "rerun"),
-    **dict.fromkeys(("list", "history", "job", "sacct", "bjobs", "qhist"), "jobs"),
-    **dict.fromkeys(("squeue", "qstat", "qstatus", "showq", "wait"), "queue"),
-    **dict.fromkeys(("state", "info", "show", "stats", "st"), "status"),
-    **dict.fromkeys(("validate", "verify", "lint"), "check"),
-    **dict.fromkeys(("man", "usage", "info", "version", "commands", "?", "/?"), "help"),
-}
 _ADVICE_BY_NAMES: tuple[tuple[str, tuple[str, str]], ...] = (
     (
         "bash sh dash zsh fish ksh csh tcsh busybox powershell pwsh cmd su sudo doas login expect",

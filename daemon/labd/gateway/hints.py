@@ -10,9 +10,9 @@ from __future__ import annotations
 import shlex
 
 from labd.gateway import file_hints
-from labd.gateway.habit_hints import ADVICE, HELP, KEYS, OTHER_WORDS, PROGRAMS, SEND
+from labd.gateway.habit_hints import ADVICE, HELP, KEYS, PROGRAMS, SEND
 from labd.gateway.shell_hints import WRAPPERS, calls, expands, program, unwrapped
-from labd.gateway.verbs import VERBS
+from labd.gateway.verbs import OTHER_WORDS, VERBS
 from labd.gateway.words import refusal, shown
 from labd.model.layout import is_valid_name
 from labd.model.request_arguments import Flag
@@ -111,7 +111,7 @@ def _ask(verb: str, arguments: Sequence[str]) -> str:
     is_named = request.needs_name() or any(not word.startswith("-") for word in arguments)
     if takes_name and is_named and not names:
         names = ["NAME"]
-    return f"`ssh {'-t ' if verb == 'top' else ''}lab {' '.join([verb, *options, *names])}`"
+    return f"`ssh {'-t ' if request.needs_terminal else ''}lab {' '.join([verb, *options, *names])}`"
 
 
 def _rsync_path(made: Sequence[Call], home: str) -> Advice:

@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # that of typing, which takes a while to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ANSWER_SECONDS = 1.0
+_ANSWER_SECONDS = 1.0  # that the daemon has to take a note
 _LONGEST = 200
 _MOST = 100  # projects in a note: the daemon finds others by itself
 

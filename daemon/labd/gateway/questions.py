@@ -1,7 +1,8 @@
 """Answers to what a researcher asks over SSH: `ssh lab`, `ssh lab queue`, `ssh lab logs -f galaxies`, …
 
-This module owns what may follow each verb; nothing else does, above all no path and no socket. The answers come from
-the daemon and look as those of the `labd` command on the machine itself. It never sends or receives files.
+This module owns the words for what may not follow a verb (`gateway/verbs` says what may: above all no path and no
+socket), and the answers that differ from those of the `labd` command on the machine itself. It never sends or receives
+files.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _COMMAND = f"ssh {_LAB}"
 _NO_SHELL = f"""\
 labd: What comes on standard input is not run: there is no shell here.
       Ask one question at a time, as `{_COMMAND} status`; in WinSCP choose the protocol SFTP."""
-_LISTENING = 0.1  # seconds
-_COUNTING = 0.3
-_DISK_AGE = 30.0
+_INPUT_SECONDS = 0.1  # that a script has to send its first command
+_COUNTING_SECONDS = 0.3  # that files are counted
+_DISK_AGE_SECONDS = 30.0  # after which they are counted again
 _SCREEN_SECONDS = 5.0  # that the daemon has to answer for one screen
 
 
@@ -99,7 +100,7 @@ def _usage(verb: str, arguments: Sequence[str]) -> UsageError:
         for at, word in enumerate(arguments)
         if is_valid_name(word) and not (word.isdecimal() and before[at].startswith("-"))
     ]
-    terminal = "-t " if verb == "top" else ""
+    terminal = "-t " if request.needs_terminal else ""
     asked = [f"`ssh {terminal}{_LAB} {verb} {name}`" for name in names] if request.takes_name() else []
     if not asked and not request.needs_name():
         asked = [f"`ssh {terminal}{_LAB} {verb}`".replace(" `", "`")]
@@ -145,7 +146,9 @@ def _is_typed_for_a_shell() -> bool:
     import select
 
     try:
-        return not sys.stdin.isatty() and bool(select.select([0], [], [], _LISTENING)[0] and os.read(0, 4096).strip())
+        return not sys.stdin.isatty() and bool(
+            select.select([0], [], [], _INPUT_SECONDS)[0] and os.read(0, 4096).strip()
+        )
     except (OSError, ValueError, AttributeError):
         return False  # there is no standard input
 
@@ -159,7 +162,7 @@ def _top(options: Options) -> int:
 
     def draw(columns: int, rows: int) -> list[str]:
         nonlocal counted, disk
-        if time.monotonic() - counted > _DISK_AGE:
+        if time.monotonic() - counted > _DISK_AGE_SECONDS:
             counted, disk = time.monotonic(), _disk(options.home)
         try:
             return _lines(options.home, disk, columns, rows, True)
@@ -178,7 +181,7 @@ def _lines(home: str, disk: screen.Disk, columns: int, rows: int, colours: bool)
 
 
 def _disk(home: str) -> screen.Disk:
-    (inbox, outbox), is_all = usage([f"{home}/inbox", f"{home}/outbox"], _COUNTING)
+    (inbox, outbox), is_all = usage([f"{home}/inbox", f"{home}/outbox"], _COUNTING_SECONDS)
     return screen.Disk(inbox, outbox, free(home), is_all)
 
 

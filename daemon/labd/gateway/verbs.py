@@ -13,16 +13,19 @@ class Screen(Request):
 class Top(Request):
     name = "top"
     over_ssh = "the same, live: ssh -t {lab} top"
+    needs_terminal = True
 
 
 class CheckRequest(Request):
     name = "check"
     over_ssh = "what labd thinks of inbox/NAME"
+    other_words = "validate verify lint"
     project = Project()
 
 
 class Help(Request):
     name = "help"
+    other_words = "man usage info version commands ? /?"
 
 
 VERBS: dict[str, type[Request]] = {
@@ -33,3 +36,5 @@ VERBS: dict[str, type[Request]] = {
     Help.name: Help,
 }
 """All of them by name, in the order of the help; "" is `ssh lab` alone."""
+OTHER_WORDS = {word: verb for verb, request in VERBS.items() for word in request.other_words.split()}
+"""For each word that is used elsewhere the verb here."""

@@ -45,6 +45,9 @@ class Argument:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    def __set__(self, request: object, value: object) -> None:
+        raise AttributeError(f"`{self.name}` of a request is read once, and stays as it is")
+
     def value(self, request: object) -> Any:
         """Its value in `request`."""
         return vars(request).get(self.name, self.default)

@@ -1,7 +1,8 @@
 """What can be asked: the one list of requests, from which command line, ssh, help and the daemon's socket are made.
 
-For each there is how it is called, what it takes, what help says of it, and who may ask. Who answers is in
-`daemon/requests`, how an answer looks in `client/questions`: for both, the class or the name here is what they go by.
+For each there is how it is called, here and elsewhere, what it takes, what help says of it, and who may ask. Who
+answers is in `daemon/requests`, how an answer looks in `client/questions`: for both, the class or the name here is what
+they go by.
 """
 
 from __future__ import annotations
@@ -40,9 +41,16 @@ class Request:
     """What `ssh lab help` says of it; "" where nobody asks it over ssh."""
     has_json = False
     """Whether the answer can also be had as JSON."""
+    needs_terminal = False
+    """Whether it is asked with `ssh -t`."""
+    other_words = ""
+    """What it is called elsewhere: whoever types one of these words over ssh is told the name here."""
     is_for_administrator = False
+    refused_to_administrator = ("", "")
+    """Sentence and hint for the administrator, where only researchers may ask; "" where everybody may."""
 
-    def __init__(self, **values: object) -> None:
+    # What arrives at the socket can have any names, `self` among them.
+    def __init__(self, /, **values: object) -> None:
         """Raises RequestError for an argument that is missing or wrong, and none for one that there is not."""
         for argument in self.arguments():
             if (given := values.get(argument.name)) is None and not argument.is_needed:
@@ -81,6 +89,7 @@ class Status(Request):
         "name also tells of an upload of it that has not started."
     )
     over_ssh = "what runs; with JOB: all about it, why it failed, what to do"
+    other_words = "state show stats st"
     job = AnyJob()
 
 
@@ -89,6 +98,7 @@ class Queue(Request):
     summary = "What runs and waits on the machine, in the order of the queue"
     details = "Of other people's jobs you see what they take, and not what they are."
     over_ssh = "who waits and who runs"
+    other_words = "squeue qstat qstatus showq wait"
 
 
 class Jobs(Request):
@@ -96,6 +106,7 @@ class Jobs(Request):
     summary = "All jobs, the latest last"
     details = "On a terminal a table; piped, one line each with tabs between."
     over_ssh = "all jobs there were"
+    other_words = "list history job sacct bjobs qhist"
     limit = Limit(50, help="how many (default: 50)")
 
 
@@ -103,6 +114,7 @@ class Logs(Request):
     name, example = "logs", "labd logs -f galaxies"
     summary = "What a program printed"
     over_ssh = "what the program printed; -f goes on until it ends"
+    other_words = "log output print follow"
     follow = Flag("-f", "--follow", help="go on until the job ends")
     job = JobArgument()
 
@@ -111,6 +123,8 @@ class Submit(Request):
     name, example = "submit", "labd submit galaxies"
     summary = "Say that an upload is complete, and start it at once"
     over_ssh = "everything has arrived: start"
+    other_words = "start run go send upload launch execute"
+    refused_to_administrator = ("Only a researcher can submit an upload of theirs.", "Create SUBMIT in their inbox.")
     project = Project()
 
 
@@ -118,6 +132,7 @@ class Cancel(Request):
     name, example = "cancel", "labd cancel 42"
     summary = "Stop a job, and deliver what it has"
     over_ssh = "stop it; what it wrote so far comes back"
+    other_words = "stop abort kill pkill killall scancel qdel bkill delete"
     job = JobArgument()
 
 
@@ -125,6 +140,7 @@ class Rerun(Request):
     name, example = "rerun", "labd rerun galaxies"
     summary = "Run the same upload once more"
     over_ssh = "once more; with --exact in the very environment of JOB"
+    other_words = "restart retry again repeat resubmit"
     exact = Flag("--exact", help="in the very environment of that job")
     job = JobArgument()
 
@@ -139,6 +155,7 @@ class Note(Request):
     """What the gateway has to tell: of a transfer that begins or has ended, or of a command that it refused."""
 
     name = "note"
+    refused_to_administrator = ("Only the gateway of a researcher has something to note.", "")
     event = Choice("began", "transfer", "refused")
     text = Text("")
     address = Text("")

@@ -13,8 +13,9 @@ import pytest
 from labd.common.errors import NotAllowedError
 from labd.gateway import questions
 from labd.gateway.commands import Question, Transfer, understand
-from labd.gateway.habit_hints import ADVICE, OTHER_WORDS, PROGRAMS
+from labd.gateway.habit_hints import ADVICE, PROGRAMS
 from labd.gateway.shell_hints import calls
+from labd.gateway.verbs import OTHER_WORDS
 
 HOME = "/home/ana-silva"
 SERVER = "--server -logDtpre.iLsfxCIvu"

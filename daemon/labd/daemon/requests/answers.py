@@ -39,6 +39,9 @@ class Answers:
         request = read(asked)
         if request.is_for_administrator and user is not None:
             raise NotAllowedError("Only the administrator may ask that.")
+        sentence, hint = request.refused_to_administrator
+        if sentence and user is None:
+            raise NotAllowedError(sentence, hint)
         return HANDLERS[type(request)](request, Asking(user, connection, self._parts))
 
     def _user_of(self, uid: int) -> str | None:

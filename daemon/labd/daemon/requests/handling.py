@@ -45,6 +45,12 @@ class Asking:
     connection: Connection
     parts: Parts
 
+    @property
+    def researcher(self) -> str:
+        """Who asks, where the administrator may not (`Request.refused_to_administrator`)."""
+        assert self.user is not None
+        return self.user
+
 
 R = TypeVar("R", bound=Request)
 Handler = Callable[[Any, Asking], Iterator[Json]]

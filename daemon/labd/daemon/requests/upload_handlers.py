@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labd.common.errors import NotAllowedError
 from labd.common.log import get
 from labd.common.printable import one_line
 from labd.daemon.requests.handling import Asking, Json, handles
@@ -15,11 +14,9 @@ _NOTE, _ADDRESS = 200, 64  # characters that are kept
 
 @handles(Submit)
 def submit(request: Submit, asking: Asking) -> Iterator[Json]:
-    if asking.user is None:
-        raise NotAllowedError("Only a researcher can submit an upload of theirs.", "Create SUBMIT in their inbox.")
     project = request.project
     with asking.connection.waiting():
-        job = asking.parts.submissions.submit(asking.user, project, asking.connection.check)
+        job = asking.parts.submissions.submit(asking.researcher, project, asking.connection.check)
     if job is None:
         text = f"Nothing has changed in {project} since its last job; `rerun {project}` runs it again."
     else:
@@ -29,12 +26,10 @@ def submit(request: Submit, asking: Asking) -> Iterator[Json]:
 
 @handles(Note)
 def note(request: Note, asking: Asking) -> Iterator[Json]:
-    if asking.user is None:
-        raise NotAllowedError("Only the gateway of a researcher has something to note.")
     text, address = one_line(request.text)[:_NOTE], one_line(request.address)[:_ADDRESS]
     if request.event == "refused":
-        get().warning("command refused", user=asking.user, address=address, what=text)
+        get().warning("command refused", user=asking.researcher, address=address, what=text)
     elif request.event == "transfer":
-        get().info("transfer", user=asking.user, address=address, what=text)
-    asking.parts.inbox.note(asking.user, request.projects)
+        get().info("transfer", user=asking.researcher, address=address, what=text)
+    asking.parts.inbox.note(asking.researcher, request.projects)
     yield {}
