@@ -18,7 +18,8 @@ _AWAY = re.compile(
     r"(?:ERROR: )?(?:failed to receive status: )?(?:unexpected EOF$|[Ff]ailed to dial gRPC|error during connect"
     r"|[Cc]annot connect to the Docker daemon|rpc error: code = Unavailable|.*error reading from server)"
 )
-_CUT_STEP = re.compile(r"context canceled$|code = Unavailable|error reading from server")
+_CUT_STEP = re.compile(r"code = Unavailable|error reading from server")
+_CANCELLED_STEP = re.compile(r"context canceled$")
 _PRINTED = re.compile(r"#\d+ \d+\.\d+ ?.*")  # by a step
 
 
@@ -31,7 +32,7 @@ class BuildProgress:
         self._first: dict[str, str] = {}  # line that was heard of each step
         self._failed = ""  # the step that did
         self._repeating = False
-        self._is_lost = False
+        self._is_lost = self._is_cancelled = False
         self.tail = ""
         self.exit_code = 0
 
@@ -56,6 +57,7 @@ class BuildProgress:
         elif text.startswith("ERROR: "):
             self._failed = step
             self._is_lost = self._is_lost or bool(_CUT_STEP.search(text))
+            self._is_cancelled = self._is_cancelled or bool(_CANCELLED_STEP.search(text))
             if not self.exit_code:
                 self._say(text)
         elif text.startswith("[") and step not in self._first:
@@ -68,6 +70,14 @@ class BuildProgress:
     def lost_docker(self) -> bool:
         """Whether Docker went away, so that nothing is known of how the build would have ended."""
         return self._is_lost and not self.exit_code
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a step was cancelled, and Docker did not go away.
+
+        Where two builds share a step, one that is cancelled may take the step of the other along.
+        """
+        return self._is_cancelled and not self._is_lost and not self.exit_code
 
     @property
     def is_cut(self) -> bool:

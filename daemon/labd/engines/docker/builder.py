@@ -31,6 +31,13 @@ _ORPHAN_GRACE = 60  # seconds that a build may go on beyond its limit when labd 
 _ATTEMPTS = 3  # at a build of which the builder does not tell why it failed
 
 
+class _StepCancelledError(DockerAwayError):
+    """A step was cancelled that nobody here cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(was_there=True)
+
+
 class Builder:
     """Builds images with one administrator's settings. Any thread may use it."""
 
@@ -76,7 +83,12 @@ class Builder:
                     is_told = not error.is_cut or error.needs_code or not _has_headings(recipe)
                     if is_told or attempt == _ATTEMPTS:
                         raise
-                report("Building once more: the builder did not tell all that the step before said")
+                    why = "the builder did not tell all that the step before said"
+                except _StepCancelledError:
+                    if attempt == _ATTEMPTS:
+                        raise
+                    why = "the step before was cancelled together with another build"
+                report(f"Building once more: {why}")
                 # Another context, so that the step is shared with nobody.
                 (context / ".again").write_text(uuid.uuid4().hex)
 
@@ -85,6 +97,8 @@ class Builder:
         result = self._run(command, progress.feed, cancelled)
         if progress.lost_docker and not result.cancelled:
             raise DockerAwayError(was_there=True)
+        if progress.is_cancelled and not (result.cancelled or result.timed_out):
+            raise _StepCancelledError
         if result.code != 0 or result.timed_out or result.cancelled:
             raise BuildFailed(
                 log_tail=progress.tail,

@@ -126,7 +126,7 @@ RUNNING = f"#8 {STEP}\n#8 0.310 ==> Installing\n"
     [
         f"{RUNNING}unexpected EOF\n",
         f"{RUNNING}failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF\n",
-        f"{RUNNING}#8 ERROR: executor failed running [x]: context canceled\n",
+        f"{RUNNING}#8 ERROR: executor failed running [x]: context canceled\nunexpected EOF\n",
         "failed to dial gRPC: cannot connect to the Docker daemon. Is 'docker daemon' running on this host?\n",
         "error during connect: Post http://docker/build: EOF\n",
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
@@ -136,6 +136,22 @@ def test_a_docker_that_went_away_is_no_failure_of_the_build(client: Client, said
     with pytest.raises(DockerAwayError) as caught:
         client.build(said)
     assert caught.value.was_there
+
+
+CANCELLED = f"{RUNNING}#8 ERROR: executor failed running [x]: context canceled\n"
+
+
+def test_a_step_that_was_cancelled_with_another_build_is_built_once_more_at_once(client: Client) -> None:
+    failed, reported = client.build(CANCELLED, WHOLE)
+    assert failed.log_tail == "error: No solution found\nthe last words\n"
+    assert "Building once more: the step before was cancelled together with another build" in reported
+
+
+def test_a_step_that_is_cancelled_each_time_is_no_failure_of_the_build(client: Client) -> None:
+    with pytest.raises(DockerAwayError) as caught:
+        client.build(CANCELLED, CANCELLED, CANCELLED)
+    assert caught.value.was_there
+    assert len((client.folder / "calls").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize("words", ["unexpected EOF", "Cannot connect to the Docker daemon", "exit code: 75"])
