@@ -58,6 +58,7 @@ class Workstation:
 def workstation(installed: InstalledLab) -> Iterator[Workstation]:
     made = Workstation(installed)
     yield made
+    made.root.close()
     docker("rm", "--force", "--volumes", made.root.name)
     installed.server.run("sed -i '/ desk$/d' /etc/hosts")
 

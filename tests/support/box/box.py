@@ -62,9 +62,10 @@ class Box:
     """A server, PCs, and the network between them."""
 
     def __init__(self, release: str, disk: int = 0) -> None:
-        """Start a server with `release`, as in "debian-12": some seconds, a minute more when images must be made.
+        """Start a server: some seconds, a minute more when images must be made.
 
-        `disk` is the size of the server's disk in bytes; 0: it shares this machine's.
+        `release` is one that `images` knows, as "debian-12"; `disk` is the size of the server's disk in bytes, 0: it
+        shares this machine's.
         """
         remove_abandoned()
         self.run_name = f"labd-box-{secrets.token_hex(4)}"
@@ -105,7 +106,8 @@ class Box:
     def _is_up(self) -> bool:
         state = docker("inspect", "--format", "{{.State.Running}}", self.server.name).stdout.strip()
         assert state == "true", docker("logs", self.server.name).stderr
-        said = self.server.run("systemctl is-system-running", check=False).stdout.strip()
+        # The system is still changing what is its root: nothing that stays is started on it yet.
+        said = docker("exec", self.server.name, "systemctl", "is-system-running", check=False).stdout.strip()
         assert said != "degraded", self.server.run("systemctl --failed; journalctl -p warning").stdout
         return said == "running"
 
@@ -138,6 +140,8 @@ class Box:
 
     def close(self) -> None:
         """Take away all that was made, but for the images."""
+        for machine in (self.server, *self.pcs.values()):
+            machine.close()
         _remove(self.run_name)
         Path(self._lock.name).unlink(missing_ok=True)
         self._lock.close()

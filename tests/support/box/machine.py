@@ -9,6 +9,8 @@ import tarfile
 import time
 from pathlib import Path
 
+from support.box import shells
+
 Done = subprocess.CompletedProcess[str]
 
 
@@ -19,9 +21,8 @@ class Machine:
         self.name, self.user, self.home = name, user, home
 
     def command(self, command: str, user: str = "") -> list[str]:
-        """What runs a line of shell on this machine when it is started here."""
-        person = user or self.user
-        home = self.home if person == self.user else "/"
+        """What runs a line of shell on this machine when it is started here, for one that goes on beside the test."""
+        person, home = self._who(user)
         settings = ["--env", f"HOME={home}", "--env", f"USER={person}", "--workdir", home, "--user", person]
         return ["docker", "exec", "--interactive", *settings, self.name, "sh", "-c", command]
 
@@ -29,16 +30,7 @@ class Machine:
         self, command: str, *, check: bool = True, user: str = "", stdin: str | None = None, timeout: float = 300.0
     ) -> Done:
         """Run a line of shell in the home of the machine's user. With `check`, an exit code other than 0 fails."""
-        # Names of files may be any bytes.
-        done = subprocess.run(
-            self.command(command, user),
-            input=stdin or "",
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=timeout,
-            check=False,
-        )
+        done = self._run(command, user, (stdin or "").encode("utf-8", "surrogateescape"), timeout)
         assert not check or done.returncode == 0, (
             f"{self.name}$ {command}\nexit code {done.returncode}\n{done.stdout}{done.stderr}"
         )
@@ -62,8 +54,25 @@ class Machine:
     def unpack(self, archive: bytes, path: str) -> None:
         """Unpack a tar archive into the folder `path`, which is made; all of it belongs to the machine's user."""
         quoted = shlex.quote(path)
-        command = self.command(f"mkdir -p {quoted} && tar -C {quoted} --no-same-owner -xf -")
-        subprocess.run(command, input=archive, capture_output=True, check=True)
+        done = self._run(f"mkdir -p {quoted} && tar -C {quoted} --no-same-owner -xf -", "", archive, 300.0)
+        done.check_returncode()
+
+    def close(self) -> None:
+        """End what was left running on the machine for its commands, before the machine is ended."""
+        shells.close(self.name)
+
+    def _who(self, user: str) -> tuple[str, str]:
+        """`user`, or else the machine's own, and the folder to begin in."""
+        return user or self.user, self.home if user in ("", self.user) else "/"
+
+    def _run(self, command: str, user: str, stdin: bytes, timeout: float) -> Done:
+        try:
+            code, *said = shells.run(self.name, command, *self._who(user), stdin, timeout)
+        except shells.GoneError:
+            return Done(command, 125, "", "the machine is not there\n")
+        # Names of files may be any bytes.
+        out, err = (text.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n") for text in said)
+        return Done(command, code, out, err)
 
     def text(self, path: str) -> str:
         """Content of a file; empty when there is none."""
