@@ -34,10 +34,13 @@ def wait_for(what: str, condition: Callable[[], T], deadline: float = DEADLINE) 
     """What `condition` returns once that is true; fails after `deadline` seconds, naming `what` was waited for."""
     end = time.monotonic() + deadline
     while True:
+        began = time.monotonic()
         if result := condition():
             return result
-        assert time.monotonic() < end, f"waited {deadline:g} s for: {what}"
-        time.sleep(0.01)
+        now = time.monotonic()
+        assert now < end, f"waited {deadline:g} s for: {what}"
+        # What is waited for may need the processor that a look takes.
+        time.sleep(min(max(0.01, now - began), 1.0))
 
 
 def docker(*arguments: str) -> str:
@@ -231,8 +234,9 @@ class Lab:
             except subprocess.TimeoutExpired:
                 self.kill()
         # By name: what finishes an image has no label, and a daemon that was killed leaves it behind.
-        for name in docker("ps", "-a", "--filter", f"name=^{self.instance}-", "--format", "{{.Names}}").split():
-            subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)
+        names = docker("ps", "-a", "--filter", f"name=^{self.instance}-", "--format", "{{.Names}}").split()
+        if names:
+            subprocess.run(["docker", "rm", "-f", "-v", *names], capture_output=True, check=False)
         subprocess.run(["chmod", "-R", "u+rwX", str(self.folder)], capture_output=True, check=False)
         subprocess.run(["rm", "-rf", "--", str(self.folder)], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)

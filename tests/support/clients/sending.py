@@ -79,8 +79,8 @@ def quiet(person: Person, seconds: float = 2 * SETTLE) -> list[dict[str, Any]]:
     """The jobs, once no new one has come for some settle times: there is no other way to see that nothing happens."""
     jobs = person.jobs()
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        time.sleep(0.25)
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(1.0, left))  # a look starts a `labd` on the server
         if len(now := person.jobs()) != len(jobs):
             jobs, end = now, time.monotonic() + seconds
     return jobs
