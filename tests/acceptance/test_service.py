@@ -99,10 +99,11 @@ def test_a_kill_at_the_memory_limit_that_nobody_saw_is_in_the_journal(installed:
 def test_an_upgrade_disturbs_neither_programs_nor_transfers(installed: InstalledLab, ana: Person) -> None:
     ana.pc.put("slow/code/app.py", "import os\nprint(os.path.getsize('/input/big'))\n")
     ana.pc.put("slow/input/big", bytes(12_000_000))
-    ana.run("rsync -a --bwlimit=2m slow/ lab:inbox/slow/ >push.log 2>&1; echo $? >push.code &", timeout=10)
     job = begin(ana, "upgraded", 12)
+    # Some 20 seconds, which an upgrade does not take.
+    ana.run("(rsync -a --bwlimit=600 slow/ lab:inbox/slow/; echo $? >push.code) >push.log 2>&1 &")
     old = installed.server.run("readlink /opt/labd/current").stdout
-    installed.server.run(f"echo '# a new release' >> {CHECKOUT}/daemon/labd/units.py")
+    installed.server.run(f"echo '# a new release' >> {CHECKOUT}/daemon/labd/common/units.py")
     said = installed.server.run(f"cd {CHECKOUT} && make install 2>&1").stdout
     assert "Switching to the new release" in said
     assert installed.server.run("readlink /opt/labd/current").stdout != old
