@@ -134,6 +134,16 @@ class Box:
         archive = subprocess.run(tar, cwd=CHECKOUT, input=listed, capture_output=True, check=True)
         self.server.unpack(archive.stdout, path)
 
+    def load(self, name: str) -> None:
+        """Give the server's Docker an image that this machine's has; without it, labd makes one there."""
+        if docker("image", "inspect", name, check=False).returncode != 0:
+            return
+        with subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE) as saved:
+            subprocess.run(
+                self.server.command("docker load"), stdin=saved.stdout, stdout=subprocess.DEVNULL, check=True
+            )
+        assert saved.returncode == 0
+
     def journal(self) -> list[str]:
         """The messages of labd's unit, oldest first."""
         return self.server.run("journalctl -u labd -o cat").stdout.splitlines()

@@ -17,11 +17,14 @@ from labd.engines.docker.base_images import machine_mirror
 
 PLACE = Path("/var/tmp/labd-test-box")
 _BARE = "systemd systemd-sysv dbus python3 ca-certificates make passwd iproute2 procps"
+# What `make install` gets for a bare server.
+_PACKAGES = "docker.io iptables openssh-server openssh-client rsync mmdebstrap python3-venv"
 _CLIENTS = "openssh-client rsync python3-minimal procps passwd"
 # What people send with who have neither rsync nor OpenSSH's scp, or do not like them.
 _OTHER_CLIENTS = "lftp rclone putty-tools sshfs python3-paramiko curl"
 _RECIPES = {
     "debian-12": ("bookworm", _BARE),
+    "debian-12-ready": ("bookworm", f"{_BARE} {_PACKAGES}"),
     "debian-13": ("trixie", _BARE),
     "pc": ("bookworm", _CLIENTS),
     "pc-with-sshd": ("bookworm", f"{_CLIENTS} openssh-server"),

@@ -18,7 +18,7 @@ from support.box.installed_lab import JOB_SECONDS, InstalledLab, Person
 from support.clients.sending import CUTTING, quiet
 from support.lab import wait_for
 
-pytestmark = pytest.mark.xdist_group("box")
+pytestmark = pytest.mark.xdist_group("box-uploads")
 
 TRANSFERS = {"rsync": 90, "scp": 60, "sftp": 60}
 # About a second each.

@@ -18,7 +18,7 @@ import pytest
 from support.box.installed_lab import InstalledLab, Person
 from support.clients.sending import Sender, quiet
 
-pytestmark = pytest.mark.xdist_group("box")
+pytestmark = pytest.mark.xdist_group("box-uploads")
 
 AT_ONCE = 10
 
