@@ -34,6 +34,14 @@ def temporary_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="labd-test-", dir="/var/tmp"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file that share a lab run in one process, so that one lab is started for them and not one in each."""
+    for item in items:
+        if "shared_lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

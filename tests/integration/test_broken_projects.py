@@ -7,18 +7,25 @@ from pathlib import Path
 import pytest
 import tomli
 
-from support.lab import Lab, wait_for
+from support.lab import Lab, Researcher, wait_for
 
 UPLOADS = Path(__file__).resolve().parent.parent / "uploads"
 CASES = sorted(path.parent.name for path in UPLOADS.glob("*/expect.toml"))
 
 
+@pytest.fixture(scope="module")
+def ana(request: pytest.FixtureRequest, shared_lab: Lab) -> Researcher:
+    """A researcher who has sent all projects that are asked for, one after the other: the lab runs some at a time."""
+    asked = {item.callspec.params["case"] for item in request.session.items if item.path == request.path}
+    for case in sorted(asked):
+        shared_lab.ana.push(UPLOADS / case / "project", case)
+        shared_lab.ana.submit(case)
+    return shared_lab.ana
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_a_broken_project_is_explained_in_status(shared_lab: Lab, case: str) -> None:
+def test_a_broken_project_is_explained_in_status(ana: Researcher, case: str) -> None:
     expected = tomli.loads((UPLOADS / case / "expect.toml").read_text())
-    ana = shared_lab.ana
-    ana.push(UPLOADS / case / "project", case)
-    ana.submit(case)
     refused = lambda: ana.status(case).get("upload", {}).get("state") == "refused"  # noqa: E731
     wait_for(f"the end of {case}", lambda: ana.complete(case) or refused(), 300)
     status = ana.status(case)

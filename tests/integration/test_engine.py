@@ -371,7 +371,9 @@ def test_a_docker_that_never_answers_is_an_error_in_time(silent: str) -> None:
     assert time.monotonic() - began < 10
 
 
-# With an engine of our own: NVIDIA's parts, and one that is stopped
+# With an engine of our own, one for all: NVIDIA's parts, and one that is stopped
+
+_WITH_NVIDIA = pytest.mark.xdist_group("nvidia")
 
 
 @pytest.fixture(scope="module")
@@ -405,6 +407,7 @@ def with_gpus(nvidia: DockerDaemon) -> Iterator[EngineTestbed]:
 TELL = "import os; print([os.environ.get(name + '_VISIBLE_DEVICES') for name in ('NVIDIA', 'CUDA')])"
 
 
+@_WITH_NVIDIA
 def test_a_program_without_gpus_gets_none_where_docker_gives_them_to_everybody(
     nvidia: DockerDaemon, with_gpus: EngineTestbed
 ) -> None:
@@ -416,6 +419,7 @@ def test_a_program_without_gpus_gets_none_where_docker_gives_them_to_everybody(
     assert nvidia.noted("runtime") == ["all"], "neither the program nor its holder came by that runtime"
 
 
+@_WITH_NVIDIA
 def test_a_program_gets_the_gpus_it_was_granted_by_uuid_and_no_others(
     nvidia: DockerDaemon, with_gpus: EngineTestbed
 ) -> None:
@@ -428,6 +432,7 @@ def test_a_program_gets_the_gpus_it_was_granted_by_uuid_and_no_others(
     assert nvidia.noted("runtime") == runtime
 
 
+@_WITH_NVIDIA
 def test_finishing_an_image_gets_no_gpus_and_leaves_no_trace_in_it(nvidia: DockerDaemon) -> None:
     build = f"FROM {IMAGE}\nENV NVIDIA_VISIBLE_DEVICES=all\nLABEL labd.finish='touch /finished'\n"
     command = ["docker", "-H", nvidia.address, "build", "-q", "-t", "labd/env:finish", "-"]
@@ -447,6 +452,7 @@ def test_finishing_an_image_gets_no_gpus_and_leaves_no_trace_in_it(nvidia: Docke
         client.close()
 
 
+@_WITH_NVIDIA
 def test_a_docker_that_was_stopped_fails_in_time_and_all_goes_on_when_it_is_back(nvidia: DockerDaemon) -> None:
     folder = temporary_folder()
     folder.chmod(0o755)

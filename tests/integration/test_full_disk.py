@@ -20,7 +20,10 @@ from support.engine.docker_daemon import DockerDaemon
 from support.engine.standalone import IMAGE, EngineTestbed
 from support.lab import AS_ROOT, wait_for
 
-pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can make a disk")
+pytestmark = [
+    pytest.mark.skipif(not AS_ROOT, reason="only root can make a disk"),
+    pytest.mark.xdist_group("full-disk"),  # one Docker engine for all of them
+]
 _SIZE = 2 * 1024**3
 # Of less than that it is Docker's log that tells, and this Docker has none in the journal.
 _BLINK = 0.3

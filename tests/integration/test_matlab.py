@@ -13,6 +13,8 @@ from conftest import MakeLab
 from support.lab import AS_ROOT, Lab, docker, wait_for
 from support.matlab.stand_in import LicenceServer, base_image
 
+pytestmark = pytest.mark.xdist_group("matlab")  # one image for all of them
+
 
 @pytest.fixture(scope="module")
 def matlab() -> Iterator[str]:

@@ -23,6 +23,8 @@ from labd.common.errors import Exit
 from labd.model.requests import REQUESTS
 from support.lab import AS_ROOT, Lab, Researcher, children_of, cpu_seconds, wait_for
 
+pytestmark = pytest.mark.xdist_group("socket")  # one lab for all of them
+
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="other accounts need root")
 
 STRANGER = 6999
