@@ -16,6 +16,47 @@ from support.lab import AS_ROOT, wait_for
 IMAGE = "python:3.11-slim-bookworm"
 
 
+def make_run(folder: Path, number: int, **settings: object) -> Run:
+    """The run of job `number`, with folders in `folder`, and `settings` in place of what a small job gets."""
+    job = folder / str(number)
+    uid = 5001 if AS_ROOT else os.getuid()
+    for part in ("code", "input", "scratch/code/upper", "scratch/code/work", "scratch/input/upper"):
+        (job / part).mkdir(parents=True)
+    for part in ("scratch/input/work", "output", "home"):
+        (job / part).mkdir(parents=True)
+    (job / "passwd").write_text(f"ana:x:{uid}:{uid}::/home/ana:/bin/sh\n")
+    (job / "group").write_text(f"ana:x:{uid}:\n")
+    for part in ("code", "input", "scratch/code/upper", "scratch/input/upper", "output", "home"):
+        os.chown(job / part, uid, uid if AS_ROOT else os.getgid())
+    run = Run(
+        job=number,
+        user="ana",
+        uid=uid,
+        gid=uid,
+        groups=(),
+        image=IMAGE,
+        command=("sleep", "600"),
+        env={"HOME": "/home/ana"},
+        code=job / "code",
+        input=job / "input",
+        scratch=job / "scratch",
+        output=job / "output",
+        home=job / "home",
+        passwd=job / "passwd",
+        group=job / "group",
+        further={},
+        cpus=1.0,
+        memory=512 * 1024**2,
+        gpu_ids=(),
+        network=False,
+        pids=64,
+        tmp=16 * 1024**2,
+        shm=16 * 1024**2,
+        log=1024**2,
+    )
+    return replace(run, **settings)  # type: ignore[arg-type]
+
+
 class EngineTestbed:
     """An engine with an instance of its own, and folders for one program after the other."""
 
@@ -34,43 +75,7 @@ class EngineTestbed:
     def run(self, *command: str, image: str = IMAGE, **settings: object) -> Run:
         """A run of `command`, with `settings` in place of what a small job gets."""
         self._last += 1
-        job = self.folder / str(self._last)
-        uid = 5001 if AS_ROOT else os.getuid()
-        for part in ("code", "input", "scratch/code/upper", "scratch/code/work", "scratch/input/upper"):
-            (job / part).mkdir(parents=True)
-        for part in ("scratch/input/work", "output", "home"):
-            (job / part).mkdir(parents=True)
-        (job / "passwd").write_text(f"ana:x:{uid}:{uid}::/home/ana:/bin/sh\n")
-        (job / "group").write_text(f"ana:x:{uid}:\n")
-        for part in ("code", "input", "scratch/code/upper", "scratch/input/upper", "output", "home"):
-            os.chown(job / part, uid, uid if AS_ROOT else os.getgid())
-        run = Run(
-            job=self._last,
-            user="ana",
-            uid=uid,
-            gid=uid,
-            groups=(),
-            image=image,
-            command=command or ("sleep", "600"),
-            env={"HOME": "/home/ana"},
-            code=job / "code",
-            input=job / "input",
-            scratch=job / "scratch",
-            output=job / "output",
-            home=job / "home",
-            passwd=job / "passwd",
-            group=job / "group",
-            further={},
-            cpus=1.0,
-            memory=512 * 1024**2,
-            gpu_ids=(),
-            network=False,
-            pids=64,
-            tmp=16 * 1024**2,
-            shm=16 * 1024**2,
-            log=1024**2,
-        )
-        return replace(run, **settings)  # type: ignore[arg-type]
+        return make_run(self.folder, self._last, command=command or ("sleep", "600"), image=image, **settings)
 
     def ended(self, job: int) -> Condition:
         """How `job` ended, waiting for that."""
