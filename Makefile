@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 
-.PHONY: demo test lint bench soak bootstrap install lock
+.PHONY: demo test test-fast lint bench soak bootstrap install lock
 
 demo: bootstrap
 	@tools/demo
@@ -12,6 +12,10 @@ demo: bootstrap
 test: bootstrap lint
 	for example in nile pendulum geyser; do $(BIN)/labd try examples/$$example --output .cache/try-$$example || exit 1; done
 	$(BIN)/pytest
+
+# No Docker, no root, less than a minute on two cores: for each change, before the whole.
+test-fast:
+	$(BIN)/pytest -q -n 2 tests/unit tests/test_architecture.py tests/fast
 
 lint: bootstrap
 	$(BIN)/ruff check
