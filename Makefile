@@ -15,7 +15,7 @@ test: bootstrap lint
 
 # No Docker, no root, less than a minute on two cores: for each change, before the whole.
 test-fast:
-	$(BIN)/pytest -q -n 2 tests/unit tests/test_architecture.py tests/fast
+	$(BIN)/pytest -q -n 3 tests/unit tests/test_architecture.py tests/fast
 
 lint: bootstrap
 	$(BIN)/ruff check
