@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from support.engine.contract import ContractGround, Promises
+from support.engine.contract import EngineUnderTest, Promises
 from support.engine.fake_engine import FakeEngine, FakeMachine
 
 
 class TestFake(Promises):
     @pytest.fixture
-    def ground(self, tmp_path: Path) -> Iterator[ContractGround]:
+    def tested(self, tmp_path: Path) -> Iterator[EngineUnderTest]:
         machine = FakeMachine()
-        ground = ContractGround(tmp_path, lambda: FakeEngine(machine))
-        yield ground
-        ground.close()
+        tested = EngineUnderTest(tmp_path, lambda: FakeEngine(machine))
+        yield tested
+        tested.close()

@@ -12,12 +12,12 @@ from labd.engines.build_settings import BuildSettings
 from labd.engines.docker.engine import DockerEngine
 from labd.model.config import Build, Config, Paths
 from labd.model.engine import Engine
-from support.engine.contract import ContractGround, Promises
+from support.engine.contract import EngineUnderTest, Promises
 
 
 class TestDocker(Promises):
     @pytest.fixture
-    def ground(self) -> Iterator[ContractGround]:
+    def tested(self) -> Iterator[EngineUnderTest]:
         folder = temporary_folder()
         folder.chmod(0o755)
         config = Config(paths=Paths(state=folder / "state"), build=Build(network="none"))
@@ -25,9 +25,9 @@ class TestDocker(Promises):
         def make() -> Engine:
             return DockerEngine(config, BuildSettings(config.build), folder / "build")
 
-        ground = ContractGround(folder, make)
+        tested = EngineUnderTest(folder, make)
         try:
-            yield ground
+            yield tested
         finally:
-            ground.close()
+            tested.close()
             shutil.rmtree(folder)

@@ -1,6 +1,6 @@
 """What the Engine protocol promises, as tests that are the same for each engine.
 
-A test file of an engine has a class that inherits from `Promises`, with a fixture `ground`. The programs are Python
+A test file of an engine has a class that inherits from `Promises`, with a fixture `tested`. The programs are Python
 that every engine can run, the images are made on the base image of Python that this machine has.
 """
 
@@ -24,7 +24,7 @@ DOCKERFILE = "ARG BASE\nFROM $BASE AS environment\nCOPY a /opt/a\n"
 BEGUN = "import time\nprint('begun', flush=True)\n"
 
 
-class ContractGround:
+class EngineUnderTest:
     """An engine, and folders for programs; a second engine on the same state is another life of labd's."""
 
     def __init__(self, folder: Path, make: Callable[[], Engine]) -> None:
@@ -98,15 +98,15 @@ class Promises:
 
     # Programs
 
-    def test_a_program_that_ends_well_is_known_with_its_output_and_its_times(self, ground: ContractGround) -> None:
+    def test_a_program_that_ends_well_is_known_with_its_output_and_its_times(self, tested: EngineUnderTest) -> None:
         before = time.time()
-        job = ground.start("print('hello')\nopen('/output/a', 'w').write('1')\n")
-        found = ground.ended(job)
+        job = tested.start("print('hello')\nopen('/output/a', 'w').write('1')\n")
+        found = tested.ended(job)
         assert (found.exit_code, found.interrupted, found.lost_output) == (0, False, False)
         assert found.started is not None and found.ended is not None
         assert before - 5 < found.started <= found.ended < time.time() + 5
-        assert ground.printed(job) == "hello\n"
-        assert ground.output(job, "a").read_text() == "1"
+        assert tested.printed(job) == "hello\n"
+        assert tested.output(job, "a").read_text() == "1"
 
     @pytest.mark.parametrize(
         ("source", "code", "said"),
@@ -120,170 +120,170 @@ class Promises:
         ],
     )
     def test_a_program_that_fails_has_its_exit_code_and_says_why(
-        self, ground: ContractGround, source: str, code: int, said: str
+        self, tested: EngineUnderTest, source: str, code: int, said: str
     ) -> None:
-        job = ground.start(source)
-        assert ground.ended(job).exit_code == code
-        assert said in ground.printed(job)
+        job = tested.start(source)
+        assert tested.ended(job).exit_code == code
+        assert said in tested.printed(job)
 
-    def test_a_program_reads_its_upload_and_cannot_change_it(self, ground: ContractGround) -> None:
+    def test_a_program_reads_its_upload_and_cannot_change_it(self, tested: EngineUnderTest) -> None:
         look = "print(open('/input/n').read())\n"
-        run = ground.run(f"{look}open('/input/n', 'w').write('2')\n{look}")
+        run = tested.run(f"{look}open('/input/n', 'w').write('2')\n{look}")
         (run.input / "n").write_text("1")
         (run.input / "n").chmod(0o666)  # whoever runs the tests may be another than whose program it is
-        ground.engine.start(run)
-        assert ground.ended(run.job).exit_code == 0
-        assert ground.printed(run.job) == "1\n2\n"
+        tested.engine.start(run)
+        assert tested.ended(run.job).exit_code == 0
+        assert tested.printed(run.job) == "1\n2\n"
         assert (run.input / "n").read_text() == "1"
         assert (run.scratch / "input" / "upper" / "n").read_text() == "2"
 
-    def test_a_program_finds_its_variables_and_its_home(self, ground: ContractGround) -> None:
+    def test_a_program_finds_its_variables_and_its_home(self, tested: EngineUnderTest) -> None:
         source = "import os\nprint(os.environ['GALAXY'])\nopen(os.environ['HOME'] + '/a', 'w').write('1')\n"
-        run = ground.run(source, env={"HOME": "/home/ana", "GALAXY": "M31"})
-        ground.engine.start(run)
-        assert ground.ended(run.job).exit_code == 0
-        assert ground.printed(run.job) == "M31\n"
+        run = tested.run(source, env={"HOME": "/home/ana", "GALAXY": "M31"})
+        tested.engine.start(run)
+        assert tested.ended(run.job).exit_code == 0
+        assert tested.printed(run.job) == "M31\n"
         assert (run.home / "a").read_text() == "1"
 
-    def test_to_start_twice_is_to_start_once(self, ground: ContractGround) -> None:
-        run = ground.run("open('/output/runs', 'a').write('run ')\n")
-        ground.engine.start(run)
-        ground.engine.start(run)
-        ground.ended(run.job)
-        ground.engine.start(run)
-        assert ground.ended(run.job).exit_code == 0
-        assert ground.output(run.job, "runs").read_text() == "run "
+    def test_to_start_twice_is_to_start_once(self, tested: EngineUnderTest) -> None:
+        run = tested.run("open('/output/runs', 'a').write('run ')\n")
+        tested.engine.start(run)
+        tested.engine.start(run)
+        tested.ended(run.job)
+        tested.engine.start(run)
+        assert tested.ended(run.job).exit_code == 0
+        assert tested.output(run.job, "runs").read_text() == "run "
 
-    def test_what_was_never_started_is_absent_and_can_be_stopped_and_removed(self, ground: ContractGround) -> None:
-        assert ground.engine.poll(99).phase is Phase.ABSENT
-        ground.engine.stop(99, 1.0)
-        ground.engine.remove(99)
-        assert ground.printed(99) == ""
-        assert ground.engine.usage(99) is None
+    def test_what_was_never_started_is_absent_and_can_be_stopped_and_removed(self, tested: EngineUnderTest) -> None:
+        assert tested.engine.poll(99).phase is Phase.ABSENT
+        tested.engine.stop(99, 1.0)
+        tested.engine.remove(99)
+        assert tested.printed(99) == ""
+        assert tested.engine.usage(99) is None
 
-    def test_what_runs_is_listed_until_it_is_removed(self, ground: ContractGround) -> None:
-        job = ground.begun("time.sleep(600)\n")
-        assert ground.engine.poll(job).phase is Phase.RUNNING
-        assert ground.engine.jobs() == {job}
-        assert not ground.engine.wait(job, 0.1)
-        ground.engine.remove(job)
-        ground.engine.remove(job)
-        assert ground.engine.jobs() == set()
-        assert ground.engine.poll(job).phase is Phase.ABSENT
+    def test_what_runs_is_listed_until_it_is_removed(self, tested: EngineUnderTest) -> None:
+        job = tested.begun("time.sleep(600)\n")
+        assert tested.engine.poll(job).phase is Phase.RUNNING
+        assert tested.engine.jobs() == {job}
+        assert not tested.engine.wait(job, 0.1)
+        tested.engine.remove(job)
+        tested.engine.remove(job)
+        assert tested.engine.jobs() == set()
+        assert tested.engine.poll(job).phase is Phase.ABSENT
 
-    def test_a_program_is_asked_to_end_and_may_save_what_it_has(self, ground: ContractGround) -> None:
-        job = ground.start(
+    def test_a_program_is_asked_to_end_and_may_save_what_it_has(self, tested: EngineUnderTest) -> None:
+        job = tested.start(
             "import signal, sys, time\n"
             "def leave(number, frame):\n    open('/output/saved', 'w').write('1')\n    sys.exit(5)\n"
             "signal.signal(signal.SIGTERM, leave)\nprint('begun', flush=True)\ntime.sleep(600)\n"
         )
-        wait_for("its first line", lambda: ground.printed(job) == "begun\n")
-        ground.engine.stop(job, 20.0)
-        found = ground.ended(job)
+        wait_for("its first line", lambda: tested.printed(job) == "begun\n")
+        tested.engine.stop(job, 20.0)
+        found = tested.ended(job)
         assert (found.exit_code, found.interrupted) == (5, False)
-        assert ground.output(job, "saved").exists()
+        assert tested.output(job, "saved").exists()
 
-    def test_a_program_that_does_not_listen_is_ended_after_its_grace(self, ground: ContractGround) -> None:
-        job = ground.start(
+    def test_a_program_that_does_not_listen_is_ended_after_its_grace(self, tested: EngineUnderTest) -> None:
+        job = tested.start(
             "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
             "print('begun', flush=True)\ntime.sleep(600)\n"
         )
-        wait_for("its first line", lambda: ground.printed(job) == "begun\n")
-        ground.engine.stop(job, 1.0)
-        found = ground.ended(job)
+        wait_for("its first line", lambda: tested.printed(job) == "begun\n")
+        tested.engine.stop(job, 1.0)
+        found = tested.ended(job)
         assert (found.exit_code, found.interrupted) == (137, False)
 
-    def test_a_program_that_does_not_handle_the_signal_ends_by_it(self, ground: ContractGround) -> None:
-        job = ground.begun("time.sleep(600)\n")
-        ground.engine.stop(job, 20.0)
-        assert ground.ended(job).exit_code == 143
+    def test_a_program_that_does_not_handle_the_signal_ends_by_it(self, tested: EngineUnderTest) -> None:
+        job = tested.begun("time.sleep(600)\n")
+        tested.engine.stop(job, 20.0)
+        assert tested.ended(job).exit_code == 143
 
-    def test_a_program_that_uses_more_memory_than_it_has_is_known_by_that(self, ground: ContractGround) -> None:
+    def test_a_program_that_uses_more_memory_than_it_has_is_known_by_that(self, tested: EngineUnderTest) -> None:
         touch = f"held[::4096] = b'x' * len(range(0, {300 * MIB}, 4096))\n"
         source = f"held = bytearray({300 * MIB})\n{touch}print('not killed')\n"
-        job = ground.start(source, memory=64 * MIB)
-        assert ground.ended(job).exit_code == 137
-        usage = ground.engine.usage(job)
+        job = tested.start(source, memory=64 * MIB)
+        assert tested.ended(job).exit_code == 137
+        usage = tested.engine.usage(job)
         assert usage is not None and usage.oom_kills >= 1
-        assert ground.printed(job) == ""
+        assert tested.printed(job) == ""
 
-    def test_what_is_printed_can_be_followed_to_the_end(self, ground: ContractGround) -> None:
-        job = ground.begun("time.sleep(1)\nprint('end')\n")
-        assert b"".join(ground.engine.logs(job, follow=True)) == b"begun\nend\n"
+    def test_what_is_printed_can_be_followed_to_the_end(self, tested: EngineUnderTest) -> None:
+        job = tested.begun("time.sleep(1)\nprint('end')\n")
+        assert b"".join(tested.engine.logs(job, follow=True)) == b"begun\nend\n"
 
-    def test_another_life_of_labd_finds_what_runs_and_how_it_ended(self, ground: ContractGround) -> None:
-        job = ground.begun("time.sleep(1)\nraise SystemExit(7)\n")
-        engine = ground.again()
+    def test_another_life_of_labd_finds_what_runs_and_how_it_ended(self, tested: EngineUnderTest) -> None:
+        job = tested.begun("time.sleep(1)\nraise SystemExit(7)\n")
+        engine = tested.again()
         assert engine.jobs() == {job}
-        assert ground.ended(job).exit_code == 7
-        assert ground.printed(job) == "begun\n"
+        assert tested.ended(job).exit_code == 7
+        assert tested.printed(job) == "begun\n"
 
-    def test_an_image_that_is_gone_is_a_reason_not_to_start(self, ground: ContractGround) -> None:
+    def test_an_image_that_is_gone_is_a_reason_not_to_start(self, tested: EngineUnderTest) -> None:
         with pytest.raises(StartError) as caught:
-            ground.start("print(1)\n", image="sha256:" + "0" * 64)
+            tested.start("print(1)\n", image="sha256:" + "0" * 64)
         assert caught.value.message
-        assert ground.engine.jobs() == set()
+        assert tested.engine.jobs() == set()
 
-    def test_a_program_without_a_cpu_is_refused(self, ground: ContractGround) -> None:
+    def test_a_program_without_a_cpu_is_refused(self, tested: EngineUnderTest) -> None:
         with pytest.raises(StartError):
-            ground.start("print(1)\n", cpus=0.0)
+            tested.start("print(1)\n", cpus=0.0)
 
-    def test_there_is_something_to_give(self, ground: ContractGround) -> None:
-        there = ground.engine.capacity()
+    def test_there_is_something_to_give(self, tested: EngineUnderTest) -> None:
+        there = tested.engine.capacity()
         assert there.cpus > 0
         assert there.memory > 0
 
     # Images
 
-    def test_an_image_is_built_and_found_by_tag_and_id_with_its_labels(self, ground: ContractGround) -> None:
-        recipe = ground.recipe()
-        assert ground.engine.images.find(recipe.tag) is None
-        ground.build(recipe)
-        found = ground.engine.images.find(recipe.tag)
+    def test_an_image_is_built_and_found_by_tag_and_id_with_its_labels(self, tested: EngineUnderTest) -> None:
+        recipe = tested.recipe()
+        assert tested.engine.images.find(recipe.tag) is None
+        tested.build(recipe)
+        found = tested.engine.images.find(recipe.tag)
         assert found is not None
         assert found.tags == (recipe.tag,)
         assert found.size > 0
         assert found.labels["labd.environment"] == recipe.tag
         assert not found.is_unfinished
-        assert ground.engine.images.find(found.id) == found
+        assert tested.engine.images.find(found.id) == found
 
-    def test_a_second_tag_leads_to_the_same_image_and_moves_to_a_later_one(self, ground: ContractGround) -> None:
-        one, other, name = ground.recipe(), ground.recipe(), f"labd/contract/{uuid.uuid4().hex}"
+    def test_a_second_tag_leads_to_the_same_image_and_moves_to_a_later_one(self, tested: EngineUnderTest) -> None:
+        one, other, name = tested.recipe(), tested.recipe(), f"labd/contract/{uuid.uuid4().hex}"
         for recipe in (one, other):
-            ground.build(recipe)
-            ground.engine.images.tag(recipe.tag, name)
-            found, tagged = ground.engine.images.find(recipe.tag), ground.engine.images.find(f"{name}:latest")
+            tested.build(recipe)
+            tested.engine.images.tag(recipe.tag, name)
+            found, tagged = tested.engine.images.find(recipe.tag), tested.engine.images.find(f"{name}:latest")
             assert found is not None and tagged is not None
             assert found.id == tagged.id
 
-    def test_to_tag_what_is_not_there_is_refused(self, ground: ContractGround) -> None:
+    def test_to_tag_what_is_not_there_is_refused(self, tested: EngineUnderTest) -> None:
         with pytest.raises(UnavailableError):
-            ground.engine.images.tag(f"labd/env:{uuid.uuid4().hex}", "labd/contract/nothing")
+            tested.engine.images.tag(f"labd/env:{uuid.uuid4().hex}", "labd/contract/nothing")
 
-    def test_a_build_on_a_base_that_is_not_there_fails(self, ground: ContractGround) -> None:
-        recipe = ground.recipe(base=f"labd-no-such-base-{uuid.uuid4().hex}:1")
+    def test_a_build_on_a_base_that_is_not_there_fails(self, tested: EngineUnderTest) -> None:
+        recipe = tested.recipe(base=f"labd-no-such-base-{uuid.uuid4().hex}:1")
         with pytest.raises(BuildFailed) as caught:
-            ground.build(recipe)
+            tested.build(recipe)
         assert not caught.value.cancelled
-        assert ground.engine.images.find(recipe.tag) is None
+        assert tested.engine.images.find(recipe.tag) is None
 
-    def test_a_build_that_is_cancelled_makes_no_image(self, ground: ContractGround) -> None:
-        recipe, cancelled = ground.recipe(), threading.Event()
+    def test_a_build_that_is_cancelled_makes_no_image(self, tested: EngineUnderTest) -> None:
+        recipe, cancelled = tested.recipe(), threading.Event()
         cancelled.set()
         with pytest.raises(BuildFailed) as caught:
-            ground.engine.images.build(recipe, lambda line: None, cancelled)
+            tested.engine.images.build(recipe, lambda line: None, cancelled)
         assert caught.value.cancelled
-        assert ground.engine.images.find(recipe.tag) is None
+        assert tested.engine.images.find(recipe.tag) is None
 
-    def test_unused_images_are_removed_and_those_in_use_stay(self, ground: ContractGround) -> None:
-        used, unused, gone = ground.recipe(), ground.recipe(), f"labd/env:{uuid.uuid4().hex}"
+    def test_unused_images_are_removed_and_those_in_use_stay(self, tested: EngineUnderTest) -> None:
+        used, unused, gone = tested.recipe(), tested.recipe(), f"labd/env:{uuid.uuid4().hex}"
         for recipe in (used, unused):
-            ground.build(recipe)
-        image = ground.engine.images.find(used.tag)
+            tested.build(recipe)
+        image = tested.engine.images.find(used.tag)
         assert image is not None
-        job = ground.start("print(1)\n", image=image.id)
-        ground.ended(job)
-        assert set(ground.engine.images.remove_unused([used.tag, unused.tag, gone], 0.0)) == {unused.tag, gone}
-        assert ground.engine.images.find(unused.tag) is None
-        assert ground.engine.images.find(used.tag) is not None
-        ground.engine.remove(job)
+        job = tested.start("print(1)\n", image=image.id)
+        tested.ended(job)
+        assert set(tested.engine.images.remove_unused([used.tag, unused.tag, gone], 0.0)) == {unused.tag, gone}
+        assert tested.engine.images.find(unused.tag) is None
+        assert tested.engine.images.find(used.tag) is not None
+        tested.engine.remove(job)
