@@ -18,7 +18,7 @@ from labd.client.writing import Teller
 from labd.common import state_folder
 from labd.common.errors import ConfigError
 from labd.common.state_folder import loss, unfitness, view_support
-from labd.engines.docker import copies, engine
+from labd.engines import copies, engine
 from labd.model.config import Config, Paths
 from support.engine.standalone import EngineTestbed
 from support.lab import AS_ROOT, Lab

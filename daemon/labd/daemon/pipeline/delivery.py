@@ -22,7 +22,7 @@ from labd.daemon.pipeline import exact
 from labd.daemon.pipeline.lab import Lab, fault, move, occupy, outbox_turn
 from labd.daemon.pipeline.supervision import Delivered
 from labd.diagnosis import programs
-from labd.engines.docker import copies
+from labd.engines import copies
 from labd.model.jobs import Job, State
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from labd.common.errors import LabdError
 from labd.common.log import get
-from labd.engines.docker import copies
+from labd.engines import copies
 from labd.engines.docker.start_errors import start_error
 from labd.model.engine import Run
 

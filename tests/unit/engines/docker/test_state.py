@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from labd.engines.docker import copies
+from labd.engines import copies
 from labd.engines.docker.cgroups import Cgroup
 from labd.engines.docker.start_errors import is_about_views, start_error
 from labd.engines.docker.state import condition, process, timestamp
