@@ -7,6 +7,7 @@ import io
 import select
 import tarfile
 import threading
+import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,6 +49,7 @@ class PackageIndex:
         self.fetched: list[str] = []  # names of files, in order
         self.held = threading.Event()  # somebody waits for a package that is held
         self.abandoned = threading.Event()  # that somebody has gone
+        self._name = uuid.uuid4().hex[:12]
         self._files: dict[str, bytes] = {}
         self._holds: dict[str, threading.Event] = {}
         index = self
@@ -73,7 +75,8 @@ class PackageIndex:
     @property
     def url(self) -> str:
         login = f"{self.credentials}@" if self.credentials else ""
-        return f"http://{login}{self.address}/simple"
+        # Docker keeps what it built with an earlier index, and ports come again.
+        return f"http://{login}{self.address}/{self._name}/simple"
 
     def add(
         self,
@@ -148,6 +151,7 @@ class PackageIndex:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         # A proxy's client asks with the whole address.
         parts = [part for part in urlsplit(request.path).path.split("/") if part]
+        parts = parts[1:] if parts[:1] == [self._name] else parts
         wanted = "Basic " + base64.b64encode(self.credentials.encode()).decode()
         if self.credentials and request.headers.get("Authorization") != wanted:
             self._send(request, 401, b"", "text/plain")

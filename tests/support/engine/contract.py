@@ -88,7 +88,8 @@ class EngineUnderTest:
     def close(self) -> None:
         for job in self.engine.jobs():
             self.engine.remove(job)
-        self.engine.images.remove_unused(self._tags, 0.0)
+        if self._tags:  # Docker takes long to say what is on its disk
+            self.engine.images.remove_unused(self._tags, 0.0)
         self.engine.rest()
         self.engine.images.close()
 

@@ -114,7 +114,7 @@ def connect(address: str | None, seconds: float) -> Any:
     """A client of the SDK that waits so long for an answer. Raises Docker's errors."""
     import docker  # here: 13 MB that an idle daemon does without
 
-    settings = docker.utils.kwargs_from_env() | ({"base_url": address} if address else {})
+    settings = {"base_url": address} if address else docker.utils.kwargs_from_env()
     client = docker.APIClient(timeout=seconds, max_pool_size=_CONNECTIONS, **settings)
     _share_connections(client)
     # A Unix socket needs none of the proxies and passwords that requests would look for each time.
@@ -137,13 +137,16 @@ def _share_connections(client: Any) -> None:
 
 @contextlib.contextmanager
 def connected(address: str | None = None) -> Iterator[Any]:
-    """A client of the engine at `address`, None: where the daemon looks. Docker's failures are raised as LabdError."""
+    """A client of the engine at `address`, None: where the daemon looks. Docker's failures are raised as LabdError.
+
+    The environment of whoever asks is not that of the daemon, and does not count.
+    """
     import docker
     import requests
 
     client: Any = None
     try:
-        client = connect(address, _DOCTOR_SECONDS)
+        client = connect(address or docker.constants.DEFAULT_UNIX_SOCKET, _DOCTOR_SECONDS)
         yield client
     except (docker.errors.DockerException, requests.RequestException) as error:
         if "PermissionError" in str(error):

@@ -60,7 +60,8 @@ class DockerImages:
             busy = image_keeping.in_use(docker)
             found = {tag: self._described(tag) for tag in tags}
             gone = {tag: image for tag, image in found.items() if image is None or image["Id"] not in busy}
-            image_keeping.take_off(docker, *filter(None, gone.values()))
+            if images := [image for image in gone.values() if image is not None]:
+                image_keeping.take_off(docker, *images)
             image_keeping.sweep(docker, busy, before)
             return list(gone)
 
