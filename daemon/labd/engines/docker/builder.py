@@ -54,6 +54,8 @@ class Builder:
 
         Raises BuildFailed, DockerAwayError, UnavailableError, ConfigError.
         """
+        if cancelled.is_set():  # a build from Docker's cache would be over before anybody notices
+            raise BuildFailed(cancelled=True)
         try:
             self._build_recipe(recipe, report, cancelled)
         except OSError as error:

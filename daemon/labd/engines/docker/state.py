@@ -28,7 +28,9 @@ def condition(described: Mapping[str, Any]) -> Condition:
     code = _UNKNOWN_EXIT if state.get("ExitCode") is None else int(state["ExitCode"])
     # Docker may not know when. A container that goes away by somebody's hand was killed for it.
     removed = state.get("Status") in _REMOVED and code in _KILLED
-    return Condition(Phase.ENDED, started, timestamp(state.get("FinishedAt")), code, removed)
+    ended = timestamp(state.get("FinishedAt"))
+    # Docker 20.10 notes the start of a program of some milliseconds after its end.
+    return Condition(Phase.ENDED, started, ended and max(started, ended), code, removed)
 
 
 def process(described: Mapping[str, Any]) -> int:

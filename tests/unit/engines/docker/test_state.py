@@ -31,6 +31,10 @@ AT, UNTIL = 1740834309.5, 1740834310.123456
             Condition(Phase.ENDED, AT, UNTIL, 0),
         ),
         (
+            {"Status": "exited", "StartedAt": ENDED, "FinishedAt": BEGAN, "ExitCode": 0},
+            Condition(Phase.ENDED, UNTIL, UNTIL, 0),
+        ),
+        (
             {"Status": "dead", "Dead": True, "StartedAt": BEGAN, "FinishedAt": ENDED, "ExitCode": 137},
             Condition(Phase.ENDED, AT, UNTIL, 137, interrupted=True),
         ),
