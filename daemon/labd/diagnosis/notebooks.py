@@ -7,10 +7,11 @@ in another place than its own. What the error itself means others know. It sees 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
 from labd.diagnosis import python, python_errors
+from labd.diagnosis.evidence import Evidence
 from labd.diagnosis.language import ErrorLanguage
 from labd.diagnosis.python import explain_words
 
@@ -23,7 +24,7 @@ _STOPPED = re.compile(r"(Cell \d{1,6}) stopped: ((\w*)(?:: )?(.*))")
 _SAID = re.compile(r"Cause: (.+)\nWhat to do: (.+)$")
 
 
-def _explain(shown: Sequence[str], distributions: Mapping[str, str]) -> Diagnosis | None:
+def _explain(shown: Sequence[str], evidence: Evidence) -> Diagnosis | None:
     """What ended a notebook that printed the lines `shown`; None if they are not of one."""
     spoken = [line for line in shown if line][-2:]
     if said := _SAID.fullmatch("\n".join(spoken)):
@@ -32,7 +33,7 @@ def _explain(shown: Sequence[str], distributions: Mapping[str, str]) -> Diagnosi
     if not stopped:
         return None
     cell, error, kind, message = stopped.groups()
-    known = explain_words(error, distributions) or explain_words(message, distributions)
+    known = explain_words(error, evidence) or explain_words(message, evidence)
     hint = known.hint if known else f"Correct the cell and upload again; app.html in output/ shows all up to {cell}."
     if kind == "NameError":
         hint = f"Define it in a cell above: cells run from top to bottom here, and {cell} comes too early for it."

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from labd.common.excerpts import Diagnosis, last_words, lines, sentence, shorten
 from labd.common.units import human_duration, human_size
 from labd.diagnosis import languages
+from labd.diagnosis.evidence import Evidence
 from labd.diagnosis.known_errors import more_memory
 from labd.diagnosis.language import ErrorLanguage
 
@@ -45,13 +46,8 @@ _CRASH_HINT_AT_PLACE = "Try another version of the library that this line uses, 
 _STOP_HINT = "Neither its time nor its memory limit was met: run it again, and tell the administrator if it recurs."
 
 
-def program_failed(
-    log_tail: str, exit_code: int, distributions: Mapping[str, str], language: ErrorLanguage
-) -> Diagnosis:
-    """Why a program that printed `log_tail` ended with `exit_code`.
-
-    `distributions`: import name → requirement that provides it; `language`: what is known of the program's.
-    """
+def program_failed(log_tail: str, exit_code: int, evidence: Evidence, language: ErrorLanguage) -> Diagnosis:
+    """Why a program that printed `log_tail` ended with `exit_code`; `language`: what is known of the program's."""
     shown = lines(log_tail)
     tracebacks = language.tracebacks
     raised = tracebacks.last(shown) if tracebacks else None
@@ -61,11 +57,11 @@ def program_failed(
     # An error can take native libraries down with it: then it is the last that was printed, and the true cause.
     if 0 < signal < 65 and not (raised and below <= 3 and signal in _CRASHES | {2}):
         return _signalled(signal, shown, language)
-    if (not raised or language.explains_tracebacks) and (told := language.explain(shown, distributions)):
+    if (not raised or language.explains_tracebacks) and (told := language.explain(shown, evidence)):
         return told
     if tracebacks and raised and below <= (20 if exit_code == 1 else 3):
-        return tracebacks.explain(raised, distributions)
-    return _ended(exit_code, last_words(shown, _NOISE), distributions, language)
+        return tracebacks.explain(raised, evidence)
+    return _ended(exit_code, last_words(shown, _NOISE), evidence, language)
 
 
 def _signalled(signal: int, shown: Sequence[str], language: ErrorLanguage) -> Diagnosis:
@@ -77,13 +73,13 @@ def _signalled(signal: int, shown: Sequence[str], language: ErrorLanguage) -> Di
         return Diagnosis(f"{cause} (exit code {128 + signal}).", _STOP_HINT)
     words = last_words(shown[-20:], _NOISE) if signal == 6 else ""
     said = f": {shorten(words, 70)}" if words else ""
-    if signal == 6 and (known := language.meaning("\n".join(shown[-20:]), {})):
+    if signal == 6 and (known := language.meaning("\n".join(shown[-20:]), Evidence())):
         return Diagnosis(sentence(f"{known.cause}{where}"), known.hint)
     hint = _CRASH_HINT_AT_PLACE if place else language.advice.crashed
     return Diagnosis(sentence(f"{cause} (exit code {128 + signal}){where}{said}"), hint)
 
 
-def _ended(exit_code: int, words: str, distributions: Mapping[str, str], language: ErrorLanguage) -> Diagnosis:
+def _ended(exit_code: int, words: str, evidence: Evidence, language: ErrorLanguage) -> Diagnosis:
     """The end of a program that said itself that it failed, and perhaps why in its last `words`."""
     said = f"; the last it printed is: {shorten(words, 100)}" if words else " and printed nothing"
     if exit_code in (126, 127):
@@ -98,7 +94,7 @@ def _ended(exit_code: int, words: str, distributions: Mapping[str, str], languag
             sentence(f"Your program did not get the arguments that it wants: {shorten(words, 100)}"),
             'Give them in job.toml, below the line [job], such as `args = ["--epochs", "20"]`.',
         )
-    known = language.meaning(words, distributions)
+    known = language.meaning(words, evidence)
     hint = (known and known.hint) or (
         "The program ended itself: run.log has all that it printed." if words else language.advice.said_nothing
     )

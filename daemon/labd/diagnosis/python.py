@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
 from labd.diagnosis import debian_names, python_errors
+from labd.diagnosis.evidence import Evidence
 from labd.diagnosis.known_errors import no_screen
 from labd.diagnosis.language import ErrorLanguage, Tracebacks
 from labd.diagnosis.python_errors import SAME_VERSION
@@ -29,10 +29,10 @@ _WORDS = 2000  # characters, the last ones; the patterns are for messages, not f
 _REMOVED = frozenset(["asynchat", "asyncore", "distutils", "imp", "smtpd"])
 
 
-def _explain(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis:
-    """What the error means that ended a program; `distributions`: import name → requirement that provides it."""
+def _explain(raised: Raised, evidence: Evidence) -> Diagnosis:
+    """What the error means that ended a program in a project of which `evidence` is known."""
     place = f" ({raised.place})" if raised.place else ""
-    if known := _syntax(raised) or _understood(raised, distributions):
+    if known := _syntax(raised) or _understood(raised, evidence):
         return Diagnosis(sentence(known.cause + place), known.hint)
     where = f" at {raised.place}" if raised.place else ""
     correct = f"Correct {raised.place.replace(', ', ' near ', 1)}" if raised.place else "Correct your program"
@@ -42,17 +42,17 @@ def _explain(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis:
     )
 
 
-def explain_words(words: str, distributions: Mapping[str, str]) -> Diagnosis | None:
+def explain_words(words: str, evidence: Evidence) -> Diagnosis | None:
     """What an error means that a program told in `words` only, if that is known; the cause has no full stop yet."""
-    return _understood(Raised("", words[-_WORDS:], (), 0, False), distributions)
+    return _understood(Raised("", words[-_WORDS:], (), 0, False), evidence)
 
 
-def _understood(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis | None:
+def _understood(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     return (
-        _missing_module(raised, distributions)
+        _missing_module(raised, evidence)
         or python_errors.meaning(raised.text)
         or _bad_path(raised)
-        or _other_version(raised, distributions)
+        or _other_version(raised, evidence)
     )
 
 
@@ -73,7 +73,7 @@ def _syntax(raised: Raised) -> Diagnosis | None:
     return Diagnosis(cause, hint)
 
 
-def _missing_module(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis | None:
+def _missing_module(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     wanted = re.search(
         r"No module named '?([\w.]+)'?(?!.*is not a package)|Missing optional dependency '([\w.-]+)'"
         r"|usable engine; tried using: '(\w+)'|^`?(?:Import )?(\w+)`? (?:not found, please install it|failed\.\s+Use)",
@@ -82,7 +82,7 @@ def _missing_module(raised: Raised, distributions: Mapping[str, str]) -> Diagnos
     if not wanted or not re.fullmatch(r"|\w*ImportError|ModuleNotFoundError", raised.type):
         return None
     module = next(filter(None, wanted.groups()))
-    return _of_another_system(module) or _missing(module, distributions, may_be_own=wanted[1] is not None)
+    return _of_another_system(module) or _missing(module, evidence, may_be_own=wanted[1] is not None)
 
 
 def _of_another_system(module: str) -> Diagnosis | None:
@@ -97,19 +97,19 @@ def _of_another_system(module: str) -> Diagnosis | None:
     return None
 
 
-def _missing(module: str, distributions: Mapping[str, str], may_be_own: bool) -> Diagnosis:
+def _missing(module: str, evidence: Evidence, may_be_own: bool) -> Diagnosis:
     """What to do about a `module` that is not there."""
     top, _, inner = module.partition(".")
     names = [module.rsplit(".", dots)[0] for dots in range(module.count(".") + 1)]
-    known = next((name for name in names if name in distributions), "")
+    known = next((name for name in names if name in evidence.distributions), "")
     shown, own = shorten(module, 60), f"code/{shorten(module, 60).replace('.', '/')}.py"
     cause = f"Your program needs the Python library `{shown}`, which is not installed"
-    add = f"Add the line `{shorten(distributions.get(known, top), 60)}` to code/requirements.txt"
+    add = f"Add the line `{shorten(evidence.distributions.get(known, top), 60)}` to code/requirements.txt"
     # Python names a.b only where it has found a: the library is there, and its part is not.
     if inner and known in ("", top):
         return Diagnosis(
             f"Your program needs `{shown}`, and what is installed as `{shorten(top, 40)}` has no such part",
-            SAME_VERSION.format(shorten(distributions.get(known, top), 40))
+            SAME_VERSION.format(shorten(evidence.distributions.get(known, top), 40))
             if known or top in _WELL_KNOWN
             else f"Upload the file {own} if it is your own module, or ask for another version of {shorten(top, 40)}.",
         )
@@ -123,7 +123,7 @@ def _missing(module: str, distributions: Mapping[str, str], may_be_own: bool) ->
     return Diagnosis(cause.replace("library", "module"), f"{add}, or upload the file {own} if it is your own module.")
 
 
-def _other_version(raised: Raised, distributions: Mapping[str, str]) -> Diagnosis | None:
+def _other_version(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     """A library has not got what the program wants of it: most often the program was written for another version."""
     wanted = re.search(
         r"cannot import name '(?P<part>\w+)' from '(?P<module>[\w.]+)'"
@@ -135,10 +135,10 @@ def _other_version(raised: Raised, distributions: Mapping[str, str]) -> Diagnosi
     module = wanted["module"] or wanted["owner"]
     top = module.partition(".")[0]
     # Of other names it is not known whether they are a library or a file of the researcher's.
-    if top not in distributions and top not in _WELL_KNOWN and "-packages/" not in raised.message:
+    if top not in evidence.distributions and top not in _WELL_KNOWN and "-packages/" not in raised.message:
         return None
     part = shorten(wanted["part"] or wanted["attribute"], 50)
-    hint = SAME_VERSION.format(shorten(distributions.get(top, top), 50))
+    hint = SAME_VERSION.format(shorten(evidence.distributions.get(top, top), 50))
     return Diagnosis(f"The installed version of `{shorten(module, 50)}` has no `{part}`", hint)
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labd.diagnosis import languages
+from labd.diagnosis.evidence import Evidence
 from labd.diagnosis.programs import (
     Diagnosis,
     no_program,
@@ -52,7 +53,7 @@ def traceback(error: str, place: str = '/code/app.py", line 12, in main') -> str
 
 
 def verdict(log: str, exit_code: int = 1) -> Diagnosis:
-    return program_failed(log, exit_code, DISTRIBUTIONS, PYTHON)
+    return program_failed(log, exit_code, Evidence(DISTRIBUTIONS), PYTHON)
 
 
 class TestAProgramThatRaised:
@@ -609,12 +610,12 @@ def is_plain(found: Diagnosis) -> bool:
 
 @given(log=LOGS | st.text(), exit_code=st.integers(-70, 300), language=st.sampled_from([*LANGUAGES, "julia"]))
 def test_no_output_of_a_program_breaks_the_verdict(log: str, exit_code: int, language: str) -> None:
-    assert is_plain(program_failed(log, exit_code, DISTRIBUTIONS, languages.of([language])))
+    assert is_plain(program_failed(log, exit_code, Evidence(DISTRIBUTIONS), languages.of([language])))
 
 
 @given(log=LOGS)
 def test_no_names_of_libraries_break_the_verdict(log: str) -> None:
-    assert is_plain(program_failed(log, 1, {"a": "x" * 500, "a.b": "c\nd"}, PYTHON))
+    assert is_plain(program_failed(log, 1, Evidence({"a": "x" * 500, "a.b": "c\nd"}), PYTHON))
 
 
 PATHS = st.lists(

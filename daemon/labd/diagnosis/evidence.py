@@ -1,0 +1,50 @@
+"""What is known of a project beside what its program printed: which files were uploaded, and what own files say.
+
+This module owns the form of that evidence; it is pure data, and all of it may be missing. It never opens a file and
+never judges. What is not in the evidence is not known: only a listing that `is_whole` tells that a file is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+REQUIREMENTS = "code/requirements.txt"
+
+
+@dataclass(frozen=True)
+class UploadListing:
+    """All that was sent, also beside code/ and input/."""
+
+    files: Mapping[str, int] = field(default_factory=dict)  # path → bytes; an empty folder has a slash at its end
+    pointers: Mapping[str, int] = field(default_factory=dict)  # git-lfs pointer → bytes of the data it stands for
+    is_whole: bool = False  # whether everything is in `files`
+
+    def folders(self) -> set[str]:
+        """All folders that have a file or a folder in them, or that are listed as empty."""
+        found = set[str]()
+        for path in self.files:
+            parts = path.split("/")[:-1]
+            found.update("/".join(parts[: depth + 1]) for depth in range(len(parts)))
+        return found
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an explanation of a program's end can stand on."""
+
+    distributions: Mapping[str, str] = field(default_factory=dict)  # import name → requirement that provides it
+    upload: UploadListing = UploadListing()
+    sources: Mapping[str, str] = field(default_factory=dict)  # path, such as code/app.py → text
+
+    def asks_for(self, requirement: str) -> bool:
+        """Whether code/requirements.txt is known to have a line for the library of `requirement`."""
+        name = _library(requirement)
+        return bool(name) and any(_library(line) == name for line in self.sources.get(REQUIREMENTS, "").splitlines())
+
+
+def _library(line: str) -> str:
+    """The name of the library in a requirement, in the one spelling that the index compares by."""
+    name = re.match(r"\s*([A-Za-z0-9][\w.-]*)", line)
+    return re.sub(r"[-_.]+", "-", name[1]).strip("-").lower() if name else ""
