@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from labd.common.excerpts import Diagnosis, last_words, lines, sentence, shorten
 from labd.common.units import human_duration, human_size
-from labd.diagnosis import languages
+from labd.diagnosis import languages, pointers
 from labd.diagnosis.evidence import Evidence
 from labd.diagnosis.known_errors import more_memory
 from labd.diagnosis.language import ErrorLanguage
@@ -57,6 +57,9 @@ def program_failed(log_tail: str, exit_code: int, evidence: Evidence, language: 
     # An error can take native libraries down with it: then it is the last that was printed, and the true cause.
     if 0 < signal < 65 and not (raised and below <= 3 and signal in _CRASHES | {2}):
         return _signalled(signal, shown, language)
+    if known := pointers.explain("\n".join(shown[raised.end if raised else -20 :][:20]), evidence):
+        place = raised.place if raised else ""
+        return Diagnosis(sentence(f"{known.cause} ({place})" if place else known.cause), known.hint)
     if (not raised or language.explains_tracebacks) and (told := language.explain(shown, evidence)):
         return told
     if tracebacks and raised and below <= (20 if exit_code == 1 else 3):

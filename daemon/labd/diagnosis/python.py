@@ -10,11 +10,12 @@ import re
 import sys
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
-from labd.diagnosis import debian_names, python_errors
+from labd.diagnosis import python_errors
 from labd.diagnosis.evidence import Evidence
 from labd.diagnosis.known_errors import no_screen
 from labd.diagnosis.language import ErrorLanguage, Tracebacks
 from labd.diagnosis.python_errors import SAME_VERSION
+from labd.diagnosis.python_paths import bad_path
 from labd.diagnosis.python_tracebacks import Raised, dumped_place, ending_error
 
 _WELL_KNOWN = frozenset(
@@ -51,7 +52,7 @@ def _understood(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     return (
         _missing_module(raised, evidence)
         or python_errors.meaning(raised.text)
-        or _bad_path(raised)
+        or bad_path(raised, evidence)
         or _other_version(raised, evidence)
     )
 
@@ -140,92 +141,6 @@ def _other_version(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     part = shorten(wanted["part"] or wanted["attribute"], 50)
     hint = SAME_VERSION.format(shorten(evidence.distributions.get(top, top), 50))
     return Diagnosis(f"The installed version of `{shorten(module, 50)}` has no `{part}`", hint)
-
-
-def _bad_path(raised: Raised) -> Diagnosis | None:
-    """An error about a file: one that is not there, or one that may not be written."""
-    text = raised.text
-    if re.search(r"\[Errno (?:30|13|1)\]|^PermissionError", text):
-        path = _path_in(raised.message)
-        return _unwritable(path, raised) if path else None
-    directory = re.search(r"Cannot save file into a non-existent directory: '(.*)'", text)
-    if directory:
-        folder = _unquoted(directory[1])
-        return _no_folder(f"{folder}/", f"Your program writes into `{shorten(folder, 60)}`, which does not exist")
-    if not re.search(r"^FileNotFoundError|No such file or directory|^OSError: .* not found\.", text):
-        return None
-    path = _path_in(raised.message)
-    if not path:
-        return None
-    if raised.is_in_subprocess:
-        return Diagnosis(
-            f"Your program calls the command `{shorten(path, 60)}`, which is not installed here",
-            f"{debian_names.advice(path)[:-1]}, or use a Python library that does the same.",
-        )
-    return _missing_file(path)
-
-
-def _missing_file(path: str) -> Diagnosis:
-    name = shorten(re.split(r"[/\\]", path.rstrip("/\\"))[-1], 40) or "NAME"
-    cause = f"Your program could not find `{shorten(path, 60)}`"
-    put = f"Put {name} into the folder input/ of your project and open it as /input/{name}."
-    if re.match(r"[A-Za-z]:[/\\]|\\\\|~|/(?:Users|home|Volumes|mnt|media|content|kaggle)/", path):
-        return Diagnosis(f"{cause}, a path of another computer", put)
-    if path.startswith("/output/"):
-        return _no_folder(path, cause)
-    if path.startswith("/input/"):
-        return Diagnosis(cause, f"Check that input/ has {name}, spelled like this: capital and small letters differ.")
-    # A relative path that names one of the three folders lacks only the slash.
-    if folder := re.match(r"(?:\.{1,2}[/\\])*(input|output)[/\\](.+)", path):
-        there = f"/{folder[1]}/{folder[2]}".replace("\\", "/")
-        return Diagnosis(cause, f"Write `{shorten(there, 60)}` instead, with a slash before {folder[1]}.")
-    if path.startswith("/"):
-        return Diagnosis(cause, put)
-    return Diagnosis(cause, f"{put[:-1]}; if it is a result, write it to /output/{name}.")
-
-
-def _no_folder(path: str, cause: str) -> Diagnosis:
-    """A file could not be read or written in a folder of results, most often because the folder was never made."""
-    folder = path.replace("\\", "/").rpartition("/")[0]
-    there = folder if folder.startswith("/output/") else f"/output/{folder.rpartition('/')[2]}".removesuffix("/output")
-    make = f'make folders first with `os.makedirs("{shorten(there, 60)}", exist_ok=True)`'
-    return Diagnosis(cause, f"/output is empty when a job begins: write there before you read, and {make}.")
-
-
-def _unwritable(path: str, raised: Raised) -> Diagnosis:
-    name = shorten(path.rstrip("/").rpartition("/")[2], 40) or "NAME"
-    if raised.is_in_subprocess:
-        return Diagnosis(
-            f"Your program may not run `{shorten(path, 60)}`",
-            f'Files lose their right to be run on the way: call `os.chmod("{shorten(path, 40)}", 0o755)` first.',
-        )
-    if path.startswith("/output"):
-        return Diagnosis(
-            f"Your program could not write `{shorten(path, 60)}`",
-            "Check whether your program itself protected it; if it did not, tell the administrator.",
-        )
-    return Diagnosis(
-        f"Your program may not write to `{shorten(path, 60)}`",
-        f"Write your results to /output, such as /output/{name}.",
-    )
-
-
-def _path_in(message: str) -> str:
-    """The path that the message of a file error names, as the program wrote it."""
-    for pattern in (
-        r"""(?:: |-> )b?(['"])(?P<path>.*)\1\s*$""",
-        r"""name = (['"])(?P<path>.*?)\1""",
-        r"""^(?P<path>.*) not found\.$""",
-        r"""^(?P<path>[^\[\s].*?): (?:No such file|Permission denied|Read-only)""",
-    ):
-        if found := re.search(pattern, message):
-            return _unquoted(found["path"])
-    return ""
-
-
-def _unquoted(path: str) -> str:
-    """A path as it was before Python doubled its backslashes for print."""
-    return path.replace("\\\\", "\\")
 
 
 TRACEBACKS = Tracebacks(ending_error, _explain, dumped_place)

@@ -336,7 +336,8 @@ class TestAPath:
             ("FileNotFoundError: [Errno 2] No such file or directory: '../input/a.csv'", "Write `/input/a.csv`"),
             ("FileNotFoundError: [Errno 2] No such file or directory: 'output/a.csv'", "Write `/output/a.csv`"),
             ("FileNotFoundError: [Errno 2] No such file or directory: '/output/p/a.png'", 'os.makedirs("/output/p"'),
-            ("OSError: Cannot save file into a non-existent directory: 'results'", 'os.makedirs("/output/results"'),
+            ("OSError: Cannot save file into a non-existent directory: 'results'", "Write to /output instead"),
+            ("OSError: Cannot save file into a non-existent directory: '/output/a'", 'os.makedirs("/output/a"'),
             ("FileNotFoundError: stars.txt not found.", "open it as /input/stars.txt"),
             (
                 "FileNotFoundError: [Errno 2] Unable to synchronously open file (unable to open file: "
