@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from labd.common.excerpts import Advice, Diagnosis
-from labd.diagnosis.evidence import Evidence
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.known_errors import meaning_of
 from labd.diagnosis.python_tracebacks import Raised
 

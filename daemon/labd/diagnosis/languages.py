@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from labd.common.excerpts import Diagnosis
 from labd.diagnosis import matlab, notebooks, octave, python, r
-from labd.diagnosis.evidence import Evidence
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.language import ErrorLanguage, Shown
 
 _KNOWN = {

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
 from labd.diagnosis import python, python_errors
-from labd.diagnosis.evidence import Evidence
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.language import ErrorLanguage
 from labd.diagnosis.python import explain_words
 

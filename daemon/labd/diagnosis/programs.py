@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from labd.common.excerpts import Diagnosis, last_words, lines, sentence, shorten
 from labd.common.units import human_duration, human_size
-from labd.diagnosis import languages, pointers
-from labd.diagnosis.evidence import Evidence
+from labd.diagnosis import languages
+from labd.diagnosis.evidence import pointers
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.known_errors import more_memory
 from labd.diagnosis.language import ErrorLanguage
 

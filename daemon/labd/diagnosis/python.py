@@ -7,33 +7,22 @@ sees one error or one line at a time; it never looks at exit codes, files or the
 from __future__ import annotations
 
 import re
-import sys
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
-from labd.diagnosis import python_errors
-from labd.diagnosis.evidence import Evidence
-from labd.diagnosis.known_errors import no_screen
+from labd.diagnosis import python_errors, python_modules
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.language import ErrorLanguage, Tracebacks
-from labd.diagnosis.python_errors import SAME_VERSION
 from labd.diagnosis.python_paths import bad_path
 from labd.diagnosis.python_tracebacks import Raised, dumped_place, ending_error
 
-_WELL_KNOWN = frozenset(
-    (
-        "astropy dask h5py joblib keras matplotlib networkx numba numpy openpyxl pandas plotly polars pyarrow "
-        "pydantic requests scipy seaborn statsmodels sympy tensorflow torch torchvision tqdm transformers xarray "
-        "xgboost"
-    ).split()
-)
-_WINDOWS_ONLY = frozenset("_winapi msvcrt pythoncom pywintypes win32api win32com win32con win32gui winreg".split())
+_ONE_BYTE = re.compile(r"Non-UTF-8 code starting with '\\x(?!f[ef])")  # no UTF-16, which begins with these
 _WORDS = 2000  # characters, the last ones; the patterns are for messages, not for whole logs
-_REMOVED = frozenset(["asynchat", "asyncore", "distutils", "imp", "smtpd"])
 
 
 def _explain(raised: Raised, evidence: Evidence) -> Diagnosis:
     """What the error means that ended a program in a project of which `evidence` is known."""
     place = f" ({raised.place})" if raised.place else ""
-    if known := _syntax(raised) or _understood(raised, evidence):
+    if known := _syntax(raised, evidence) or _understood(raised, evidence):
         return Diagnosis(sentence(known.cause + place), known.hint)
     where = f" at {raised.place}" if raised.place else ""
     correct = f"Correct {raised.place.replace(', ', ' near ', 1)}" if raised.place else "Correct your program"
@@ -50,16 +39,18 @@ def explain_words(words: str, evidence: Evidence) -> Diagnosis | None:
 
 def _understood(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     return (
-        _missing_module(raised, evidence)
+        python_modules.explain(raised, evidence)
         or python_errors.meaning(raised.text)
         or bad_path(raised, evidence)
-        or _other_version(raised, evidence)
+        or python_modules.other_version(raised, evidence)
     )
 
 
-def _syntax(raised: Raised) -> Diagnosis | None:
+def _syntax(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     if raised.type not in ("SyntaxError", "IndentationError", "TabError") or not raised.is_in_own_code:
         return None
+    if re.search("Non-UTF-8 code|null bytes|codec can't decode|unknown encoding|encoding problem", raised.message):
+        return _encoding(raised, evidence)
     cause = f"Your program is not valid Python: {shorten(raised.message, 100)}"
     if "unicodeescape" in raised.message:
         hint = (
@@ -67,80 +58,25 @@ def _syntax(raised: Raised) -> Diagnosis | None:
         )
     elif "Missing parentheses in call to 'print'" in raised.message:
         hint = "This is a program for Python 2: write `print(…)` with parentheses, as Python 3 wants it."
-    elif re.search("Non-UTF-8 code|null bytes|codec can't decode", raised.message):
-        hint = "Save the file as UTF-8 in your editor and upload it again."
     else:
         hint = "Correct this line, or the one above it; a feature of a newer Python needs that version in job.toml."
     return Diagnosis(cause, hint)
 
 
-def _missing_module(raised: Raised, evidence: Evidence) -> Diagnosis | None:
-    wanted = re.search(
-        r"No module named '?([\w.]+)'?(?!.*is not a package)|Missing optional dependency '([\w.-]+)'"
-        r"|usable engine; tried using: '(\w+)'|^`?(?:Import )?(\w+)`? (?:not found, please install it|failed\.\s+Use)",
-        raised.message,
+def _encoding(raised: Raised, evidence: Evidence) -> Diagnosis:
+    """A source file that Python cannot read, because it is in another encoding than Python takes it for."""
+    file = raised.place.partition(",")[0]
+    if imports := re.match(r"(?:from|import)\s+([\w.]+)(?:\s+import\s+\(?\s*(\w+))?", raised.own_code):
+        # Python names the line that imports the file, and not the file.
+        path = f"code/{imports[1].replace('.', '/')}"
+        paths = (f"{path}/{imports[2]}.py", f"{path}.py", f"{path}/__init__.py")
+        file = next((one for one in paths if one in evidence.upload.files), "")
+    coding = ", or begin it with the line `# -*- coding: latin-1 -*-`" if _ONE_BYTE.search(raised.message) else ""
+    named = f"Your program's file {shorten(file, 80)}" if file else "A file that your program imports"
+    return Diagnosis(
+        f"{named} is not UTF-8 text",
+        f"Save {shorten(file, 80) or 'it'} as UTF-8 in your editor{coding}; upload it again.",
     )
-    if not wanted or not re.fullmatch(r"|\w*ImportError|ModuleNotFoundError", raised.type):
-        return None
-    module = next(filter(None, wanted.groups()))
-    return _of_another_system(module) or _missing(module, evidence, may_be_own=wanted[1] is not None)
-
-
-def _of_another_system(module: str) -> Diagnosis | None:
-    """A module that no line in requirements.txt can bring."""
-    top = module.partition(".")[0]
-    if top in _WINDOWS_ONLY:
-        return Diagnosis(
-            f"Your program needs `{top}`, which exists on Windows only", "Leave it out: labd runs on Linux."
-        )
-    if top in ("tkinter", "_tkinter", "turtle"):
-        return no_screen(python_errors.ADVICE)
-    return None
-
-
-def _missing(module: str, evidence: Evidence, may_be_own: bool) -> Diagnosis:
-    """What to do about a `module` that is not there."""
-    top, _, inner = module.partition(".")
-    names = [module.rsplit(".", dots)[0] for dots in range(module.count(".") + 1)]
-    known = next((name for name in names if name in evidence.distributions), "")
-    shown, own = shorten(module, 60), f"code/{shorten(module, 60).replace('.', '/')}.py"
-    cause = f"Your program needs the Python library `{shown}`, which is not installed"
-    add = f"Add the line `{shorten(evidence.distributions.get(known, top), 60)}` to code/requirements.txt"
-    # Python names a.b only where it has found a: the library is there, and its part is not.
-    if inner and known in ("", top):
-        return Diagnosis(
-            f"Your program needs `{shown}`, and what is installed as `{shorten(top, 40)}` has no such part",
-            SAME_VERSION.format(shorten(evidence.distributions.get(known, top), 40))
-            if known or top in _WELL_KNOWN
-            else f"Upload the file {own} if it is your own module, or ask for another version of {shorten(top, 40)}.",
-        )
-    if known or top in _WELL_KNOWN or not may_be_own:
-        return Diagnosis(cause, f"{add}.")
-    if top in sys.stdlib_module_names or top in _REMOVED:
-        return Diagnosis(
-            f"Your program needs the module `{shown}`, which this version of Python does not have",
-            'It was part of older versions: choose one of them in job.toml, such as `python = "3.11"`.',
-        )
-    return Diagnosis(cause.replace("library", "module"), f"{add}, or upload the file {own} if it is your own module.")
-
-
-def _other_version(raised: Raised, evidence: Evidence) -> Diagnosis | None:
-    """A library has not got what the program wants of it: most often the program was written for another version."""
-    wanted = re.search(
-        r"cannot import name '(?P<part>\w+)' from '(?P<module>[\w.]+)'"
-        r"|module '(?P<owner>[\w.]+)' has no attribute '(?P<attribute>\w+)'",
-        raised.message,
-    )
-    if not wanted:
-        return None
-    module = wanted["module"] or wanted["owner"]
-    top = module.partition(".")[0]
-    # Of other names it is not known whether they are a library or a file of the researcher's.
-    if top not in evidence.distributions and top not in _WELL_KNOWN and "-packages/" not in raised.message:
-        return None
-    part = shorten(wanted["part"] or wanted["attribute"], 50)
-    hint = SAME_VERSION.format(shorten(evidence.distributions.get(top, top), 50))
-    return Diagnosis(f"The installed version of `{shorten(module, 50)}` has no `{part}`", hint)
 
 
 TRACEBACKS = Tracebacks(ending_error, _explain, dumped_place)

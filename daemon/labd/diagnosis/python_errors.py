@@ -25,7 +25,9 @@ ADVICE = Advice(
     no_command="Use a Python library that does the same, or ask the administrator to add the command.",
     no_screen='Save pictures instead, such as `plt.savefig("/output/plot.png")`, and choose no backend.',
 )
-SAME_VERSION = "Name the version that you use on your own computer in code/requirements.txt, such as `{0}==1.2.3`."
+SAME_VERSION = (
+    "Write the version that you use on your own computer into code/requirements.txt: `pip show {0}` tells it."
+)
 
 # The first that fits is taken: the particular stands before the general.
 _ERRORS = (

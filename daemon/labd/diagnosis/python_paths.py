@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 
 from labd.common.excerpts import Diagnosis, shorten
-from labd.diagnosis import debian_names, upload_search
-from labd.diagnosis.evidence import REQUIREMENTS, Evidence
+from labd.diagnosis import debian_names
+from labd.diagnosis.evidence import upload_search
+from labd.diagnosis.evidence.project import REQUIREMENTS, Evidence
 from labd.diagnosis.python_tracebacks import Raised
 
 _READS, _WRITES = "reads", "writes"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from labd.common.excerpts import Advice, Diagnosis, sentence, shorten
-from labd.diagnosis.evidence import Evidence
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.known_errors import more_memory
 from labd.diagnosis.language import ErrorLanguage, of_any
 

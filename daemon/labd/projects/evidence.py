@@ -14,7 +14,7 @@ from pathlib import Path
 from labd.common.errors import ProjectError
 from labd.common.log import get
 from labd.common.schema import SchemaError, read_table
-from labd.diagnosis.evidence import REQUIREMENTS, Evidence, UploadListing
+from labd.diagnosis.evidence.project import REQUIREMENTS, Evidence, UploadListing
 from labd.model.languages import Language
 from labd.projects import files as project_files
 

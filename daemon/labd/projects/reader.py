@@ -118,7 +118,7 @@ def _dependencies(asked: Question) -> Callable[[], Any]:
 
 def _program_failed(asked: Question) -> Callable[[], Any]:
     from labd.diagnosis import languages
-    from labd.diagnosis.evidence import Evidence, UploadListing
+    from labd.diagnosis.evidence.project import Evidence, UploadListing
     from labd.diagnosis.programs import program_failed
 
     language, known = languages.of(tuple(asked["names"])), asked["evidence"]

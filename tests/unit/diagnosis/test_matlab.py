@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labd.diagnosis import languages
-from labd.diagnosis.evidence import Evidence
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.programs import program_failed
 
 MATLAB = languages.of(["matlab"])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labd.diagnosis import languages
-from labd.diagnosis.evidence import Evidence
+from labd.diagnosis.evidence.project import Evidence, UploadListing
 from labd.diagnosis.programs import (
     Diagnosis,
     no_program,
@@ -247,6 +247,42 @@ class TestSyntaxErrors:
         message = "SyntaxError: Missing parentheses in call to 'print'. Did you mean print(...)?"
         assert "Python 2" in verdict(f'  File "app.py", line 1\n    print "x"\n    ^\n{message}\n').hint
 
+    @pytest.mark.parametrize(
+        ("log", "file", "has_other_way"),
+        [
+            (
+                "SyntaxError: Non-UTF-8 code starting with '\\xe9' in file /code/app.py on line 1, but no encoding "
+                "declared; see https://peps.python.org/pep-0263/ for details\n",
+                "code/app.py",
+                True,
+            ),
+            (
+                'Traceback (most recent call last):\n  File "/code/app.py", line 1, in <module>\n    import lib.io\n'
+                '  File "/code/lib/io.py", line 3\nSyntaxError: source code cannot contain null bytes\n',
+                "code/lib/io.py",
+                False,
+            ),
+            ('  File "/code/app.py", line 1\nSyntaxError: unknown encoding: utf8-bom\n', "code/app.py", False),
+        ],
+    )
+    def test_because_of_an_encoding_name_the_file_and_how_to_save_it(
+        self, log: str, file: str, has_other_way: bool
+    ) -> None:
+        found = verdict(log)
+        assert found.cause.startswith(f"Your program's file {file} is not UTF-8 text ({file}, line ")
+        assert found.hint.startswith(f"Save {file} as UTF-8 in your editor")
+        assert ("latin-1" in found.hint) == has_other_way
+
+    def test_because_of_the_encoding_of_an_imported_file_name_that_file_or_none(self) -> None:
+        error = "SyntaxError: (unicode error) 'utf-8' codec can't decode byte 0xe9 in position 2: invalid data"
+        for line in ("import lib.io", "from lib import io", "from lib.io import read"):
+            log = (
+                f'Traceback (most recent call last):\n  File "/code/app.py", line 1, in <module>\n    {line}\n{error}\n'
+            )
+            evidence = Evidence(DISTRIBUTIONS, UploadListing({"code/app.py": 1, "code/lib/io.py": 1}))
+            assert "Save code/lib/io.py as UTF-8" in program_failed(log, 1, evidence, PYTHON).hint
+            assert verdict(log).cause == "A file that your program imports is not UTF-8 text (code/app.py, line 1)."
+
     def test_in_data_are_not_called_errors_of_the_program(self) -> None:
         log = dedent(
             """\
@@ -279,13 +315,13 @@ class TestAMissingModule:
 
     def test_that_is_not_known_may_be_the_researchers_own(self) -> None:
         hint = verdict(traceback("ModuleNotFoundError: No module named 'fits_tools'")).hint
-        assert "Add the line `fits_tools`" in hint
-        assert "code/fits_tools.py if it is your own module" in hint
+        assert hint.startswith("If it is your own module, upload the file code/fits_tools.py; if it is a library")
+        assert "`fits_tools`" not in hint
 
     def test_that_is_a_part_of_an_installed_library_asks_for_another_version(self) -> None:
         found = verdict(traceback("ModuleNotFoundError: No module named 'sklearn.externals'"))
         assert "has no such part" in found.cause
-        assert "scikit-learn==" in found.hint
+        assert "`pip show scikit-learn`" in found.hint
 
     def test_that_is_a_part_of_an_own_folder_asks_for_that_file(self) -> None:
         hint = verdict(traceback("ModuleNotFoundError: No module named 'stars.fit'")).hint
@@ -390,9 +426,9 @@ class TestAPath:
          "`opencv-python-headless` instead of `opencv-python`"),
         ("ImportError: libgdal.so.32: cannot open shared object file: No such file or directory", "`libgdal.so.32`",
          "administrator"),
-        ("AttributeError: module 'numpy' has no attribute 'float'", "version of `numpy` has no `float`", "numpy=="),
+        ("AttributeError: module 'numpy' has no attribute 'flat'", "version of `numpy` has no `flat`", "pip show"),
         ("ImportError: cannot import name 'Nope' from 'sklearn.svm' (/usr/lib/python3/site-packages/sklearn/svm.py)",
-         "`sklearn.svm` has no `Nope`", "scikit-learn=="),
+         "`sklearn.svm` has no `Nope`", "`pip show scikit-learn`"),
         ("ImportError: cannot import name 'fit' from 'stars' (/code/stars.py)", "Your file for `stars`", "newest"),
         ("AttributeError: partially initialized module 'csv' has no attribute 'reader' (most likely due to a circular "
          "import)", "`csv`", "`csv.py`"),

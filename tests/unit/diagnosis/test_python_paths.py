@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from labd.diagnosis import languages
-from labd.diagnosis.evidence import Evidence, UploadListing
+from labd.diagnosis.evidence.project import Evidence, UploadListing
 from labd.diagnosis.programs import Diagnosis, program_failed
 
 PYTHON, NOTEBOOK = languages.of(["python"]), languages.of(["notebook"])

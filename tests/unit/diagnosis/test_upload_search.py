@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labd.diagnosis.evidence import UploadListing
-from labd.diagnosis.upload_search import find, remedy
+from labd.diagnosis.evidence.project import UploadListing
+from labd.diagnosis.evidence.upload_search import find, remedy
 
 
 def said(files: Sequence[str], written: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from labd.diagnosis.evidence import Evidence, UploadListing
+from labd.diagnosis.evidence.project import Evidence, UploadListing
 from labd.model.languages import load
 from labd.projects import evidence, reading
 

@@ -11,7 +11,7 @@ import pytest
 
 from labd.daemon.pipeline.outcome import understand
 from labd.diagnosis import languages as error_languages
-from labd.diagnosis.evidence import Evidence
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.programs import Diagnosis, program_failed
 from labd.model import languages
 from labd.model.engine import Condition, Phase, Usage

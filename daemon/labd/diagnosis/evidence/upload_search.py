@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labd.diagnosis.evidence import UploadListing
+from labd.diagnosis.evidence.project import UploadListing
 
 _ANOTHER_COMPUTER = re.compile(r"[A-Za-z]:(?=[/\\])|~(?=/)")
 _SOURCES = (".py", ".r", ".m", ".jl")

@@ -9,7 +9,7 @@ import re
 
 from labd.common.excerpts import Diagnosis, shorten
 from labd.common.units import human_size
-from labd.diagnosis.evidence import REQUIREMENTS, Evidence
+from labd.diagnosis.evidence.project import REQUIREMENTS, Evidence
 
 # Errors that no data can bring about.
 _NOT_OF_DATA = re.compile(
