@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from labd.common.excerpts import Diagnosis, last_words, lines, sentence, shorten
 from labd.common.units import human_duration, human_size
-from labd.diagnosis import languages
+from labd.diagnosis import arguments, languages
 from labd.diagnosis.evidence import pointers
 from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.known_errors import more_memory
@@ -42,6 +42,12 @@ _SIGNALS = {
     13: "Your program wrote to another program that had already ended",
     15: "Your program was asked to stop from outside",
 }
+_SERVER = re.compile(
+    r"Running on (?:local URL: +|all addresses|https?://\S{1,100})|Uvicorn running on \S{1,100}"
+    r"|Serving HTTP on [\w.:]{1,60}|You can now view your Streamlit app|Dash is running on \S{1,100}"
+    r"|Starting development server at \S{1,100}|Listening (?:on|at):? https?://\S{1,100}"
+    r"|Jupyter Server \S{1,30} is running at|TensorBoard \S{1,30} at \S{1,100}|Bokeh app running at: \S{1,100}"
+)
 _CRASHES = frozenset({4, 6, 7, 8, 11})
 _CRASH_HINT_AT_PLACE = "Try another version of the library that this line uses, or smaller data."
 _STOP_HINT = "Neither its time nor its memory limit was met: run it again, and tell the administrator if it recurs."
@@ -93,11 +99,8 @@ def _ended(exit_code: int, words: str, evidence: Evidence, language: ErrorLangua
         return Diagnosis(
             f"Your program could not go on: {named} {reason} (exit code {exit_code}).", language.advice.no_command
         )
-    if exit_code == 2 and re.match(r"[^\s:]+: error: |Error: .*(?:option|argument)", words, re.IGNORECASE):
-        return Diagnosis(
-            sentence(f"Your program did not get the arguments that it wants: {shorten(words, 100)}"),
-            'Give them in job.toml, below the line [job], such as `args = ["--epochs", "20"]`.',
-        )
+    if exit_code in (1, 2) and (wanted := arguments.missing(words, evidence.arguments)):
+        return Diagnosis(sentence(wanted.cause), wanted.hint)
     known = language.meaning(words, evidence)
     hint = (known and known.hint) or (
         "The program ended itself: run.log has all that it printed." if words else language.advice.said_nothing
@@ -114,12 +117,18 @@ def out_of_memory(limit: int, peak: int | None) -> Diagnosis:
     )
 
 
-def timed_out(limit_seconds: float) -> Diagnosis:
-    """A program was stopped at its time limit."""
+def timed_out(limit_seconds: float, log_tail: str = "") -> Diagnosis:
+    """A program that printed `log_tail` was stopped at its time limit."""
+    cause = f"Your program was stopped because its time of {human_duration(limit_seconds)} was over"
+    if server := _SERVER.search(log_tail):
+        return Diagnosis(
+            f"{cause}: it waited for visitors ({shorten(server[0], 80)}), and a job has none.",
+            "More time does not help: let it compute, write its results to /output and end by itself.",
+        )
     minutes = math.ceil(2 * limit_seconds / 60)
     longer = f"{minutes}m" if minutes < 120 else f"{math.ceil(minutes / 60)}h"
     return Diagnosis(
-        f"Your program was stopped because its time of {human_duration(limit_seconds)} was over.",
+        f"{cause}.",
         f'Ask for more with a line like `timeout = "{longer}"` in job.toml; what it wrote to /output is kept.',
     )
 

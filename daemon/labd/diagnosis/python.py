@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
-from labd.diagnosis import python_errors, python_modules
+from labd.diagnosis import arguments, debian_names, python_errors, python_modules
 from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.language import ErrorLanguage, Tracebacks
 from labd.diagnosis.python_paths import bad_path
@@ -43,6 +43,7 @@ def _understood(raised: Raised, evidence: Evidence) -> Diagnosis | None:
         or python_errors.meaning(raised.text)
         or bad_path(raised, evidence)
         or python_modules.other_version(raised, evidence)
+        or _not_given(raised)
     )
 
 
@@ -61,6 +62,34 @@ def _syntax(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     else:
         hint = "Correct this line, or the one above it; a feature of a newer Python needs that version in job.toml."
     return Diagnosis(cause, hint)
+
+
+def _not_given(raised: Raised) -> Diagnosis | None:
+    """An argument, an environment variable or a command that the program takes for granted."""
+    code = raised.own_code
+    if raised.type in ("IndexError", "ValueError") and (number := _argument_wanted(raised.message, code)):
+        cause = "Your program was started without an argument that it reads from sys.argv"
+        return Diagnosis(cause, arguments.unread(number))
+    variable = re.fullmatch(r"'(\w{1,100})'", raised.message) if raised.type == "KeyError" else None
+    if variable and ("environ" in code or (raised.frames and raised.frames[-1].file.endswith("/os.py"))):
+        return arguments.unset(variable[1])
+    if command := re.search(
+        r"failed to execute (?:\w*Path\()?['\"]([\w.-]{1,40})['\"]|^(tesseract|ffmpeg|pandoc) is not installed",
+        raised.message,
+    ):
+        name = command[1] or command[2]
+        return Diagnosis(f"Your program needs the program `{name}`, which is not installed", debian_names.advice(name))
+    return None
+
+
+def _argument_wanted(message: str, code: str) -> int:
+    """The number of the argument that is missing in the line `code`; 0 if the error is about something else."""
+    if "sys.argv" not in code and "argv[" not in code:
+        return 0
+    if unpacked := re.match(r"not enough values to unpack \(expected (\d{1,2}), got \d", message):
+        return int(unpacked[1]) - ("argv[1:]" not in code)
+    numbers = re.findall(r"argv\[(\d{1,2})\]", code)
+    return max(map(int, numbers)) if message == "list index out of range" and numbers else 0
 
 
 def _encoding(raised: Raised, evidence: Evidence) -> Diagnosis:

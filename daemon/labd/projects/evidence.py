@@ -14,7 +14,7 @@ from pathlib import Path
 from labd.common.errors import ProjectError
 from labd.common.log import get
 from labd.common.schema import SchemaError, read_table
-from labd.diagnosis.evidence.project import REQUIREMENTS, Evidence, UploadListing
+from labd.diagnosis.evidence.project import JOB_FILE, REQUIREMENTS, Evidence, UploadListing
 from labd.model.languages import Language
 from labd.projects import files as project_files
 
@@ -35,7 +35,12 @@ def gather(snapshot: Path | None, log: str, language: Language) -> Evidence:
     if snapshot is None:
         return Evidence(distributions)
     upload = _upload(listing_file(snapshot))
-    wanted = [REQUIREMENTS, f"code/{language.template.program}", *(f"code/{name}" for name in _NAMED.findall(log))]
+    wanted = [
+        JOB_FILE,
+        REQUIREMENTS,
+        f"code/{language.template.program}",
+        *(f"code/{name}" for name in _NAMED.findall(log)),
+    ]
     names = [name for name in dict.fromkeys(wanted) if name in upload.files][:_MOST_FILES]
     return Evidence(distributions, upload, dict(_texts(snapshot, names)))
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 REQUIREMENTS = "code/requirements.txt"
+JOB_FILE = "job.toml"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Evidence:
     distributions: Mapping[str, str] = field(default_factory=dict)  # import name → requirement that provides it
     upload: UploadListing = UploadListing()
     sources: Mapping[str, str] = field(default_factory=dict)  # path, such as code/app.py → text
+
+    @property
+    def arguments(self) -> list[str]:
+        """What job.toml gives the program as `args`, if that can be seen at a glance."""
+        given = re.search(r"^\s*args\s*=\s*\[([^\[\]]{0,500})\]", self.sources.get(JOB_FILE, ""), re.MULTILINE)
+        return re.findall(r"""["']([^"'\n]*)["']""", given[1]) if given else []
 
     def asks_for(self, requirement: str) -> bool:
         """Whether code/requirements.txt is known to have a line for the library of `requirement`."""
