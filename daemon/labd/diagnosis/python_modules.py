@@ -15,7 +15,7 @@ from labd.diagnosis.evidence import own_modules
 from labd.diagnosis.evidence.project import REQUIREMENTS, Evidence
 from labd.diagnosis.known_errors import no_screen
 from labd.diagnosis.python_errors import SAME_VERSION
-from labd.diagnosis.python_removed import MOVED_OUT, PLATFORMS, PYTHON2_MODULES, PYTHON2_NAMES, REMOVED
+from labd.diagnosis.python_removed import AMBIGUOUS, MOVED_OUT, PLATFORMS, PYTHON2_MODULES, PYTHON2_NAMES, REMOVED
 from labd.diagnosis.python_tracebacks import Raised
 
 _WELL_KNOWN = frozenset(
@@ -159,8 +159,8 @@ def _of_another_system(module: str, raised: Raised, evidence: Evidence) -> Diagn
             f"Your program needs `{on}`, which exists in {PLATFORMS[on]} only",
             f"Remove the lines that use it{line}; put your data into input/ and open them as /input/{name}.",
         )
-    if top in PYTHON2_MODULES:
-        return _python_2(top, evidence)
+    if top in PYTHON2_MODULES and (old := _python_2(top, evidence)):
+        return old
     if top in _WINDOWS_ONLY:
         return Diagnosis(
             f"Your program needs `{top}`, which exists on Windows only", "Leave it out: labd runs on Linux."
@@ -179,30 +179,32 @@ def _first_part(top: str, statement: str) -> str:
 def _of_python_2(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     """A name that only Python 2 has."""
     found = re.match(r"name '(\w+)' is not defined", raised.message)
-    return _python_2(found[1], evidence) if found and found[1] in PYTHON2_NAMES else None
+    # Of those that may be somebody's own values, too, a call is the least that shows what was meant.
+    if not found or (found[1] in AMBIGUOUS and not re.search(rf"(?<![\w.]){found[1]}\(", raised.own_code)):
+        return None
+    return _python_2(found[1], evidence, is_certain=True) if found[1] in PYTHON2_NAMES else None
 
 
-def _python_2(name: str, evidence: Evidence) -> Diagnosis:
+def _python_2(name: str, evidence: Evidence, is_certain: bool = False) -> Diagnosis | None:
     """A program for Python 2, which met its own module or function `name`: all that can be seen of the kind at once."""
     text = evidence.sources.get("code/app.py", "")
     known = {**PYTHON2_MODULES, **PYTHON2_NAMES}
     used = [old for old in PYTHON2_NAMES if re.search(rf"(?<![\w.]){old}\(", text)]
     used += [old for line in _imports(evidence) for old in PYTHON2_MODULES if re.search(rf"\b{old}\b", line)]
     names = list(dict.fromkeys((name, *used)))[:3]
+    if name in AMBIGUOUS and len(names) < 2 and not is_certain:
+        return None
     write = ", and ".join(f"`{known[old]}` instead of `{old}`" for old in names)
-    return Diagnosis(f"This is a program for Python 2: Python 3 has no `{name}`", f"Write {write}.")
+    return Diagnosis(f"Your program uses `{name}` of Python 2, which Python 3 does not have", f"Write {write}.")
 
 
 def _removed(name: str, raised: Raised, evidence: Evidence) -> Diagnosis | None:
     """What libraries, or Python, had under this `name` or one above it, and have no more."""
     for known in (name, own_modules.imported(name, raised.own_code)):
         if known in MOVED_OUT:
-            module, line = MOVED_OUT[known]
+            statement, line = MOVED_OUT[known]
             add = "" if evidence.asks_for(line) else f", and add the line `{line}` to {REQUIREMENTS}"
-            return Diagnosis(
-                f"There is no `{known}` any more: it is a library of its own",
-                f"Import it from `{module}`{add}." if module != line else f"Write `import {module}`{add}.",
-            )
+            return Diagnosis(f"There is no `{known}` any more", f"Write `{statement}`{add}.")
         if known in REMOVED:
             return Diagnosis(f"There is no `{known}` any more", _instead(raised, known, REMOVED[known]))
     joined = f"{name}.{_first_part(name, raised.own_code)}"

@@ -24,6 +24,9 @@ PYTHON2_NAMES = {
 }  # fmt: skip
 """Name that Python 2 has without an import → what Python 3 has instead."""
 
+AMBIGUOUS = frozenset("commands exceptions long md5 reduce reload sets sha thread unicode".split())
+"""Those of them that people also give to their own modules and values: alone they show nothing."""
+
 _ABSTRACT = "Callable Hashable Iterable Iterator Mapping MutableMapping MutableSequence MutableSet Sequence Set Sized"
 _PLAIN = {name: name for name in ("float", "int", "bool", "object", "complex", "str")}
 
@@ -65,15 +68,15 @@ REMOVED = {
 """What was removed, by its module or its class → what to write instead."""
 
 MOVED_OUT = {
-    "sklearn.externals.joblib": ("joblib", "joblib"), "sklearn.externals.six": ("six", "six"),
-    **{f"scipy.misc.{name}": ("imageio.v3", "imageio") for name in ("imread", "imsave", "imresize")},
-    "keras.wrappers.scikit_learn": ("scikeras.wrappers", "scikeras"),
+    "sklearn.externals.joblib": ("import joblib", "joblib"), "sklearn.externals.six": ("import six", "six"),
+    "scipy.misc.imread": ("from imageio.v3 import imread", "imageio"),
+    "scipy.misc.imsave": ("from imageio.v3 import imwrite", "imageio"),
+    "scipy.misc.imresize": ("from skimage.transform import resize", "scikit-image"),
 }  # fmt: skip
-"""What is in a library of its own by now → that library's module, and the line that it needs."""
+"""What is in a library of its own by now → the import of that, and the line that it needs."""
 
 PLATFORMS = {
     "google.colab": "Google Colab", "kaggle_secrets": "Kaggle", "kaggle_datasets": "Kaggle",
-    "pyspark.dbutils": "Databricks", "dbutils": "Databricks", "js": "a browser", "pyodide": "a browser",
-    "notebookutils": "Microsoft Fabric", "mssparkutils": "Azure Synapse", "sagemaker_studio": "SageMaker Studio",
+    "pyspark.dbutils": "Databricks", "notebookutils": "Microsoft Fabric", "mssparkutils": "Azure Synapse",
 }  # fmt: skip
 """Module that exists on one platform only → that platform."""

@@ -138,9 +138,21 @@ def test_other_parts_of_a_shared_name_are_libraries() -> None:
 )
 def test_a_program_for_python_2_is_called_that(error: str, code: str, hint: str) -> None:
     found = verdict(error, code)
-    assert "This is a program for Python 2" in found.cause
+    assert " of Python 2, which Python 3 does not have" in found.cause
     assert hint in found.hint
     assert "requirements.txt" not in found.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("ModuleNotFoundError: No module named 'commands'", "import commands"),
+        ("NameError: name 'long' is not defined", "go(lat, long)"),
+        ("NameError: name 'xrangee' is not defined", "xrangee(3)"),
+    ],
+)
+def test_what_may_be_somebodys_own_name_is_not_called_python_2(error: str, code: str) -> None:
+    assert "Python 2" not in verdict(error, code).cause
 
 
 def test_a_program_for_python_2_is_told_of_all_its_names_at_once() -> None:
@@ -195,7 +207,7 @@ def test_an_own_module_without_the_name_of_a_library_hides_nothing() -> None:
         ("ModuleNotFoundError: No module named 'sklearn.externals'", "from sklearn.externals import joblib",
          "Write `import joblib`, and"),
         ("ImportError: cannot import name 'imread' from 'scipy.misc' (/opt/env/x.py)", "from scipy.misc import imread",
-         "Import it from `imageio.v3`, and add the line `imageio`"),
+         "Write `from imageio.v3 import imread`, and add the line `imageio`"),
         ("ModuleNotFoundError: No module named 'sklearn.cross_validation'", "from sklearn.cross_validation import A",
          "Write `sklearn.model_selection` instead of `sklearn.cross_validation`."),
         ("AttributeError: 'DataFrame' object has no attribute 'append'", "d.append(e)",

@@ -86,6 +86,13 @@ def test_a_path_that_is_known_from_the_source_only_counts_as_well() -> None:
     assert "/output/a.txt" in verdict("results/a.txt", "go(x)", sources=sources).hint
 
 
+def test_a_folder_that_was_sent_is_not_called_missing() -> None:
+    found = verdict("results/a.txt", "open('results/a.txt', 'w')", files=["code/results/b.txt"])
+    assert "does not exist" not in found.cause
+    beside = verdict("results/a.txt", "open('results/a.txt', 'w')", files=["results/b.txt"])
+    assert "writes into `results`, which does not exist" in beside.cause
+
+
 def notebook(message: str, cell: str, *files: str) -> Diagnosis:
     cells = [{"cell_type": "markdown", "source": "x"}, {"cell_type": "code", "source": cell}]
     listed = UploadListing(dict.fromkeys(files, 1), is_whole=True)

@@ -79,6 +79,8 @@ def test_two_ways_to_write_an_umlaut_are_one() -> None:
         (["input/a/x.csv", "input/b/x.csv", "input/c/x.csv"], "x.csv"),
         (["input/x.csv"], "/"),
         (["input/x.csv"], ""),
+        (["code/config.json"], "/opt/env/lib/python3.11/site-packages/lib/config.json"),
+        (["code/config.json"], "/home/ana/.config/tool/config.json"),
         ([f"input/{'a' * 100}/x.csv"], "x.csv"),
     ],
 )

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from labd.diagnosis.evidence.project import UploadListing
 
 _ANOTHER_COMPUTER = re.compile(r"[A-Za-z]:(?=[/\\])|~(?=/)")
+# Files of the image and of libraries: nothing of an upload was meant.
+_SYSTEM = re.compile(r"/(?:bin|dev|etc|lib\w*|opt|proc|root|run|sbin|sys|tmp|usr|var)/")
 _SOURCES = (".py", ".r", ".m", ".jl")
 _PACKED = (".gz", ".zip", ".bz2", ".xz")
 # Another ending than the program names, and yet the same name to whoever looks at a folder that hides endings.
@@ -39,7 +41,7 @@ class Candidate:
 def find(upload: UploadListing, written: str) -> list[Candidate]:
     """What in `upload` was probably meant by the path `written` in a program: the best ones; [] for none."""
     parts = _parts(written)
-    if not parts:
+    if not parts or _SYSTEM.match(written) or any(part.startswith(".") for part in parts):
         return []
     names = {path.rstrip("/"): path.endswith("/") for path in upload.files}
     names |= dict.fromkeys(upload.folders(), True)
