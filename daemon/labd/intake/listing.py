@@ -7,7 +7,7 @@ is not decided here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,24 @@ def keep(listing: Mapping[str, Any], snapshot: Path) -> None:
     listing_file(snapshot).write_text(json.dumps(listing))
 
 
-def pointers(listing: Mapping[str, Any]) -> tuple[str, ...]:
-    """A sentence about each git-lfs pointer of an upload that stands where a job looks for data."""
+def notes(listing: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the names in an upload's `listing` tell before anything runs."""
+    return (*_misnamed(listing["files"]), *_pointers(listing))
+
+
+def _misnamed(files: Iterable[str]) -> tuple[str, ...]:
+    """A sentence about each folder that is a part of the job but for its capital letters."""
+    tops = {path.partition("/")[0] for path in files if "/" in path}
+    return tuple(
+        f"{top}/ is not part of the job: the folder must be called {top.lower()}/, in small letters."
+        for top in sorted(tops)
+        if top.lower() in ("code", "input") and top.lower() not in tops
+    )
+
+
+def _pointers(listing: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence about each git-lfs pointer that stands where a job looks for data."""
     found = [path for path in listing["pointers"] if path.startswith(("code/", "input/"))]
-    notes = [f"{printable(path)} is a git-lfs pointer, not the data: {_PULL}." for path in found[:_SHOWN]]
-    more = len(found) - len(notes)
-    return (*notes, f"{more} more of the files are git-lfs pointers.") if more else tuple(notes)
+    told = [f"{printable(path)} is a git-lfs pointer, not the data: {_PULL}." for path in found[:_SHOWN]]
+    more = len(found) - len(told)
+    return (*told, f"{more} more of the files are git-lfs pointers.") if more else tuple(told)

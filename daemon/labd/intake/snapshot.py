@@ -104,7 +104,7 @@ def take(
         _newest_file(target).write_text(str(newest))
         listing.keep(listed, target)
         os.replace(part, target)
-        return Taken(changed=True, notes=(*left_out(said["notes"], said["noted"]), *listing.pointers(listed)))
+        return Taken(changed=True, notes=(*left_out(said["notes"], said["noted"]), *listing.notes(listed)))
     except BaseException:
         # The cause must not be lost over what is left: the next try removes that, too.
         with contextlib.suppress(WorkerError):
