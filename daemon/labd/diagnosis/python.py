@@ -10,12 +10,27 @@ import re
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
 from labd.diagnosis import arguments, debian_names, python_errors, python_modules
+from labd.diagnosis.evidence import own_source, upload_search
 from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.language import ErrorLanguage, Tracebacks
 from labd.diagnosis.python_paths import bad_path
 from labd.diagnosis.python_tracebacks import Raised, dumped_place, ending_error
 
 _ONE_BYTE = re.compile(r"Non-UTF-8 code starting with '\\x(?!f[ef])")  # no UTF-16, which begins with these
+_SYNTAX = (
+    (
+        r"Missing parentheses in call to '(?:print|exec)'",
+        "This is a program for Python 2: write `print(…)` with parentheses, as Python 3 wants it.",
+    ),
+    ("multiple exception types must be", "This is a program for Python 2: write `except NAME as error:`."),
+    ("leading zeros in decimal integer", "Leave out the zeros in front; octal numbers are written like `0o755`."),
+    ("TabError", "Indent this line with blanks as the others are: most editors can convert tabs to blanks."),
+    ("IndentationError", "Correct the blanks at the beginning of this line, or of the one above it."),
+    (
+        r"^(?:match .*:|case .*:|except ?\*|type \w+ ?=)",
+        "Correct this line, or the one above it; a feature of a newer Python needs that version in job.toml.",
+    ),
+)
 _WORDS = 2000  # characters, the last ones; the patterns are for messages, not for whole logs
 
 
@@ -39,7 +54,8 @@ def explain_words(words: str, evidence: Evidence) -> Diagnosis | None:
 
 def _understood(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     return (
-        python_modules.explain(raised, evidence)
+        _of_notebooks(raised, evidence)
+        or python_modules.explain(raised, evidence)
         or python_errors.meaning(raised.text)
         or bad_path(raised, evidence)
         or python_modules.other_version(raised, evidence)
@@ -50,18 +66,35 @@ def _understood(raised: Raised, evidence: Evidence) -> Diagnosis | None:
 def _syntax(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     if raised.type not in ("SyntaxError", "IndentationError", "TabError") or not raised.is_in_own_code:
         return None
-    if re.search("Non-UTF-8 code|null bytes|codec can't decode|unknown encoding|encoding problem", raised.message):
+    frame = raised.frames[-1]
+    file = f"code/{frame.file.removeprefix('/code/')}"
+    if known := own_source.not_python(raised.message, file, frame.line, frame.code, evidence):
+        return known
+    if re.search(
+        "Non-UTF-8 code|null bytes|utf-8' codec can't decode|unknown encoding|encoding problem", raised.message
+    ):
         return _encoding(raised, evidence)
     cause = f"Your program is not valid Python: {shorten(raised.message, 100)}"
     if "unicodeescape" in raised.message:
-        hint = (
-            r"Python reads `\U` in a path like C:\Users as a code: put the file into input/ and open it as /input/NAME."
-        )
-    elif "Missing parentheses in call to 'print'" in raised.message:
-        hint = "This is a program for Python 2: write `print(…)` with parentheses, as Python 3 wants it."
-    else:
-        hint = "Correct this line, or the one above it; a feature of a newer Python needs that version in job.toml."
-    return Diagnosis(cause, hint)
+        return Diagnosis(cause, _windows_path(frame.code, evidence))
+    for pattern, hint in _SYNTAX:
+        if re.search(pattern, raised.text) or (pattern[0] == "^" and re.search(pattern, frame.code)):
+            return Diagnosis(cause, hint)
+    return Diagnosis(cause, "Correct this line, or the one above it.")
+
+
+def _windows_path(code: str, evidence: Evidence) -> str:
+    """What to do about a path of Windows in the line `code`, in which a backslash made a code of a letter."""
+    path = re.search(r"""['"]([A-Za-z]:\\[^'"]{1,300})['"]""", code)
+    name = shorten(path[1].rpartition("\\")[2], 40) if path else "NAME"
+    if path and (there := upload_search.remedy(upload_search.find(evidence.upload, path[1]), path[1])):
+        return there
+    return rf"Python reads `\U` in a path as a code: put the file into input/ and open it as /input/{name}."
+
+
+def _of_notebooks(raised: Raised, evidence: Evidence) -> Diagnosis | None:
+    name = re.match(r"name '(get_ipython|display)' is not defined", raised.message)
+    return own_source.of_notebooks(name[1], evidence, raised.place.partition(",")[0]) if name else None
 
 
 def _not_given(raised: Raised) -> Diagnosis | None:
