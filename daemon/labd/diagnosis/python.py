@@ -10,7 +10,7 @@ import re
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
 from labd.diagnosis import arguments, debian_names, python_errors, python_modules
-from labd.diagnosis.evidence import own_source, upload_search
+from labd.diagnosis.evidence import own_source, unmatched, upload_search
 from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.language import ErrorLanguage, Tracebacks
 from labd.diagnosis.python_paths import bad_path
@@ -60,6 +60,7 @@ def _understood(raised: Raised, evidence: Evidence) -> Diagnosis | None:
         or bad_path(raised, evidence)
         or python_modules.other_version(raised, evidence)
         or _not_given(raised)
+        or _unmatched(raised, evidence)
     )
 
 
@@ -95,6 +96,11 @@ def _windows_path(code: str, evidence: Evidence) -> str:
 def _of_notebooks(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     name = re.match(r"name '(get_ipython|display)' is not defined", raised.message)
     return own_source.of_notebooks(name[1], evidence, raised.place.partition(",")[0]) if name else None
+
+
+def _unmatched(raised: Raised, evidence: Evidence) -> Diagnosis | None:
+    file, _, line = raised.place.partition(", line ")
+    return unmatched.explain(raised.text, file, int(line), evidence) if line else None
 
 
 def _not_given(raised: Raised) -> Diagnosis | None:

@@ -57,14 +57,16 @@ def bad_path(raised: Raised, evidence: Evidence) -> Diagnosis | None:
     there = folder[1:] if folder.startswith(("/code", "/input")) else f"code/{folder}"
     if access == _WRITES and folder and there not in evidence.upload.folders():
         return _no_folder(path)
-    return _missing_file(path, access, evidence)
+    return _missing_file(path, access, raised.own_code, evidence)
 
 
-def _missing_file(path: str, access: str, evidence: Evidence) -> Diagnosis:
+def _missing_file(path: str, access: str, code: str, evidence: Evidence) -> Diagnosis:
     name = shorten(re.split(r"[/\\]", path.rstrip("/\\"))[-1], 40) or "NAME"
     cause = f"Your program could not find `{shorten(path, 60)}`"
     if _ANOTHER_COMPUTER.match(path):
         cause += ", a path of another computer"
+    if "chdir(" in code:
+        return Diagnosis(cause, "Remove the line: the program starts in /code, and its data are in /input.")
     put = f"Put {name} into the folder input/ of your project and open it as /input/{name}."
     if path.startswith("/output/"):
         make = _make_first(path.rpartition("/")[0])
