@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from labd.common.excerpts import Diagnosis, shorten
 from labd.common.text_kinds import NOTEBOOK, POINTER, kind_of
+from labd.diagnosis.evidence import upload_search
 from labd.diagnosis.evidence.project import REQUIREMENTS, Evidence
 
 _COMMAND = re.compile(r"\s*(?:[%!][\w%]|\?\w|\w+\?\s*$)")
@@ -37,6 +38,40 @@ _DASHES = {
     "：": ":",
 }
 _MOST = 4  # lines that are named
+_ONE_BYTE = re.compile(r"Non-UTF-8 code starting with '\\x(?!f[ef])")  # no UTF-16, which begins with these
+_SYNTAX = (
+    (
+        r"Missing parentheses in call to '(?:print|exec)'",
+        "This is a program for Python 2: write `print(…)` with parentheses, as Python 3 wants it.",
+    ),
+    ("multiple exception types must be", "This is a program for Python 2: write `except NAME as error:`."),
+    ("leading zeros in decimal integer", "Leave out the zeros in front; octal numbers are written like `0o755`."),
+    ("TabError", "Indent this line with blanks as the others are: most editors can convert tabs to blanks."),
+    ("IndentationError", "Correct the blanks at the beginning of this line, or of the one above it."),
+    (
+        r"^(?:match .*:|case .*:|except ?\*|type \w+ ?=)",
+        "Correct this line, or the one above it; a feature of a newer Python needs that version in job.toml.",
+    ),
+)
+
+
+def unreadable(error: str, file: str, line: int, shown: str, evidence: Evidence) -> Diagnosis:
+    """What a syntax `error` ("TabError: …") in line `line` of `file` means, of which the log has what is `shown`.
+
+    The cause has no full stop yet.
+    """
+    message = error.partition(": ")[2]
+    if known := not_python(message, file, line, shown, evidence):
+        return known
+    if re.search("Non-UTF-8 code|null bytes|utf-8' codec can't decode|unknown encoding|encoding problem", message):
+        return _encoding(message, file, shown, evidence)
+    cause = f"Your program is not valid Python: {shorten(message, 100)}"
+    if "unicodeescape" in message:
+        return Diagnosis(cause, _windows_path(shown, evidence))
+    for pattern, hint in _SYNTAX:
+        if re.search(pattern, error) or (pattern[0] == "^" and re.search(pattern, shown)):
+            return Diagnosis(cause, hint)
+    return Diagnosis(cause, "Correct this line, or the one above it.")
 
 
 def not_python(message: str, file: str, line: int, shown: str, evidence: Evidence) -> Diagnosis | None:
@@ -126,4 +161,28 @@ def _listed(lines: Sequence[int]) -> str:
         ", ".join(first) + f" and {more} more"
         if more
         else " and ".join(filter(None, (", ".join(first[:-1]), first[-1])))
+    )
+
+
+def _windows_path(code: str, evidence: Evidence) -> str:
+    """What to do about a path of Windows in the line `code`, in which a backslash made a code of a letter."""
+    path = re.search(r"""['"]([A-Za-z]:\\[^'"]{1,300})['"]""", code)
+    name = shorten(path[1].rpartition("\\")[2], 40) if path else "NAME"
+    if path and (there := upload_search.remedy(upload_search.find(evidence.upload, path[1]), path[1])):
+        return there
+    return rf"Python reads `\U` in a path as a code: put the file into input/ and open it as /input/{name}."
+
+
+def _encoding(message: str, file: str, shown: str, evidence: Evidence) -> Diagnosis:
+    """A source file that Python cannot read, because it is in another encoding than Python takes it for."""
+    if imports := re.match(r"(?:from|import)\s+([\w.]+)(?:\s+import\s+\(?\s*(\w+))?", shown):
+        # Python names the line that imports the file, and not the file.
+        path = f"code/{imports[1].replace('.', '/')}"
+        paths = (f"{path}/{imports[2]}.py", f"{path}.py", f"{path}/__init__.py")
+        file = next((one for one in paths if one in evidence.upload.files), "")
+    coding = ", or begin it with the line `# -*- coding: latin-1 -*-`" if _ONE_BYTE.search(message) else ""
+    named = f"Your program's file {shorten(file, 80)}" if file else "A file that your program imports"
+    return Diagnosis(
+        f"{named} is not UTF-8 text",
+        f"Save {shorten(file, 80) or 'it'} as UTF-8 in your editor{coding}; upload it again.",
     )
