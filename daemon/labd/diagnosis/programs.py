@@ -15,7 +15,7 @@ from labd.common.units import human_duration, human_size
 from labd.diagnosis import arguments, languages
 from labd.diagnosis.evidence import pointers
 from labd.diagnosis.evidence.project import Evidence
-from labd.diagnosis.known_errors import more_memory
+from labd.diagnosis.known_errors import LESS_SHARED, more_memory
 from labd.diagnosis.language import ErrorLanguage
 
 __all__ = [
@@ -35,10 +35,10 @@ _SIGNALS = {
     2: "Your program was interrupted",
     4: "A library asked for an instruction that this machine's processor does not have",
     6: "A library ended your program because it found an error in itself",
-    7: "Your program crashed when it used memory that could not be had",
+    7: "Your program crashed when it used memory that could not be had, most often of /dev/shm",
     8: "Your program crashed in a calculation, such as a division by zero in a library",
     9: "Your program was stopped by force",
-    11: "Your program crashed inside a library of compiled code",
+    11: "Your program crashed inside a library of compiled code, with a segmentation fault",
     13: "Your program wrote to another program that had already ended",
     15: "Your program was asked to stop from outside",
 }
@@ -85,7 +85,7 @@ def _signalled(signal: int, shown: Sequence[str], language: ErrorLanguage) -> Di
     said = f": {shorten(words, 70)}" if words else ""
     if signal == 6 and (known := language.meaning("\n".join(shown[-20:]), Evidence())):
         return Diagnosis(sentence(f"{known.cause}{where}"), known.hint)
-    hint = _CRASH_HINT_AT_PLACE if place else language.advice.crashed
+    hint = LESS_SHARED if signal == 7 else _CRASH_HINT_AT_PLACE if place else language.advice.crashed
     return Diagnosis(sentence(f"{cause} (exit code {128 + signal}){where}{said}"), hint)
 
 
@@ -138,7 +138,7 @@ def nothing_in_output(stray: Sequence[str]) -> Diagnosis:
     cause = "Your program ended without an error but wrote nothing to /output"
     if not stray:
         return Diagnosis(f"{cause}.", "If it has results, let it write them there, such as /output/results.csv.")
-    name = shorten(stray[0].rpartition("/")[2], 40) or "results.csv"
+    name = shorten(re.split(r"[/\\]", stray[0])[-1], 40) or "results.csv"
     return Diagnosis(
         f"{cause}; it wrote {_few(stray)} instead.",
         f"You get these in the folder stray/; next time, write to /output, such as /output/{name}.",
@@ -195,9 +195,12 @@ def _other_programs(files: Sequence[str], wanted: Sequence[str]) -> Diagnosis | 
                 f"Rename {file} to {path} and upload again.",
             )
         if same_kind:
+            others = "it can import the others"
+            if path.endswith(".ipynb"):
+                others = "put the cells of the others into it, or save them as .py files"
             return Diagnosis(
                 f"None of your programs is named `{path}`: there are {_few(same_kind)}.",
-                f"Rename the one that should run to {path} and upload again; it can import the others.",
+                f"Rename the one that should run to {path} and upload again; {others}.",
             )
     return None
 

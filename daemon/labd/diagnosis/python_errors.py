@@ -11,8 +11,11 @@ import re
 from labd.common.excerpts import Advice, Diagnosis
 from labd.diagnosis import debian_names
 from labd.diagnosis.known_errors import (
+    SHARED_MEMORY,
+    SHARED_MEMORY_FULL,
     SHARED_OBJECT,
     WORKER_STOPPED,
+    KnownError,
     find,
     known_error,
     library_missing,
@@ -41,8 +44,13 @@ _ERRORS = (
         "Your program starts other processes while it is itself still being loaded",
         'Put the part of your program that starts them below a line `if __name__ == "__main__":`.',
     ),
+    KnownError(
+        SHARED_MEMORY,
+        SHARED_MEMORY_FULL,
+        "Use fewer processes (in PyTorch, `num_workers=0`) or smaller blocks: `memory` in job.toml does not change it.",
+    ),
     known_error(
-        r"BrokenProcessPool|TerminatedWorkerError|worker \(pid.*killed|Bus error|terminated abruptly",
+        r"BrokenProcessPool|TerminatedWorkerError|worker \(pid.*killed|terminated abruptly",
         WORKER_STOPPED,
         "Use fewer processes at once (for PyTorch, `num_workers=0`), or ask for more `memory` in job.toml.",
     ),

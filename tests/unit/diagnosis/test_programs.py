@@ -417,6 +417,10 @@ class TestAPath:
         ("MemoryError", "more memory", "`memory ="),
         ("OSError: [Errno 28] No space left on device: '/tmp/x'", "no space left", "/output"),
         ("OSError: [Errno 28] No space left on device", "no space left", "/output"),
+        ("OSError: [Errno 28] No space left on device: '/dev/shm/x'", "/dev/shm", "`memory` in job.toml does not"),
+        ("RuntimeError: unable to open shared memory object </torch_1>", "/dev/shm", "num_workers=0"),
+        ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
+         "workers are out of shared memory.", "/dev/shm", "num_workers=0"),
         ("UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9 in position 3: invalid continuation byte",
          "encoding utf-8", 'encoding="cp1252"'),
         ("concurrent.futures.process.BrokenProcessPool: A process in the process pool was terminated abruptly while "
@@ -496,7 +500,8 @@ class TestAProgramThatEndedWithoutATraceback:
         [
             (137, "stopped by force"),
             (-9, "stopped by force"),
-            (139, "crashed inside a library"),
+            (139, "crashed inside a library of compiled code, with a segmentation fault"),
+            (135, "most often of /dev/shm"),
             (134, "found an error in itself"),
             (132, "instruction that this machine's processor does not have"),
             (143, "asked to stop"),
@@ -569,6 +574,9 @@ class TestNothingInOutput:
         assert "/output/results.csv" in found.hint
         assert "stray/" in found.hint
 
+    def test_proposes_the_name_alone_of_a_path_of_windows(self) -> None:
+        assert "such as /output/out.csv" in nothing_in_output(["code/C:\\Users\\me\\Desktop\\out.csv"]).hint
+
     def test_says_where_results_go_when_there_are_none(self) -> None:
         assert nothing_in_output([]).cause.endswith("wrote nothing to /output.")
 
@@ -601,6 +609,11 @@ class TestNoProgram:
         found = no_program(files, ["app.py"])
         assert cause in found.cause
         assert hint in found.hint
+
+    def test_does_not_let_a_notebook_import_others(self) -> None:
+        hint = no_program(["code/1.ipynb", "code/2.ipynb"], ["app.ipynb"]).hint
+        assert "put the cells of the others into it, or save them as .py files" in hint
+        assert "can import" in no_program(["code/1.py", "code/2.py"], ["app.py"]).hint
 
     def test_speaks_of_the_language_that_was_meant(self) -> None:
         assert "code/app.m" in no_program(["code/App.m"], ["app.py", "app.m"]).hint
