@@ -38,6 +38,7 @@ _LACKS = re.compile(
     r"|(?:type object )?'(?P<type>dict|DataFrame|Series)' object has no attribute '(?P<method>\w+)'"
 )
 _NUMPY_SAYS = re.compile(r"`([\w.]{1,60})` was removed in the (NumPy [\d.]+) release\. (?:Use `([^`]{1,60})` instead)?")
+_IMPORT = re.compile(r"\s*(?:from|import)\s")
 _IN_COLAB = re.compile(r"['\"]/(?:content|kaggle)/[^'\"\n]{0,200}?([\w.-]{1,60}\.\w{1,8})['\"]")
 
 
@@ -117,7 +118,7 @@ def _missing_module(raised: Raised, evidence: Evidence) -> Diagnosis | None:
 
 
 def _own(module: str, raised: Raised, evidence: Evidence) -> Diagnosis | None:
-    found = own_modules.find(evidence.upload, module, raised.own_code)
+    found = own_modules.find(evidence.upload, module, _statement(module.partition(".")[0], raised, evidence))
     if not found:
         return None
     cause = f"Your program could not import your own module `{shorten(module, 60)}`"
@@ -129,9 +130,7 @@ def _another_library(module: str, raised: Raised, evidence: Evidence) -> Diagnos
     top = module.partition(".")[0]
     if _is_library(top, evidence) or top in sys.stdlib_module_names or "/code/" in raised.message:
         return None
-    statement = next(
-        (line for line in _imports(evidence) if re.match(rf"(?:from|import) {top}\b", line)), raised.own_code
-    )
+    statement = _statement(top, raised, evidence)
     found = own_modules.find(evidence.upload, module, statement)
     if not found:
         return None
@@ -142,17 +141,19 @@ def _another_library(module: str, raised: Raised, evidence: Evidence) -> Diagnos
     )
 
 
-def _imports(evidence: Evidence) -> list[str]:
-    text = evidence.sources.get("code/app.py", "")
-    return [line.strip() for line in text.splitlines() if re.match(r"\s*(?:from|import)\s", line)]
+def _statement(top: str, raised: Raised, evidence: Evidence) -> str:
+    """The import of the module `top`, as the traceback or, for want of that, an own file has it."""
+    wanted = re.compile(rf"\s*(?:from|import)\s+{re.escape(top)}\b")
+    return next((line.strip() for line in (raised.own_code, *evidence.lines()) if wanted.match(line)), raised.own_code)
 
 
 def _of_another_system(module: str, raised: Raised, evidence: Evidence) -> Diagnosis | None:
     """A module that no line in requirements.txt can bring."""
     top = module.partition(".")[0]
-    names = {module, own_modules.imported(top, raised.own_code), f"{top}.{_first_part(top, raised.own_code)}"}
+    statement = _statement(top, raised, evidence)
+    names = {module, own_modules.imported(top, statement), f"{top}.{_first_part(top, statement)}"}
     if on := next((name for name in PLATFORMS if any(f"{one}.".startswith(f"{name}.") for one in names)), ""):
-        texts = (raised.own_code, *evidence.sources.values())
+        texts = (raised.own_code, *evidence.lines())
         name = next((data[1] for text in texts if (data := _IN_COLAB.search(text))), "NAME")
         line = f", and the line `{top}` from {REQUIREMENTS}" if evidence.asks_for(top) else ""
         return Diagnosis(
@@ -187,10 +188,11 @@ def _of_python_2(raised: Raised, evidence: Evidence) -> Diagnosis | None:
 
 def _python_2(name: str, evidence: Evidence, is_certain: bool = False) -> Diagnosis | None:
     """A program for Python 2, which met its own module or function `name`: all that can be seen of the kind at once."""
-    text = evidence.sources.get("code/app.py", "")
+    lines = list(evidence.lines())
+    text = "\n".join(lines)
     known = {**PYTHON2_MODULES, **PYTHON2_NAMES}
     used = [old for old in PYTHON2_NAMES if re.search(rf"(?<![\w.]){old}\(", text)]
-    used += [old for line in _imports(evidence) for old in PYTHON2_MODULES if re.search(rf"\b{old}\b", line)]
+    used += [old for line in lines if _IMPORT.match(line) for old in PYTHON2_MODULES if re.search(rf"\b{old}\b", line)]
     names = list(dict.fromkeys((name, *used)))[:3]
     if name in AMBIGUOUS and len(names) < 2 and not is_certain:
         return None

@@ -6,14 +6,12 @@ a file is, `upload_search` knows. It never opens a file.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 
 from labd.common.excerpts import Diagnosis, shorten
 from labd.diagnosis import debian_names
 from labd.diagnosis.evidence import upload_search
-from labd.diagnosis.evidence.project import REQUIREMENTS, Evidence
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.python_tracebacks import Raised
 
 _READS, _WRITES = "reads", "writes"
@@ -104,7 +102,7 @@ def _make_first(folder: str) -> str:
 def _access(path: str, raised: Raised, evidence: Evidence) -> str:
     """Whether the program was reading or writing `path`; "" where that is not known."""
     # The call that has the very path as its argument tells most.
-    for line in (raised.own_code, *_lines(evidence)):
+    for line in (raised.own_code, *evidence.lines()):
         if told := _by_argument(path, line[:_LINE]):
             return told
     if any(_WRITING.fullmatch(name) for name in raised.called):
@@ -149,24 +147,6 @@ def _around(line: str, written: str) -> tuple[str, str, str]:
 def _by_mode(arguments: str) -> str:
     mode = _MODE.search(arguments)
     return _WRITES if mode and set(mode[1]) & set("wax") else _READS
-
-
-def _lines(evidence: Evidence) -> Iterator[str]:
-    """The lines of the program's own files, and of the cells of a notebook."""
-    for path, text in evidence.sources.items():
-        if path.endswith(".ipynb"):
-            yield from _cells(text)
-        elif path != REQUIREMENTS:
-            yield from text.splitlines()
-
-
-def _cells(text: str) -> Iterator[str]:
-    try:
-        for cell in json.loads(text)["cells"]:
-            if cell["cell_type"] == "code":
-                yield from "".join(cell["source"]).splitlines()
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return
 
 
 def _unwritable(path: str, raised: Raised) -> Diagnosis:

@@ -99,7 +99,7 @@ def test_a_library_that_was_installed_for_an_own_module_is_to_be_removed(
         "Remove the line `utils` from code/requirements.txt; your upload has utils.py, but beside code/" in found.hint
     )
     lib = verdict(error, code, ["code/lib/utils.py"], requirements, program)
-    assert "has code/lib/utils.py, so import it by `from lib import utils`" in lib.hint
+    assert "has code/lib/utils.py, so import it by `from lib" in lib.hint
 
 
 @pytest.mark.parametrize(

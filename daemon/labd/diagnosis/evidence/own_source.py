@@ -106,6 +106,13 @@ def of_notebooks(name: str, evidence: Evidence, file: str) -> Diagnosis | None:
     return None
 
 
+def installs(text: str, evidence: Evidence) -> list[str]:
+    """The libraries that commands in `text` would install, and that no line of requirements.txt names yet."""
+    wanted = [word for found in _INSTALL.findall(text) for word in (found[0] or found[1]).split()]
+    new = [shorten(word, 40) for word in dict.fromkeys(wanted) if re.match(r"[A-Za-z]", word)]
+    return [word for word in new if not evidence.asks_for(word)][:_MOST]
+
+
 def _another_kind(file: str, kind: str) -> Diagnosis:
     if kind == POINTER:
         way = "Run `git lfs pull` on your own computer, and send it again."
@@ -119,10 +126,7 @@ def _another_kind(file: str, kind: str) -> Diagnosis:
 
 
 def _commands(lines: Sequence[int], text: str, evidence: Evidence, what: str) -> Diagnosis:
-    wanted = [
-        word for found in _INSTALL.findall(text) for word in (found[0] or found[1]).split() if word[0] not in "-$"
-    ]
-    new = [f"`{shorten(word, 40)}`" for word in dict.fromkeys(wanted) if not evidence.asks_for(word)][:_MOST]
+    new = [f"`{line}`" for line in installs(text, evidence)]
     remove = f"Remove line{'s' if len(lines) > 1 else ''} {_listed(lines)}" if lines else "Remove these lines"
     add = f", and write {' and '.join(new)} into {REQUIREMENTS} instead" if new else ""
     return Diagnosis(f"{what} for notebooks only, and this is a program", f"{remove}{add}.")

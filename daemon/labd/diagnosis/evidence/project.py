@@ -6,8 +6,9 @@ never judges. What is not in the evidence is not known: only a listing that `is_
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 REQUIREMENTS = "code/requirements.txt"
@@ -45,10 +46,28 @@ class Evidence:
         given = re.search(r"^\s*args\s*=\s*\[([^\[\]]{0,500})\]", self.sources.get(JOB_FILE, ""), re.MULTILINE)
         return re.findall(r"""["']([^"'\n]*)["']""", given[1]) if given else []
 
+    def lines(self) -> Iterator[str]:
+        """The lines of the program's own files, and of the cells of a notebook."""
+        for path, text in self.sources.items():
+            if path.endswith(".ipynb"):
+                yield from _cells(text)
+            elif path not in (REQUIREMENTS, JOB_FILE):
+                yield from text.splitlines()
+
     def asks_for(self, requirement: str) -> bool:
         """Whether code/requirements.txt is known to have a line for the library of `requirement`."""
         name = _library(requirement)
         return bool(name) and any(_library(line) == name for line in self.sources.get(REQUIREMENTS, "").splitlines())
+
+
+def _cells(text: str) -> Iterator[str]:
+    """The lines of a notebook's cells of code, as far as the notebook can be read."""
+    try:
+        for cell in json.loads(text)["cells"]:
+            if cell["cell_type"] == "code":
+                yield from "".join(cell["source"]).splitlines()
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return
 
 
 def _library(line: str) -> str:
