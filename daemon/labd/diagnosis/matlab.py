@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 
 from labd.common.excerpts import Advice, Diagnosis, sentence, shorten
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.known_errors import more_memory
-from labd.diagnosis.language import Distributions, ErrorLanguage, of_any
+from labd.diagnosis.language import ErrorLanguage, of_any
 
 _ADVICE = Advice(
     crashed='Let it print before each step, such as `disp("step 2")`, to see which one crashes; then try smaller data.',
@@ -151,7 +152,7 @@ def _lacks_licence(shown: Sequence[str]) -> bool:
     return any(found[1] == _SEATS for line in shown[-40:] if (found := _LICENCE.search(line)))
 
 
-def _explain(shown: Sequence[str], distributions: Distributions) -> Diagnosis | None:
+def _explain(shown: Sequence[str], evidence: Evidence) -> Diagnosis | None:
     """What ended a MATLAB or Octave program that printed the lines `shown`; None if they are not of such a program."""
     text = "\n".join(line[:_LONGEST] for line in shown[-60:])
     if licence := _LICENCE.search(text):

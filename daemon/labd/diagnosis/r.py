@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 
 from labd.common.excerpts import Advice, Diagnosis, sentence, shorten
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.known_errors import more_memory
-from labd.diagnosis.language import Distributions, ErrorLanguage, of_any
+from labd.diagnosis.language import ErrorLanguage, of_any
 
 _ADVICE = Advice(
     crashed='Let it print before each step, such as `message("step 2")`, to see which one crashes; try smaller data.',
@@ -59,7 +60,7 @@ _ERRORS = (
 _NO_FILE = re.compile(r"cannot open (?:compressed )?file ['‘\"]([^'’\"]{1,300})['’\"]")
 
 
-def _explain(shown: Sequence[str], distributions: Distributions) -> Diagnosis | None:
+def _explain(shown: Sequence[str], evidence: Evidence) -> Diagnosis | None:
     """Why an R program that printed `shown` stopped; None when these are not the words of R."""
     at = max((number for number, line in enumerate(shown) if _ERROR.fullmatch(line)), default=None)
     placed = [found[1] for line in shown[at or 0 :] if (found := _PLACE.fullmatch(line))]

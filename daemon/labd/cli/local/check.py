@@ -17,13 +17,14 @@ from labd.common.commands import run
 from labd.common.errors import NotFoundError, ProjectError
 from labd.common.printable import one_line
 from labd.common.units import count, human_size
-from labd.intake import snapshot
+from labd.intake import listing, snapshot
 from labd.intake.completeness import Look, Refuse, judge
 from labd.model.config import Config
 from labd.model.jobs import Grant, JobOptions
 from labd.model.languages import Language
 from labd.model.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.privsep.scan import scan
+from labd.privsep.upload_listing import list_upload
 from labd.projects import files as project_files
 from labd.projects import imports, job_file, reading
 from labd.projects import language as choosing
@@ -61,6 +62,7 @@ def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
     yield from _libraries(root / "code", language, asked)
     yield from _left_out(root, config)
+    yield from (f"Note: {one_line(note)}" for note in listing.notes(list_upload(str(root))))
     yield from _warnings(root, look)
 
 
