@@ -34,7 +34,7 @@ def no_program(files: Iterable[str], wanted: str) -> Diagnosis | None:
 
 def _by_words(shown: Shown, distributions: Distributions) -> Diagnosis | None:
     """An administrator's own language may be much like one of ours; its words tell."""
-    return r.LANGUAGE.explain(shown, distributions) or matlab.LANGUAGE.explain(shown, distributions)
+    return r.LANGUAGE.explain(shown, distributions) or octave.LANGUAGE.explain(shown, distributions)
 
 
 _ANY = ErrorLanguage(explain=_by_words, tracebacks=python.TRACEBACKS, lacks_licence=matlab.LANGUAGE.lacks_licence)
