@@ -90,7 +90,7 @@ options(warn = 1, keep.source = TRUE, bitmapType = "cairo", device = function(..
   }
 
   stopped <- function(words = geterrmessage(), at = innermost()) {
-    diverted <- sink.number() > 0 || sink.number("message") != 2
+    diverted <- sink.number() > 0 || sink.number("message") != 2 || !isTRUE(getOption("show.error.messages"))
     while (sink.number()) sink()
     sink(type = "message")
     line <- function(...) cat(..., "\n", file = stderr(), sep = "")

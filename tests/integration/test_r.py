@@ -69,6 +69,7 @@ def test_a_program_that_r_cannot_read_has_failed(shared_lab: Lab) -> None:
         ("dump", "options(error = quote(dump.frames()))"),
         ("null", "options(error = NULL)"),
         ("cleared", "rm(list = ls(all.names = TRUE))"),
+        ("silent", "options(show.error.messages = FALSE)"),
         ("hidden", 'sink(tempfile()); sink(stdout(), type = "message")'),
     ],
 )

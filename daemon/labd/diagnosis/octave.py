@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
 from labd.diagnosis import matlab
-from labd.diagnosis.language import Distributions
+from labd.diagnosis.language import Distributions, put_into_code
 from labd.diagnosis.octave_lacks import INSTEAD, PACKAGES
 
 _PLACE = re.compile(r"Stopped at (code/.{1,200}?, line \d+)(?:: ?(.*))?")
@@ -149,9 +149,7 @@ def _file(stop: _Failure) -> Diagnosis | None:
         return Diagnosis(cause, f"The upload has it: {write}.")
     name = re.split(r"[/\\]", asked)[-1]
     if name.endswith(".m"):
-        return Diagnosis(
-            cause, f"Put it into code/, beside app.m, as code/{name}: what lies beside code/ is no part of the job."
-        )
+        return Diagnosis(cause, put_into_code(texts[0] if texts and _base(texts[0]) == name.lower() else name, "app.m"))
     if not found and _WRITING.search(stop.line):
         return None
     return Diagnosis(cause, f"Upload it in the project's folder input/ and open it as /input/{name}.")

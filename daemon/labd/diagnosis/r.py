@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from labd.common.excerpts import Advice, Diagnosis, sentence, shorten
 from labd.diagnosis.known_errors import more_memory
-from labd.diagnosis.language import Distributions, ErrorLanguage, of_any
+from labd.diagnosis.language import Distributions, ErrorLanguage, of_any, put_into_code
 from labd.diagnosis.r_syntax import not_valid
 
 _ADVICE = Advice(
@@ -74,7 +74,8 @@ _FILES = (
     re.compile(r"cannot open (?:compressed )?file ['‘\"]([^'’\"]{1,300})['’\"](.*)"),
     re.compile(r"could not open file ['‘\"]([^'’\"]{1,300})['’\"](.*)"),
     re.compile(r"['‘\"]([^'’\"]{0,300}[./][^'’\"]{1,300})['’\"] does not exist(.*)"),
-    re.compile(r"path[`'’]? does not exist: ['‘\"]([^'’\"]{1,300})['’\"](.*)"),
+    re.compile(r"(?:path[`'’]?|file) does not exist: ['‘\"]?([^'’\"\s]{1,300})['’\"]?(.*)"),
+    re.compile(r"(?:Cannot open|unable to open) ['‘\"]?([^'’\"\s]{1,300}\.\w+)['’\"]?(.*)"),
 )
 _WRITES = re.compile(
     r"ifelse\(append|, \"[wa][bt]?\"|gzfile\(file, mode\)|Error in (?:pdf|png|jpeg|tiff|svg|bmp|cairo_pdf)\("
@@ -162,14 +163,16 @@ def _rstudio(stop: _Stop) -> Diagnosis | None:
 def _install(stop: _Stop) -> Diagnosis | None:
     """A program that installs packages, which no job can do, whether it has a network or not."""
     named = re.search(rf"there is no package called {_NAME}", stop.words)
-    calls = r"unable to install packages|Bioconductor version|[Ff]ailed to install"
-    if not re.search(calls, stop.words) and not (named and named[1] in _INSTALLERS):
+    failed = r"unable to install packages|Bioconductor version|[Ff]ailed to install"
+    if not re.search(failed, stop.words) and not (named and named[1] in _INSTALLERS):
         return None
     wanted = [name for name in stop.missing if name not in _INSTALLERS]
-    line = f"the line that installs ({stop.place})" if stop.place else "the line that installs"
+    calls = (
+        f"every call that installs packages, such as that in {stop.place}" if stop.place else "what installs packages"
+    )
     return Diagnosis(
         sentence(f"Your program installs R packages itself, and nothing can be installed while it runs{stop.where}"),
-        f"{_add(wanted)}, and remove {line}." if wanted else f"Remove {line}: packages come from {_LISTED}.",
+        f"{_add(wanted)}, and remove {calls}." if wanted else f"Remove {calls}: packages come from {_LISTED}.",
     )
 
 
@@ -226,11 +229,9 @@ def _folder(stop: _Stop) -> Diagnosis | None:
 
 
 def _file(stop: _Stop) -> Diagnosis | None:
-    lines = [stop.words, *reversed(stop.before[:-1])] if "does not exist" in stop.words else reversed(stop.before[:-1])
-    if not re.search(
-        "cannot open the connection|does not exist|could not open|cannot open|unable to start", stop.words
-    ):
+    if not re.search(r"does not exist|(?:[Cc]annot|could not|unable to) open", stop.words):
         return None
+    lines = [stop.words, *reversed(stop.before[:-1])]
     found = next((found for line in lines for form in _FILES if (found := form.search(line))), None)
     if not found:
         return None
@@ -247,9 +248,7 @@ def _file(stop: _Stop) -> Diagnosis | None:
         letters = "" if there.endswith(f"/{name}") else "; capital and small letters count"
         return Diagnosis(cause, f"The upload has it: open it as `{there}`{letters}.")
     if name.lower().endswith((".r", ".rmd")):
-        return Diagnosis(
-            cause, f"Put it into code/, beside app.R, as code/{name}: what lies beside code/ is no part of the job."
-        )
+        return Diagnosis(cause, put_into_code(found[1], "app.R"))
     return Diagnosis(cause, f"Put the file into input/ of your project, and read it as /input/{name}.")
 
 

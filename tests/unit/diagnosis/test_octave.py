@@ -54,8 +54,14 @@ def verdict(message: str, line: str = "x = f(1);", there: str = "", number: int 
         ("imread: unable to find file 'cat.png'", "x = imread('cat.png');", "", "`cat.png`", "as /input/cat.png."),
         ("textread: could not open 'a.txt' for reading", "x = textread('a.txt');", "", "`a.txt`", "as /input/a.txt."),
         ("fgetl: invalid stream number = -1", "f = fopen('a.txt'); fgetl(f);", "", "`a.txt`", "as /input/a.txt."),
-        ("source: error sourcing file '/code/h.m'", "source('h.m')", "", "`h.m`", "Put it into code/, beside app.m"),
-        ("run: file SCRIPT must exist and be a valid Octave scriptfile", "run('h.m')", "", "`h.m`", "as code/h.m"),
+        ("source: error sourcing file '/code/h.m'", "source('h.m')", "", "`h.m`", "project as code/h.m"),
+        (
+            "run: file SCRIPT must exist and be a valid Octave scriptfile",
+            "run('a/h.m')",
+            "",
+            "`a/h.m`",
+            "as code/a/h.m",
+        ),
         (
             "save: unable to open output file 'out/a.mat'",
             "save('out/a.mat', 'x');",

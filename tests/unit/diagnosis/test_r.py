@@ -87,7 +87,13 @@ def test_a_message_is_told_whole(printed: str, said: str) -> None:
         (f"{READ.format('A.csv')}In the upload: /input/b/a.csv\n", "open `A.csv`", "as `/input/b/a.csv`; capital"),
         (f"{READ.format('a.csv')}In the upload: /input/a.csv\n", "open `a.csv`", "open it as `/input/a.csv`."),
         (f"{READ.format('a.csv')}In the upload: /input/b.csv\n", "open `a.csv`", "read it as /input/a.csv."),
-        (READ.format("functions.R"), "open `functions.R`", "as code/functions.R"),
+        (READ.format("functions.R"), "open `functions.R`", "Put it into your project as code/functions.R: only"),
+        (READ.format("R/f.R"), "open `R/f.R`", "as code/R/f.R: only"),
+        (READ.format("C:/Users/ana/f.R"), "open `C:/Users/ana/f.R`", "as code/f.R and name it `f.R` in app.R"),
+        (READ.format("../lib/f.R"), "open `../lib/f.R`", "as code/f.R and name it `f.R` in app.R"),
+        ("Error: [rast] file does not exist: a.tif\n", "open `a.tif`", "/input/a.tif"),
+        ('Error: Cannot open "a.shp"; The file doesn\'t seem to exist.\n', "open `a.shp`", "/input/a.shp"),
+        ("Error in readPNG(f) : unable to open a.png\n", "open `a.png`", "/input/a.png"),
         (WRITE.format("out/a.csv"), "could not write the file `out/a.csv`", "`/output/a.csv`"),
         ("Error: 'a.csv' does not exist in current working directory ('/code').\n", "open `a.csv`", "/input/a.csv"),
         ("Error: `path` does not exist: ‘a.xlsx’\n", "open `a.xlsx`", "/input/a.xlsx"),
@@ -120,9 +126,10 @@ NOT_THERE = "Error in library(b) : there is no package called ‘{}’\n"
         (
             "Error in install.packages(x) : unable to install packages\nNot installed: jsonlite\n",
             "nothing can be installed while it runs (code/app.R, line 2).",
-            "Add the line `jsonlite` to code/packages.txt, and remove the line that installs (code/app.R, line 2).",
+            "Add the line `jsonlite` to code/packages.txt, and remove every call that installs packages, such as that "
+            "in code/app.R, line 2.",
         ),
-        ("Error in install.packages(x) : unable to install packages\n", "installs", "Remove the line that installs"),
+        ("Error in install.packages(x) : unable to install packages\n", "installs", "Remove every call that"),
         (
             f"{NOT_THERE.format('BiocManager')}Not installed: BiocManager\nNot installed: DESeq2\n",
             "installs R packages itself",
