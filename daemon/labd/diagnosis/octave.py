@@ -26,7 +26,7 @@ _NO_FILE = re.compile(
     r"\s*['\"]?([^'\"\n]+?)['\"]?(?: for reading)?\s*(?:\n|$)"
 )
 _NO_NAME = re.compile(r"invalid stream number = -1|file SCRIPT must exist|textscan: first argument must be a file")
-_WRITES = re.compile(r"unable to open output file ['\"]?([^'\"\n]+)")
+_WRITES = re.compile(r"unable to open output file ['\"]?([^'\"\n]+)|cannot open file ([^\n]{1,200}) for writing")
 _WRITING = re.compile(r"dlmwrite|csvwrite|saveas|print|imwrite|fopen\s*\([^)]*,\s*['\"][wa]|fprintf|fwrite|fputs")
 _OPENED = re.compile(r"fopen\s*\(\s*['\"]([^'\"\n]{1,200})['\"]\s*,\s*['\"][wa]")
 _NOT_READ = re.compile(r"error sourcing file '/(code/[^'\n]{1,200})'")
@@ -115,7 +115,7 @@ def _folder(stop: _Failure) -> Diagnosis | None:
 def _written(stop: _Failure) -> Diagnosis | None:
     """A file that cannot be made, because its folder is not there."""
     found = _WRITES.search(stop.words)
-    named = found[1] if found else ""
+    named = (found[1] or found[2]) if found else ""
     if not named and (opened := _OPENED.search(stop.line)) and "invalid stream number" in stop.words:
         named = opened[1]
     if not named and "No such file or directory" in stop.words and _WRITING.search(stop.words):

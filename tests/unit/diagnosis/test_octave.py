@@ -77,6 +77,13 @@ def verdict(message: str, line: str = "x = f(1);", there: str = "", number: int 
             "/output/a",
         ),
         (
+            "print: cannot open file out/a.png for writing",
+            "saveas(gcf, 'out/a.png')",
+            "",
+            "not write",
+            "`/output/a.png`",
+        ),
+        (
             "fprintf: invalid stream number = -1",
             "f = fopen('out/a.txt', 'w'); fprintf(f, 'x');",
             "",
