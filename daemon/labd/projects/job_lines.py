@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from labd.common.excerpts import shorten
 from labd.common.text_limits import LONGEST
 from labd.projects.job_values import ALIASES, EXAMPLES, proposals, quoted, unquoted
 
@@ -27,6 +28,7 @@ _OPTION = re.compile(
 _SPACED = re.compile(r"-*([A-Za-z]\w*)\s+(.+)")
 _ITEM = re.compile(r"\s*-\s+(.+)")
 _COMMENT = re.compile(r"(?://|;|--|/\*|%|REM )\s*(.*?)(?:\*/)?", re.IGNORECASE)
+_SEVERAL = re.compile(r"[^\[{\"',;]*(?:\"[^\"]*\"|'[^']*')?\s*[,;]\s*\w+\s*[=:]")
 _NOTHING = ("", "none", "null", "auto", "unlimited", "default", "inf", "infinity", "max", "all")
 
 
@@ -36,7 +38,7 @@ class Corrections:
 
     lines: dict[int, str | None] = field(default_factory=dict)
     lacks_section: bool = False  # [job] has to stand above the first option
-    examples: list[str] = field(default_factory=list)  # for lines of which it is not known what they mean
+    remarks: list[str] = field(default_factory=list)  # sentences on what no new line can be proposed for
     first: int = 0  # the first line that is wrong
 
     def sentences(self, longest: int) -> str:
@@ -47,7 +49,7 @@ class Corrections:
         parts = [f"Write {_and(new)}"] if new else []
         parts += [f"{'remove' if parts else 'Remove'} {_and(gone)}"] if gone else []
         whole = [f"{', and '.join(parts)}."] if parts else []
-        whole += [f"An option is written as `{example}`." for example in self.examples[:2]]
+        whole += list(dict.fromkeys(self.remarks))[:2]
         text = " ".join(whole)
         if len(text) <= longest:
             return text
@@ -109,6 +111,10 @@ class _Reading:
 
     def _header(self, number: int, line: str) -> None:
         found = _SECTION.fullmatch(line)
+        if not found and "=" in line:
+            self._section, self._has_job = "job", True
+            self._remark(number, "Write `[job]` in a line of its own, above the options.")
+            return
         name = (found[1] if found else line.rstrip(": ")).lower()
         if name.rpartition(".")[2] in ("env", "environ", "environment", "variables"):
             self._section, right = "env", "[job.env]"
@@ -152,6 +158,9 @@ class _Reading:
         self._given.add(name)
         if self._reads(f"[job]\n{whole}"):
             return size
+        if _SEVERAL.match(value):
+            self._remark(number, "Write each option in a line of its own.")
+            return size
         items = [found[1] for line in self._lines[number:] if (found := _ITEM.fullmatch(line))] if not value else []
         value = f"[{', '.join(items)}]" if items else _without_comment(value)
         self._propose(number, name, value)
@@ -168,6 +177,7 @@ class _Reading:
             return
         if name not in self._options:
             self._correct(number, None)
+            self._remark(number, f"There is no option `{shorten(name, 40)}`.")
             return
         written = (f"{name} = {one}" for one in (value, *proposals(name, value)) if one)
         if right := next((line for line in written if self._reads(f"[job]\n{line}")), ""):
@@ -175,8 +185,7 @@ class _Reading:
         elif unquoted(value).lower() in _NOTHING:
             self._correct(number, None)
         else:
-            self._found.first = self._found.first or number
-            self._found.examples.append(f"{name} = {EXAMPLES.get(name, quoted('3.11'))}")
+            self._remark(number, f"An option is written as `{name} = {EXAMPLES.get(name, quoted('3.11'))}`.")
 
     def _variable(self, number: int, name: str, value: str, whole: str) -> None:
         if not self._reads(f"[job.env]\n{whole}"):
@@ -190,6 +199,10 @@ class _Reading:
             if sum(map(part.count, "[{")) <= sum(map(part.count, "]}")):
                 return size
         return 1
+
+    def _remark(self, number: int, sentence: str) -> None:
+        self._found.remarks.append(sentence)
+        self._found.first = self._found.first or number
 
     def _correct(self, number: int, line: str | None) -> None:
         self._found.lines[number] = line

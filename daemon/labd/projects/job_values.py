@@ -62,13 +62,14 @@ def quoted(text: str) -> str:
 
 
 def _text(value: str, plain: str) -> Iterator[str]:
-    if plain and not re.search(r"[\"'\[\]{}]", plain):
+    if found := re.fullmatch(r"(?:python|r)?\s*[<>=~^!]*\s*(\d+(?:\.\d+)+)", plain, re.IGNORECASE):
+        yield quoted(found[1])
+    elif plain and not re.search(r"[\"'\[\]{}]", plain):
         yield quoted(plain)
 
 
 def _number(value: str, plain: str) -> Iterator[str]:
-    found = re.match(r"(\d+)(?:[.,](\d+))?", plain)
-    if found and not re.match(r"[\d.,]+\s*[kmgt]", plain, re.IGNORECASE):
+    if found := re.fullmatch(r"(\d+)(?:[.,](\d+))?\s*[a-z]*", plain, re.IGNORECASE):
         yield f"{found[1]}.{found[2]}" if found[2] and set(found[2]) != {"0"} else str(int(found[1]))
     elif plain.lower() in _NUMBERS:
         yield str(_NUMBERS[plain.lower()])
@@ -129,8 +130,8 @@ def _flag(value: str, plain: str) -> Iterator[str]:
 
 
 def _arguments(value: str, plain: str) -> Iterator[str]:
-    if value.startswith("["):
-        inside = value.strip("[]")
+    if value[:1] in "[(":
+        inside = value.strip("[]()")
         parts = [unquoted(part) for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^,]+", inside) if part.strip(" ,")]
     else:
         try:
@@ -147,11 +148,17 @@ def _variables(value: str, plain: str) -> Iterator[str]:
         yield f"{{ {', '.join(written)} }}"
 
 
+def _language(value: str, plain: str) -> Iterator[str]:
+    if re.fullmatch(r"\w+", plain):
+        yield quoted(plain.lower())
+
+
 _KINDS: dict[str, Callable[[str, str], Iterator[str]]] = {
     "args": _arguments,
     "cpus": _number,
     "env": _variables,
     "gpus": _gpus,
+    "language": _language,
     "memory": _size,
     "network": _flag,
     "timeout": _duration,

@@ -95,6 +95,13 @@ WRITTEN = [
     ("[job]\nemail = ana@example.org\ncpus = 2", "Remove line 2.", {"cpus": 2.0}),
     ("[job]\nexport cpus=2", "Write `cpus = 2` in line 2.", {"cpus": 2.0}),
     ("[job]\n--cpus-per-task=2", "Write `cpus = 2` in line 2.", {"cpus": 2.0}),
+    ("[job]\nargs = ('a', 'b')", 'Write `args = ["a", "b"]` in line 2.', {"args": ("a", "b")}),
+    ("[job]\nlanguage = Python", 'Write `language = "python"` in line 2.', {"language": "python"}),
+    ("[job]\npython = python3.11", 'Write `python = "3.11"` in line 2.', {"python": "3.11"}),
+    ("[job]\npython = >=3.9", 'Write `python = "3.9"` in line 2.', {"python": "3.9"}),
+    ("[resources]\ncpus = 4", "Write `[job]` in line 1.", {"cpus": 4.0}),
+    ("job.memory = 8g", '`memory = "8g"` in line 1.', {"memory": 8 << 30}),
+    ("[job]\nenv:\n  A: 1\n", '`[job.env]` in line 2 and `A = "1"` in line 3.', {"env": {"A": "1"}}),
     ('{\n"job": {\n"cpus": 2,\n"memory": "8GB"\n}\n}', "`cpus = 2` in line 2", {"cpus": 2.0, "memory": 8 << 30}),
 ]
 
@@ -135,6 +142,21 @@ def test_quotes_of_a_word_processor_are_read_as_quotes_where_nothing_else_makes_
 @pytest.mark.parametrize("text", ["[job]\ncpus = many", "[job]\nmemory = much", "[job]\ngpus = [1]"])
 def test_what_nobody_can_know_is_told_by_an_example(text: str) -> None:
     assert refused(text).hint.startswith("An option is written as `")
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("[job] cpus = 2", "Write `[job]` in a line of its own, above the options."),
+        ("[job]\ncpus = 4 ; memory = 8g", "Write each option in a line of its own."),
+        ("[job]\ncpus=2,memory=8g", "Write each option in a line of its own."),
+        ('[job]\nmemory = "8g", cpus = 2', "Write each option in a line of its own."),
+        ("[job]\nname = test", "Remove line 2. There is no option `name`."),
+        ("[job]\ncpus = 1/2", "An option is written as `cpus = 2`."),
+    ],
+)
+def test_nothing_is_lost_by_what_is_told(text: str, remark: str) -> None:
+    assert refused(text).hint == remark
 
 
 def test_a_hint_of_the_reader_that_knows_better_stays() -> None:
