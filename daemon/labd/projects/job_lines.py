@@ -7,6 +7,7 @@ proposed only if job.toml's own reader takes it. It raises nothing and changes n
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -161,7 +162,8 @@ class _Reading:
         if _SEVERAL.match(value):
             self._remark(number, "Write each option in a line of its own.")
             return size
-        items = [found[1] for line in self._lines[number:] if (found := _ITEM.fullmatch(line))] if not value else []
+        below = itertools.takewhile(bool, map(_ITEM.fullmatch, self._lines[number:]))
+        items = [] if value else [found[1] for found in below if found]
         value = f"[{', '.join(items)}]" if items else _without_comment(value)
         self._propose(number, name, value)
         for line in range(number + 1, number + max(size, len(items) + 1 if items else 0)):
