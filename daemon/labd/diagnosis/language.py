@@ -5,6 +5,7 @@ This module owns the form, and what holds of a language that nothing is known of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -38,6 +39,15 @@ def _no_program(file: str, wanted: str) -> Diagnosis | None:
 
 def _never(shown: Shown) -> bool:
     return False
+
+
+def put_into_code(path: str, program: str) -> str:
+    """What to do about a source file that the `program` names by this `path`, and that is not in the job."""
+    # A path of the researcher's own computer leads nowhere in a job.
+    elsewhere = re.match(r"[/\\~]|[A-Za-z]:|.*\.\.(?:[/\\]|$)", path)
+    own = re.split(r"[/\\]", path)[-1] if elsewhere else path.replace("\\", "/").removeprefix("./")
+    name = f" and name it `{own}` in {program}" if elsewhere else ""
+    return f"Put it into your project as code/{own}{name}: only what is in code/ and input/ is part of a job."
 
 
 def of_any(advice: Advice) -> Callable[[str, Evidence], Diagnosis | None]:

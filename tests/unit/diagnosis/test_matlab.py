@@ -41,7 +41,7 @@ AT_LINE_7 = "error: called from\n    app at line 7 column 3\n    /opt/env/start.
         (
             "Error using load\nUnable to find file or directory 'C:\\data\\a.mat'.\n\nError in app (line 7)\n",
             "a.mat`",
-            "/input/NAME",
+            "/input/a.mat",
         ),
         (
             "Error using fgets\nInvalid file identifier. Use fopen to generate a valid file identifier.\n\n"
@@ -65,7 +65,7 @@ AT_LINE_7 = "error: called from\n    app at line 7 column 3\n    /opt/env/start.
             "error: 'readtable' undefined near line 7, column 1\n\nThe 'readtable' function is not yet implemented in "
             f"Octave.\n{AT_LINE_7}",
             "MATLAB has and Octave has not",
-            "run it in MATLAB",
+            "csvread('/input/data.csv')",
         ),
         (
             "'butter' requires Signal Processing Toolbox.\n\nError in app (line 7)\n",
