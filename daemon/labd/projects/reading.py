@@ -76,6 +76,16 @@ def options(content: bytes, languages: Iterable[str], identity: Identity | None)
     return _asked(job_file.NAME, question, kind, identity)
 
 
+def dependency_files(language: Language, read: Callable[[Iterable[str]], dict[str, bytes]]) -> dict[str, bytes]:
+    """The files that say what a project needs, and the lists that they name; `read` gets those that are there."""
+    files = read(language.template.environment)
+    asked: set[str] = set()
+    while more := [name for name in dependencies.named_lists(language, files) if name not in {*files, *asked}]:
+        asked.update(more)
+        files |= read(more)
+    return files
+
+
 def read_dependencies(
     language: Language, version: str, files: Mapping[str, bytes], build: Build, identity: Identity | None
 ) -> Dependencies:

@@ -54,7 +54,7 @@ def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
     version = choosing.version(
         language, config, options, project_files.read(root / "code", language.template.version_files)
     )
-    files = project_files.read(root / "code", language.template.environment)
+    files = reading.dependency_files(language, lambda names: project_files.read(root / "code", names))
     asked = reading.read_dependencies(language, version, files, config.build, None)
     given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given, bool(missing))

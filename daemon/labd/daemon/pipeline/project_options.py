@@ -34,7 +34,7 @@ def version(lab: Lab, job: Job, language: Language, asked: JobOptions) -> str:
 
 def read_dependencies(lab: Lab, job: Job, language: Language, version: str) -> Dependencies:
     """What the project of `job` asks for. Raises ProjectError."""
-    files = _files(lab, job, language.template.environment, "code")
+    files = reading.dependency_files(language, lambda names: _files(lab, job, names, "code"))
     return reading.read_dependencies(language, version, files, lab.config.build, lab.accounts[job.user].identity)
 
 
