@@ -18,6 +18,7 @@ from labd.environments.requirements import is_list, normalise, requirements
 from labd.model.config import Build
 from labd.model.languages import Language
 from labd.projects import (
+    conda_names,
     metadata,
     requirement_files,
     requirement_lines,
@@ -30,6 +31,7 @@ from labd.projects.requirement_files import Line
 from labd.projects.requirement_lines import Lines
 
 _SHOWN = 3
+_MOST_PROGRAMS = 10
 _MOST_PATCHES = 60  # of a minor version of Python; no version had more than 20
 _APT = "apt.txt"
 _LIST, _LIMITS = "requirements.txt", "constraints.txt"  # for the build
@@ -111,12 +113,15 @@ def _python(language: Language, version: str, files: Mapping[str, bytes], build:
     for file in dict.fromkeys(line.file for line in both):
         requirement_options.refuse_foreign([line.text for line in both if line.file == file], file or name)
     requirement_refusals.refuse_unread([*lines.unread, *limits.unread])
+    for part in said.left_out:
+        lines.leave_out(part, conda_names.what_is(part))
     listed = _listed(lines, limits)
-    changes = [*_wide(lists.files, files), *lines.changes, *limits.changes]
+    changes = [*_wide(lists.files, files), *lines.all_changes, *limits.all_changes]
     libraries = tuple(requirements(listed["requirements.txt"].decode().splitlines()))
     notes = [f"code/{other} is not read, because there is a code/{name}." for other in _PYTHON if other in files][1:]
+    notes += _programs(lines.left_out.get(conda_names.PROGRAM, []), files, name, build)
     notes += _other_python(",".join(filter(None, (said.python, lines.python))), version, name)
-    if not lines.kept and not changes:
+    if not lines.kept and not changes and not lines.left_out:
         notes.append(f"code/{name} names no library.")
     return Dependencies(listed, name, libraries, tuple(dict.fromkeys(changes)), tuple(notes))
 
@@ -145,6 +150,20 @@ def _listed(lines: Lines, limits: Lines) -> dict[str, bytes]:
 
 def _wide(names: Iterable[str], files: Mapping[str, bytes]) -> list[str]:
     return ["read as UTF-16, as PowerShell writes it" for name in names if is_wide(files[name])]
+
+
+def _programs(names: Iterable[str], files: Mapping[str, bytes], name: str, build: Build) -> list[str]:
+    """A note on programs that the file `name` asks for and that are no libraries, where apt.txt does not name them."""
+    there = system_packages.read(decode(files.get(_APT, b"")))
+    missing = [package for package in conda_names.in_debian(names) if package not in there]
+    if not missing:
+        return []
+    shown = ", ".join(f"`{package}`" for package in missing[:_MOST_PROGRAMS])
+    if build.system_packages:
+        do = f"if your program starts them, write {shown} into code/apt.txt"
+    else:
+        do = f"if your program starts them, ask the administrator for {shown}"
+    return [f"code/{name} names programs, which are no libraries of Python: {do}."]
 
 
 def _names(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Dependencies:

@@ -32,6 +32,7 @@ class Metadata:
 
     libraries: tuple[str, ...] = ()  # as lines of a requirements.txt, or names
     python: str = ""  # versions that will do, as PEP 440 has it: ">=3.9"; "" where it does not say
+    left_out: tuple[str, ...] = ()  # names of conda's that are no libraries of Python
 
 
 def pyproject(text: str) -> Metadata:
@@ -70,7 +71,7 @@ def environment_yml(text: str) -> Metadata:
         raise ProjectError(
             f"code/environment.yml is not right{place}.", "Correct it, or list the libraries in code/requirements.txt."
         ) from None
-    lines, python = [], ""
+    lines, python, left_out = [], "", []
     listed = _table(content).get("dependencies")
     for entry in listed if isinstance(listed, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("pip"), list):
@@ -80,7 +81,9 @@ def environment_yml(text: str) -> Metadata:
                 python = _conda_version(found[2])
             elif known := conda_names.on_index(found[1]):
                 lines.append(known + _conda_version(found[2]))
-    return Metadata(tuple(lines), python)
+            else:
+                left_out.append(found[1])
+    return Metadata(tuple(lines), python, tuple(left_out))
 
 
 @functools.cache

@@ -19,6 +19,9 @@ from labd.common.excerpts import shorten
 from labd.projects import conda_names
 
 _FROM_FILE = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\]\s*)?@\s*(?:file:/*|[A-Za-z]:[\\/]|/)(\S*).*")
+_CONDA_FILE = re.compile(  # of a list for `conda create --file`, with @EXPLICIT
+    r"https?://\S+/(?:noarch|linux-\w+|win-\w+|osx-\w+)/([\w.-]+?)-(\d[\w.!+]*)(-[\w.]+)\.(?:tar\.bz2|conda)(?:#\w+)?"
+)
 _CONDA = re.compile(r"([A-Za-z0-9_][\w.-]*)\s*=\s*(\d[\w.!+*]*)(=\S+)?")
 _COLUMNS = re.compile(
     r"((?=[\w.-]*[A-Za-z])[A-Za-z0-9][\w.-]*)\s+(\d[\w.!+]*)"
@@ -39,7 +42,7 @@ class Form(NamedTuple):
 
     name: str  # as it is written
     meant: str  # the requirement; "" for what asks for no library
-    why: str  # half a sentence for the researcher; may be ""
+    why: str  # half a sentence for the researcher; may be "". Without `meant`: what it is, in `conda_names`' words
 
 
 def index_form(line: str) -> Form | None:
@@ -87,7 +90,7 @@ def _from_conda(match: re.Match[str]) -> tuple[str, str]:
         return f"python=={version}", ""
     known = conda_names.on_index(name)
     if not known:
-        return "", "a part of conda, no library"
+        return "", conda_names.what_is(name)
     if build or version.endswith("*"):
         return f"{known}=={version}", ""
     return f"{known}=={version}.*", "conda's way to write a version"  # conda's MatchSpec: = is fuzzy
@@ -95,6 +98,7 @@ def _from_conda(match: re.Match[str]) -> tuple[str, str]:
 
 _FORMS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[str, str]]]] = [
     (_FROM_FILE, _from_file),
+    (_CONDA_FILE, _from_conda),
     (_CONDA, _from_conda),
     (_COLUMNS, lambda match: (f"{match[1]}=={match[2]}", "")),
     (_VERSIONED, lambda match: (f"{match[1]}=={match[2] or match[3] or match[4]}", "")),

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from labd.common.errors import ProjectError
 from labd.common.excerpts import shorten
-from labd.projects import several_requirements
+from labd.projects import conda_names, several_requirements
 from labd.projects.requirement_files import Line
 from labd.projects.requirement_forms import PYTHON_ITSELF, WEB_PAGE, index_form, is_readable, parse
 from labd.projects.requirement_refusals import refuse_long
@@ -26,6 +26,8 @@ _NOISE = re.compile(
 )
 _LOCAL = re.compile(r"(==\s*[\w.!]+)\+([a-z0-9.]+)$")
 _MOST = 2000  # libraries
+_SHOWN_NAMES = 6
+_SHORT = 40  # characters
 _NOT_HERE = {
     "Windows": (
         "pywin32 pypiwin32 pywin32-ctypes pywinpty pywinauto wmi comtypes pyreadline pyreadline3 windows-curses "
@@ -44,6 +46,7 @@ class Lines:
     changes: list[str] = field(default_factory=list)  # what was changed, each as half a sentence
     unread: list[Line] = field(default_factory=list)  # of those kept: what is neither library nor option nor place
     python: str = ""  # the versions of Python that lines ask for
+    left_out: dict[str, list[str]] = field(default_factory=dict)  # what is no library: what it is → as it is written
     source: str = ""  # the file that the changes are about, where no other is named
     file: str = ""  # that is being read
 
@@ -57,6 +60,24 @@ class Lines:
         place = "" if self.file == self.source else f"in code/{self.file} "
         change = f"`{shorten(was, 60)}` {place}" + (f"read as `{shorten(now, 60)}`" if now else "left out")
         self.changes.append(change + (f" ({why})" if why else ""))
+
+    @property
+    def all_changes(self) -> list[str]:
+        """The changes, with one for all that is left out because it is the same kind of thing."""
+        told = []
+        for kind, names in self.left_out.items():
+            if kind == conda_names.PROGRAM:
+                continue  # told with what to do about them
+            more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
+            shown = ", ".join(f"`{shorten(name, 60)}`" for name in names[:_SHOWN_NAMES])
+            told.append(f"{shown}{more} left out ({kind}, no libraries)")
+        return [*told, *self.changes]
+
+    def leave_out(self, name: str, kind: str) -> None:
+        """Note that `name` is no library of Python's but one of `kind`, "parts of conda"; "": not worth a word."""
+        if kind:
+            names = self.left_out.setdefault(kind, [])
+            names += [name] if name not in names else []
 
 
 def read(listed: Iterable[Line], source: str, distributions: Mapping[str, str], indexes: Mapping[str, str]) -> Lines:
@@ -124,6 +145,9 @@ def _meant(line: str, found: Lines, installed: Mapping[str, str]) -> str:
         return ""
     if name == "pkg-resources" and str(requirement.specifier) == "==0.0.0":
         found.change(line, "", "an entry that Debian's and Ubuntu's pip adds by mistake")
+    elif kind := conda_names.in_any_list(name, str(requirement.specifier)):
+        found.leave_out(was, kind)
+        return ""
     elif requirement.name.replace("-", "_") in sys.stdlib_module_names:
         found.change(line, "", "a part of Python")
     elif system := _ONLY_FOR.get(name):
@@ -146,8 +170,12 @@ def _spelled(line: str, found: Lines) -> str:
     form = index_form(line)
     if form is None:
         return line
-    # What becomes of a version of Python is told once, where it is left out.
-    if canonicalize_name(form.name) not in PYTHON_ITSELF:
+    name = canonicalize_name(form.name)
+    kind = conda_names.in_any_list(name, form.meant) if form.meant else form.why
+    if kind or not form.meant:
+        found.leave_out(line if len(line) <= _SHORT and kind != conda_names.PROGRAM else form.name, kind)
+        return ""
+    if name not in PYTHON_ITSELF:  # what becomes of a version of Python is told once, where it is left out
         found.change(line, form.meant, form.why)
     return form.meant
 
