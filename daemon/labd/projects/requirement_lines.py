@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from labd.common.errors import ProjectError
 from labd.common.excerpts import shorten
+from labd.diagnosis.library_names import RENAMED
 from labd.projects import conda_names, several_requirements
 from labd.projects.requirement_files import Line
 from labd.projects.requirement_forms import PYTHON_ITSELF, WEB_PAGE, index_form, is_readable, parse
@@ -27,6 +29,8 @@ _NOISE = re.compile(
 _LOCAL = re.compile(r"(==\s*[\w.!]+)\+([a-z0-9.]+)$")
 _MOST = 2000  # libraries
 _SHOWN_NAMES = 6
+# On the index, versions of these have a fourth number, which conda's have not.
+_FOUR_NUMBERS = {"opencv-contrib-python", "opencv-contrib-python-headless", "opencv-python", "opencv-python-headless"}
 _SHORT = 40  # characters
 _NOT_HERE = {
     "Windows": (
@@ -154,15 +158,28 @@ def _meant(line: str, found: Lines, installed: Mapping[str, str]) -> str:
         if not requirement.marker:
             found.change(line, "", f"for {system} only")
     else:
-        better = installed.get(name, name)
-        if canonicalize_name(_parse_name(better)) == name:
-            return line
-        # The versions of the stand-ins of this name on the index say nothing about the library itself.
-        version = "" if re.match(r"==\s*0\.0", str(requirement.specifier)) or "<" in better else requirement.specifier
-        renamed = better + str(version) + (f"; {requirement.marker}" if requirement.marker else "")
-        found.change(line, renamed)
-        return renamed
+        meant = _renamed(requirement, RENAMED.get(name) or installed.get(name, name))
+        if meant:
+            found.change(line, meant)
+        return meant or line
     return "" if not requirement.marker else line
+
+
+def _renamed(requirement: Requirement, better: str) -> str:
+    """`requirement` of the library `better`, which it is known to mean; "" where it is right as it stands."""
+    name, wanted = _parse_name(better), str(requirement.specifier)
+    version = wanted
+    if canonicalize_name(name) in _FOUR_NUMBERS:
+        version = re.sub(r"^(==\d+\.\d+\.\d+)$", r"\1.*", version)
+    if canonicalize_name(name) == canonicalize_name(requirement.name):
+        if version == wanted:
+            return ""
+        better = requirement.name
+    # The versions of the stand-ins of this name on the index say nothing about the library itself.
+    elif re.match(r"==\s*0\.0", version) or "<" in better:
+        version = ""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{better}{extras}{version}" + (f"; {requirement.marker}" if requirement.marker else "")
 
 
 def _spelled(line: str, found: Lines) -> str:

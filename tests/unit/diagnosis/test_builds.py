@@ -128,6 +128,19 @@ class TestALibraryThatDoesNotExist:
         said = unsolved(f"{name} was not found in the package registry and you require {name}, {NOT_TO_BE_MET}")
         assert f"Did you mean `{meant}`?" in verdict(said).hint
 
+    @pytest.mark.parametrize("name", ["python", "pandas-datareadr2", "pytorch-lightning-x", "numpy-stll", "lib"])
+    def test_is_no_library_whose_name_only_begins_like_it(self, name: str) -> None:
+        said = unsolved(f"{name} was not found in the package registry and you require {name}, {NOT_TO_BE_MET}")
+        assert "Did you mean" not in verdict(said).hint
+
+    def test_may_be_a_model_of_spacy(self) -> None:
+        name = "en-core-web-sm"
+        found = verdict(
+            unsolved(f"{name} was not found in the package registry and you require {name}==2.0.0, {NOT_TO_BE_MET}")
+        )
+        assert found.cause == "`en-core-web-sm` is a model of spaCy, and the package index has none of that name."
+        assert "`en-core-web-sm @ https://…`" in found.hint
+
     def test_is_not_replaced_by_a_guess(self) -> None:
         said = unsolved(f"galpyx was not found in the package registry and you require galpyx, {NOT_TO_BE_MET}")
         assert "Did you mean" not in verdict(said).hint
@@ -376,6 +389,13 @@ class TestALibraryThatMustBeCompiled:
             """
         found = verdict(not_built("sklearn", reason, installer))
         assert found.hint == "Write `scikit-learn` instead of `sklearn` in code/requirements.txt."
+
+    @pytest.mark.parametrize("library", ["pandas==1.1.5", "python-louvain==0.16", "numpyy==1.0"])
+    def test_and_exists_is_never_replaced_by_one_with_a_similar_name(self, library: str, installer: str) -> None:
+        found = verdict(not_built(library, "error: something quite new", installer))
+        assert found.cause.startswith(f"`{library}` is not ready to use for this version of Python")
+        assert "instead" not in found.hint
+        assert f"another version of {library.partition('==')[0]}" in found.hint
 
     def test_and_is_too_old_is_told_with_the_last_error(self, installer: str) -> None:
         reason = """
