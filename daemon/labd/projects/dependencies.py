@@ -6,6 +6,7 @@ packages.txt, and apt.txt. It is pure, and quick enough to be asked more than on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -39,8 +40,16 @@ _LIST, _LIMITS = "requirements.txt", "constraints.txt"  # for the build
 _PYTHON: Mapping[str, Callable[[str], Metadata]] = {
     "requirements.txt": lambda text: Metadata(),
     "pyproject.toml": metadata.pyproject,
+    "Pipfile": metadata.pipfile,
     "environment.yml": metadata.environment_yml,
     "environment.yaml": metadata.environment_yml,
+    "setup.cfg": metadata.setup_cfg,
+    "requirements.in": lambda text: Metadata(),
+}
+# Of files that are often there for other tools, what makes them one that names libraries.
+_COUNTS = {
+    "pyproject.toml": re.compile(r"""(?m)^[ \t]*\[?[ \t]*["']?(?:project|tool[ \t]*\.[ \t]*poetry)\b"""),
+    "setup.cfg": re.compile(r"(?m)^install_requires\b"),
 }
 
 
@@ -53,6 +62,7 @@ class Dependencies:
     libraries: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()  # what was read as something else than it says, each as half a sentence
     notes: tuple[str, ...] = ()  # further sentences for the researcher
+    read_files: tuple[str, ...] = ()  # the source, and the lists that it names
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -92,10 +102,16 @@ def read(language: Language, version: str, files: Mapping[str, bytes], build: Bu
     return replace(dependencies, files=listed)
 
 
-def source(language: Language, files: Iterable[str]) -> str:
+def source(language: Language, files: Mapping[str, bytes]) -> str:
     """The one of the project's `files` that names its libraries; "" if none does, or its template reads none."""
+    return next(iter(_sources(language, files)), "")
+
+
+def _sources(language: Language, files: Mapping[str, bytes]) -> list[str]:
+    """Those of `files` that name libraries, the one that counts first."""
     named = {"python": tuple(_PYTHON), "names": ("packages.txt", "DESCRIPTION")}.get(language.template.reader, ())
-    return next((name for name in named if name in files), "")
+    there = (name for name in named if name in files)
+    return [name for name in there if name not in _COUNTS or _COUNTS[name].search(decode(files[name]))]
 
 
 def _python(language: Language, version: str, files: Mapping[str, bytes], build: Build) -> Dependencies:
@@ -118,17 +134,17 @@ def _python(language: Language, version: str, files: Mapping[str, bytes], build:
     listed = _listed(lines, limits)
     changes = [*_wide(lists.files, files), *lines.all_changes, *limits.all_changes]
     libraries = tuple(requirements(listed["requirements.txt"].decode().splitlines()))
-    notes = [f"code/{other} is not read, because there is a code/{name}." for other in _PYTHON if other in files][1:]
+    notes = [f"code/{other} is not read, because there is a code/{name}." for other in _sources(language, files)[1:]]
     notes += _programs(lines.left_out.get(conda_names.PROGRAM, []), files, name, build)
     notes += _other_python(",".join(filter(None, (said.python, lines.python))), version, name)
     if not lines.kept and not changes and not lines.left_out:
         notes.append(f"code/{name} names no library.")
-    return Dependencies(listed, name, libraries, tuple(dict.fromkeys(changes)), tuple(notes))
+    return Dependencies(listed, name, libraries, tuple(dict.fromkeys(changes)), tuple(notes), tuple(lists.files))
 
 
 def _numbered(libraries: Iterable[str], text: str, name: str) -> list[Line]:
     """`libraries` as lines of the file `name` with this `text`."""
-    if is_list(name):
+    if name.startswith("requirements"):
         return list(requirement_files.lines(text, name))
     # What reads the other formats keeps no numbers: the line that has the very text is the one.
     whole, found = text.split("\n"), []

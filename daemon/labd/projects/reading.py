@@ -56,6 +56,7 @@ class _DependencyFields:
     libraries: tuple[str, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
+    read_files: tuple[str, ...]
 
 
 class _UnreadableError(LabdError):
@@ -104,7 +105,7 @@ def read_dependencies(
             return _answers[key]
     found = _asked(name, question, _DependencyFields, identity)
     content = {file: text.encode() for file, text in found.files.items()}
-    answer = Dependencies(content, found.source, found.libraries, found.changes, found.notes)
+    answer = Dependencies(content, found.source, found.libraries, found.changes, found.notes, found.read_files)
     with _lock:
         _answers[key] = answer
         while len(_answers) > _KEPT:

@@ -25,7 +25,7 @@ from labd.model.languages import Language
 from labd.model.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.privsep.scan import scan
 from labd.projects import files as project_files
-from labd.projects import imports, job_file, reading
+from labd.projects import imports, job_file, reading, unread_files
 from labd.projects import language as choosing
 from labd.projects.dependencies import Dependencies
 from labd.projects.language import open_languages
@@ -98,17 +98,14 @@ def _libraries(code: Path, language: Language, asked: Dependencies) -> Iterator[
     if listed := asked.files.get("apt.txt"):
         yield f"System libraries: {few(listed.decode().split())}"
     yield from (f"Note: {note}" for note in (*asked.notes, *asked.log))
-    if imports.are_read(language.template):
+    beside, there = os.listdir(code.parent), os.listdir(code)
+    yield from (f"Note: {note}" for note in unread_files.job_options(beside, there))
+    unread = unread_files.libraries(language.template, asked.source, asked.read_files, beside, there)
+    yield from (f"Note: {note}" for note in unread)
+    if imports.are_read(language.template) and (asked.source or not unread_files.has_list(unread)):
         found = reading.imported(code, language.template.program, None)
         if missing := imports.unprovided(found, asked.libraries, language.template.distributions):
             yield f"Note: {imports.warning(missing, found, asked.source)}"
-    there = sorted(os.listdir(code))
-    for name in language.template.environment:
-        for other in there:
-            if other != name and other.lower() == name.lower():
-                yield f"Note: code/{other} is not read; labd reads code/{name}."
-        if name not in there and (code.parent / name).exists():
-            yield f"Note: {name} is not read where it is; labd reads code/{name}."
 
 
 def _left_out(root: Path, config: Config) -> Iterator[str]:

@@ -58,7 +58,12 @@ def receive(lab: Lab, job: Job) -> Job | None:
         return end(lab, job, State.REJECTED, error.message, error.hint)
     fault("before-queued")
     _supersede(lab, job)
-    notes = (*job.notes, *choosing.warnings(language.template, version), *asked.remarks)
+    notes = (
+        *job.notes,
+        *choosing.warnings(language.template, version),
+        *project_options.unread(lab, job, language, asked),
+        *asked.remarks,
+    )
     job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
     lab.announce(job)
     return stopped(lab, job) if job.stopping else job
