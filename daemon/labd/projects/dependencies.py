@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from labd.common.excerpts import shorten
 from labd.common.text import decode, is_wide
 from labd.common.text_limits import refuse_excess, refusing
@@ -21,6 +19,7 @@ from labd.model.languages import Language
 from labd.projects import (
     conda_names,
     metadata,
+    python_versions,
     requirement_files,
     requirement_lines,
     requirement_options,
@@ -33,7 +32,6 @@ from labd.projects.requirement_lines import Lines
 
 _SHOWN = 3
 _MOST_PROGRAMS = 10
-_MOST_PATCHES = 60  # of a minor version of Python; no version had more than 20
 _APT = "apt.txt"
 _LIST, _LIMITS = "requirements.txt", "constraints.txt"  # for the build
 # The first that is there counts.
@@ -63,6 +61,7 @@ class Dependencies:
     changes: tuple[str, ...] = ()  # what was read as something else than it says, each as half a sentence
     notes: tuple[str, ...] = ()  # further sentences for the researcher
     read_files: tuple[str, ...] = ()  # the source, and the lists that it names
+    versions: str = ""  # of the language that its source asks for, as PEP 440 has it; "" if it does not say
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -136,10 +135,13 @@ def _python(language: Language, version: str, files: Mapping[str, bytes], build:
     libraries = tuple(requirements(listed["requirements.txt"].decode().splitlines()))
     notes = [f"code/{other} is not read, because there is a code/{name}." for other in _sources(language, files)[1:]]
     notes += _programs(lines.left_out.get(conda_names.PROGRAM, []), files, name, build)
-    notes += _other_python(",".join(filter(None, (said.python, lines.python))), version, name)
+    python = ",".join(filter(None, (said.python, lines.python)))
+    notes += _other_python(python, version, name)
     if not lines.kept and not changes and not lines.left_out:
         notes.append(f"code/{name} names no library.")
-    return Dependencies(listed, name, libraries, tuple(dict.fromkeys(changes)), tuple(notes), tuple(lists.files))
+    return Dependencies(
+        listed, name, libraries, tuple(dict.fromkeys(changes)), tuple(notes), tuple(lists.files), python
+    )
 
 
 def _numbered(libraries: Iterable[str], text: str, name: str) -> list[Line]:
@@ -195,14 +197,9 @@ def _names(language: Language, version: str, files: Mapping[str, bytes], build: 
 
 def _other_python(asked: str, version: str, name: str) -> list[str]:
     """A note where the file `name` asks for other versions of Python than the job has."""
-    try:
-        # Any 3.11 will do where 3.11.4, or at least that, is asked for.
-        patches = [version, *(f"{version}.{patch}" for patch in range(_MOST_PATCHES))]
-        fits = any(SpecifierSet(asked).filter(patches))
-    except InvalidSpecifier:
+    if python_versions.fits(asked, version):
         return []
-    asked = shorten(asked.removeprefix("=="), 40)
-    return [] if fits else [f"code/{name} asks for Python {asked}, and the job has {version}."]
+    return [f"code/{name} asks for Python {shorten(asked.removeprefix('=='), 40)}, and the job has {version}."]
 
 
 def _lines(lines: Iterable[str]) -> bytes:

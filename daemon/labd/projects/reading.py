@@ -57,6 +57,7 @@ class _DependencyFields:
     changes: tuple[str, ...]
     notes: tuple[str, ...]
     read_files: tuple[str, ...]
+    versions: str
 
 
 class _UnreadableError(LabdError):
@@ -105,7 +106,7 @@ def read_dependencies(
             return _answers[key]
     found = _asked(name, question, _DependencyFields, identity)
     content = {file: text.encode() for file, text in found.files.items()}
-    answer = Dependencies(content, found.source, found.libraries, found.changes, found.notes, found.read_files)
+    answer = Dependencies(**{**vars(found), "files": content})
     with _lock:
         _answers[key] = answer
         while len(_answers) > _KEPT:

@@ -51,15 +51,18 @@ def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
     root = folder / look.root
     options = _options(root, offered)
     language = choosing.choose(offered, config, options, look.code)
-    version = choosing.version(
-        language, config, options, project_files.read(root / "code", language.template.version_files)
-    )
+    named = project_files.read(root / "code", language.template.version_files)
+    version = choosing.version(language, config, options, named)
     files = reading.dependency_files(language, lambda names: project_files.read(root / "code", names))
+    asked = reading.read_dependencies(language, version, files, config.build, None)
+    version, advice = choosing.preferred(language, config, options, named, asked.versions)
     asked = reading.read_dependencies(language, version, files, config.build, None)
     given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given, bool(missing))
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
     yield from _libraries(root / "code", language, asked)
+    if advice:
+        yield f"Note: {advice}"
     yield from _left_out(root, config)
     yield from _warnings(root, look)
 

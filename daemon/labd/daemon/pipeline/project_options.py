@@ -29,9 +29,15 @@ def options(lab: Lab, job: Job) -> JobOptions:
     return reading.options(found[job_file.NAME], choosing.keys(lab.languages), lab.accounts[job.user].identity)
 
 
-def version(lab: Lab, job: Job, language: Language, asked: JobOptions) -> str:
-    """The version of `language` that the project of `job`, with these options, is to have. Raises ProjectError."""
-    return choosing.version(language, lab.config, asked, _files(lab, job, language.template.version_files, "code"))
+def version(lab: Lab, job: Job, language: Language, asked: JobOptions) -> tuple[str, str]:
+    """The version of `language` that the project of `job`, with these options, is to have, and a sentence on it or "".
+
+    Raises ProjectError.
+    """
+    named = _files(lab, job, language.template.version_files, "code")
+    first = choosing.version(language, lab.config, asked, named)
+    wanted = read_dependencies(lab, job, language, first).versions
+    return choosing.preferred(language, lab.config, asked, named, wanted)
 
 
 def read_dependencies(lab: Lab, job: Job, language: Language, version: str) -> Dependencies:
