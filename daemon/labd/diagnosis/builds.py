@@ -13,7 +13,7 @@ from labd.common.excerpts import Diagnosis, last_words, sentence, shorten
 from labd.common.units import human_duration
 from labd.diagnosis import debian_names
 from labd.diagnosis.build_log import BuildLog
-from labd.diagnosis.requirements import FILE, misread, similar, unresolved, with_another_python
+from labd.diagnosis.requirements import FILE, misread, unresolved, with_another_python
 
 _NOISE = re.compile(
     r"^-+$|^\d+ \||^Dockerfile:\d|^> \[|failed to solve|did not complete success"
@@ -145,11 +145,11 @@ def _not_built(log: BuildLog) -> Diagnosis | None:
     spec = found[1] if found else last[-1] if last else "a library"
     name = spec.partition("==")[0]
     better = log.find(
-        r"Did you mean to install `([\w.-]{1,60})` instead|use 'pip install ([\w.-]{1,60})' rather"
+        r"Did you mean to install `([\w.-]{1,60})` instead|use '(?:pip install )?([\w.-]{1,60})'\s+rather"
         r"|install the PyPI '([\w.-]{1,60})' package"
     )
-    instead = next(filter(None, better.groups()), "") if better else similar(name, log.distributions)
-    if instead:
+    if better:
+        instead = next(filter(None, better.groups()))
         hint = f"Write `{instead}` instead of `{name}` in {FILE}."
         return Diagnosis(f"`{name}` cannot be installed; the library to use instead is `{instead}`", hint)
     cause = f"`{shorten(spec, 60)}` is not ready to use for this version of Python"

@@ -62,7 +62,7 @@ def _explain(shown: Sequence[str], evidence: Evidence) -> Diagnosis | None:
             "Begin it as a script or a function; a class (`classdef`) needs a file of its own name beside app.m.",
         )
     if at is None or not place:
-        return matlab.LANGUAGE.explain(shown, distributions)
+        return matlab.LANGUAGE.explain(shown, evidence)
     message = [lines[at].partition("error: ")[2]]
     for line in lines[at + 1 :]:
         if _BEHIND.match(line):

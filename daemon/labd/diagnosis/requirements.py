@@ -6,7 +6,6 @@ that do not exist or do not go together. It never looks at what the server lacks
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 
@@ -14,9 +13,11 @@ from packaging.utils import canonicalize_name
 
 from labd.common.excerpts import Diagnosis, shorten
 from labd.diagnosis.build_log import BuildLog
+from labd.diagnosis.library_names import known_as, slip
 
 FILE = "code/requirements.txt"
 
+_SPACY_MODEL = re.compile(r"[a-z]{2}-(?:core|dep|ent|sent)-[a-z]+-(?:sm|md|lg|trf)")  # as spacy.io/models names them
 _SPEC = r"[\w.<>=!~,*+\[\]-]{1,120}"  # a requirement as uv writes it: numpy>=1.19.5,<1.27.0
 
 
@@ -107,18 +108,6 @@ def _wrong_hash(log: BuildLog) -> Diagnosis | None:
     return None
 
 
-def similar(name: str, distributions: Mapping[str, str]) -> str:
-    """The requirement that was probably meant by `name`, if `distributions` knows one; otherwise ""."""
-    plain = canonicalize_name(name)
-    known: dict[str, str] = {canonicalize_name(requirement): requirement for requirement in distributions.values()}
-    imports = {canonicalize_name(module): requirement for module, requirement in distributions.items()}
-    if plain in imports and canonicalize_name(imports[plain]) != plain:
-        return imports[plain]
-    longer = [requirement for key, requirement in known.items() if key.startswith(f"{plain}-")]
-    close = difflib.get_close_matches(plain, known, n=1, cutoff=0.85)
-    return longer[0] if longer else known[close[0]] if close and close[0] != plain else ""
-
-
 def _wrong_python(log: BuildLog) -> Diagnosis | None:
     """The only library in question is there, but not for this version of Python."""
     found = log.find(rf"Python version \((\d+\.\d+)[\w.+]*\) does not satisfy Python({_SPEC}) and ({_SPEC}) depends on")
@@ -150,9 +139,16 @@ def _no_package(log: BuildLog) -> Diagnosis | None:
         return None
     name = _name(found[1])
     cause = f"The package index has no library named `{shorten(name, 60)}`"
-    if "from versions" in log.words:
+    is_certain = "from versions" not in log.words
+    if not is_certain:
         cause += ", or none for this version of Python"
-    meant = similar(name, log.distributions)
+    if _SPACY_MODEL.fullmatch(canonicalize_name(name)):
+        return Diagnosis(
+            f"`{name}` is a model of spaCy, and the package index has none of that name",
+            f"Leave the line out of {FILE} if your program does not load it; otherwise give the address of its "
+            f"release: `{name} @ https://…`.",
+        )
+    meant = known_as(name, log.distributions) or (slip(name, log.distributions) if is_certain else "")
     if meant:
         return Diagnosis(cause, f"Did you mean `{meant}`? Write that instead of `{name}` in {FILE}.")
     return Diagnosis(

@@ -56,6 +56,8 @@ class _DependencyFields:
     libraries: tuple[str, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
+    read_files: tuple[str, ...]
+    versions: str
 
 
 class _UnreadableError(LabdError):
@@ -76,6 +78,16 @@ def options(content: bytes, languages: Iterable[str], identity: Identity | None)
     return _asked(job_file.NAME, question, kind, identity)
 
 
+def dependency_files(language: Language, read: Callable[[Iterable[str]], dict[str, bytes]]) -> dict[str, bytes]:
+    """The files that say what a project needs, and the lists that they name; `read` gets those that are there."""
+    files = read(language.template.environment)
+    asked: set[str] = set()
+    while more := [name for name in dependencies.named_lists(language, files) if name not in {*files, *asked}]:
+        asked.update(more)
+        files |= read(more)
+    return files
+
+
 def read_dependencies(
     language: Language, version: str, files: Mapping[str, bytes], build: Build, identity: Identity | None
 ) -> Dependencies:
@@ -94,7 +106,7 @@ def read_dependencies(
             return _answers[key]
     found = _asked(name, question, _DependencyFields, identity)
     content = {file: text.encode() for file, text in found.files.items()}
-    answer = Dependencies(content, found.source, found.libraries, found.changes, found.notes)
+    answer = Dependencies(**{**vars(found), "files": content})
     with _lock:
         _answers[key] = answer
         while len(_answers) > _KEPT:

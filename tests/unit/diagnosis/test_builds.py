@@ -74,12 +74,6 @@ SAID_OF_UPLOADS = {
         f"we can conclude that numpy==2.5.0 cannot be used.\n     And because you require numpy==2.5.0, {NOT_TO_BE_MET}"
         "\nOther versions of Python that satisfy the whole file: 3.13"
     ),
-    "misspelled-requirement": """
-        error: Couldn't parse requirement in `requirements.txt` at position 0
-          cause: no such comparison operator "=>", must be one of ~= == != <= >= < > ===
-                 six=>1.16
-                    ^^^^^^
-        """,
     "conda-environment": unsolved(
         f"sixx-of-galaxies was not found in the package registry and you require sixx-of-galaxies, {NOT_TO_BE_MET}"
     ),
@@ -133,6 +127,19 @@ class TestALibraryThatDoesNotExist:
     def test_may_be_one_that_is_known(self, name: str, meant: str) -> None:
         said = unsolved(f"{name} was not found in the package registry and you require {name}, {NOT_TO_BE_MET}")
         assert f"Did you mean `{meant}`?" in verdict(said).hint
+
+    @pytest.mark.parametrize("name", ["python", "pandas-datareadr2", "pytorch-lightning-x", "numpy-stll", "lib"])
+    def test_is_no_library_whose_name_only_begins_like_it(self, name: str) -> None:
+        said = unsolved(f"{name} was not found in the package registry and you require {name}, {NOT_TO_BE_MET}")
+        assert "Did you mean" not in verdict(said).hint
+
+    def test_may_be_a_model_of_spacy(self) -> None:
+        name = "en-core-web-sm"
+        found = verdict(
+            unsolved(f"{name} was not found in the package registry and you require {name}==2.0.0, {NOT_TO_BE_MET}")
+        )
+        assert found.cause == "`en-core-web-sm` is a model of spaCy, and the package index has none of that name."
+        assert "`en-core-web-sm @ https://…`" in found.hint
 
     def test_is_not_replaced_by_a_guess(self) -> None:
         said = unsolved(f"galpyx was not found in the package registry and you require galpyx, {NOT_TO_BE_MET}")
@@ -251,6 +258,7 @@ class TestALineThatIsNotUnderstood:
             ("numpy 1.26", "Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `1`", "`numpy==1.26`"),
             ("import yaml", "Expected one of `@`, `(`, `<`, found `y`", "name of the library: `PyYAML`"),
             ("pip install numpy", "Expected one of `@`, `(`, `<`, found `i`", "name of the library: `numpy`"),
+            ("six=>1.16", 'no such comparison operator "=>", must be one of ~= ==', "Write one library a line"),
             ("numpy=1.26.4=py311h64a7726_0", 'no such comparison operator "="', "`numpy==1.26.4`"),
             ("pandas>=2.0 <3", "Trailing `<3` is not allowed", "a comma"),
             ("Package    Version", "Expected one of `@`, `(`, `<`, found `V`", "one library a line"),
@@ -381,6 +389,13 @@ class TestALibraryThatMustBeCompiled:
             """
         found = verdict(not_built("sklearn", reason, installer))
         assert found.hint == "Write `scikit-learn` instead of `sklearn` in code/requirements.txt."
+
+    @pytest.mark.parametrize("library", ["pandas==1.1.5", "python-louvain==0.16", "numpyy==1.0"])
+    def test_and_exists_is_never_replaced_by_one_with_a_similar_name(self, library: str, installer: str) -> None:
+        found = verdict(not_built(library, "error: something quite new", installer))
+        assert found.cause.startswith(f"`{library}` is not ready to use for this version of Python")
+        assert "instead" not in found.hint
+        assert f"another version of {library.partition('==')[0]}" in found.hint
 
     def test_and_is_too_old_is_told_with_the_last_error(self, installer: str) -> None:
         reason = """

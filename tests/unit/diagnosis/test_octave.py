@@ -23,7 +23,7 @@ def verdict(message: str, line: str = "x = f(1);", there: str = "", number: int 
     calls = f"error: called from\n    csvread at line 46 column 5\n    app at line {number} column 3\n"
     found = f"In the upload: {there}\n" if there else ""
     printed = f"reading\nerror: {message}\n{calls}{found}Stopped at code/app.m, line {number}: {line}\n"
-    return program_failed(printed, 1, {}, OCTAVE)
+    return program_failed(printed, 1, Evidence(), OCTAVE)
 
 
 @pytest.mark.parametrize(
@@ -153,23 +153,23 @@ def test_a_message_is_told_whole() -> None:
 
 def test_a_question_before_the_message_does_not_hide_it() -> None:
     printed = "n? error: input: reading user-input failed!\nStopped at code/app.m, line 1: x = input('n? ');\n"
-    assert "keyboard" in program_failed(printed, 1, {}, OCTAVE).cause
+    assert "keyboard" in program_failed(printed, 1, Evidence(), OCTAVE).cause
 
 
 def test_a_file_that_cannot_be_read_is_the_one_that_is_named() -> None:
     printed = "error: parse error near line 3 of file /code/g.m\n\n  syntax error\n\n\nStopped at code/g.m, line 3: \n"
-    assert "(code/g.m, line 3)" in program_failed(printed, 1, {}, OCTAVE).cause
+    assert "(code/g.m, line 3)" in program_failed(printed, 1, Evidence(), OCTAVE).cause
     told = verdict(
         "parse error near line 4 of file /code/app.m\n\n  nested functions not implemented in this context\n"
     )
     assert told.hint == "Write `end` below each function in code/app.m."
     printed = "error: source: error sourcing file '/code/app.m'\n"
-    assert program_failed(printed, 1, {}, OCTAVE).cause.startswith("Octave cannot read code/app.m")
+    assert program_failed(printed, 1, Evidence(), OCTAVE).cause.startswith("Octave cannot read code/app.m")
 
 
 def test_a_file_of_octaves_own_that_warns_is_not_taken_for_the_programs() -> None:
     warning = "warning: no implementation\nwarning: called from\n    uigetfile at line 188 column 14\n"
-    told = program_failed(f"{warning}    app at line 1 column 3\n\nCan't open display: \n", 1, {}, OCTAVE)
+    told = program_failed(f"{warning}    app at line 1 column 3\n\nCan't open display: \n", 1, Evidence(), OCTAVE)
     assert told.cause == "Your program opens a window, and there is no screen here."
 
 

@@ -22,7 +22,7 @@ WRITE = (
 
 
 def verdict(printed: str) -> Diagnosis:
-    return program_failed(f"reading\n{printed}", 1, {}, R)
+    return program_failed(f"reading\n{printed}", 1, Evidence(), R)
 
 
 @pytest.mark.parametrize(

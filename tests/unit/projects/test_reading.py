@@ -22,7 +22,16 @@ from labd.model.config import Build, Config
 from labd.model.jobs import JobOptions
 from labd.model.languages import load
 from labd.privsep.workers import Identity
-from labd.projects import dependencies, imports, job_file, metadata, reading, requirement_lines
+from labd.projects import (
+    dependencies,
+    imports,
+    job_file,
+    metadata,
+    reading,
+    requirement_files,
+    requirement_lines,
+    requirement_refusals,
+)
 from labd.projects import files as project_files
 from labd.projects import language as choosing
 
@@ -513,8 +522,10 @@ ANYTHING = st.text(max_size=60) | st.lists(st.sampled_from(PIECES)).map("".join)
 @given(ANYTHING)
 def test_any_line_is_read_or_refused(text: str) -> None:
     try:
-        found = requirement_lines.read(text, "requirements.txt", {"a": "b"}, {})
-        requirement_lines.refuse_contradictions(found.kept, "requirements.txt")
+        listed = requirement_files.lines(text, "requirements.txt")
+        found = requirement_lines.read(listed, "requirements.txt", {"a": "b"}, {})
+        requirement_refusals.refuse_contradictions(found.kept)
+        requirement_refusals.refuse_unread(found.unread)
     except ProjectError as error:
         is_for_people(error)
 
