@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from labd.common.excerpts import Diagnosis, sentence, shorten
-from labd.diagnosis import arguments, debian_names, python_errors, python_modules
+from labd.diagnosis import arguments, python_errors, python_modules
+from labd.diagnosis.builds import debian_names
 from labd.diagnosis.evidence import own_source, unmatched
 from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.language import ErrorLanguage, Tracebacks

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from labd.common.excerpts import Advice, Diagnosis
-from labd.diagnosis import debian_names
+from labd.diagnosis.builds import debian_names
 from labd.diagnosis.known_errors import (
     SHARED_MEMORY,
     SHARED_MEMORY_FULL,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from labd.common.excerpts import Diagnosis, shorten
-from labd.diagnosis import debian_names
+from labd.diagnosis.builds import debian_names
 from labd.diagnosis.evidence import upload_search
 from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.python_tracebacks import Raised

@@ -16,19 +16,15 @@ from labd.common.text_limits import refuse_excess, refusing
 from labd.environments.requirements import is_list, normalise, requirements
 from labd.model.config import Build
 from labd.model.languages import Language
-from labd.projects import (
-    conda_names,
-    metadata,
-    python_versions,
-    requirement_files,
-    requirement_lines,
-    requirement_options,
-    requirement_refusals,
-    system_packages,
-)
+from labd.projects import metadata, python_versions, system_packages
 from labd.projects.metadata import Metadata
-from labd.projects.requirement_files import Line
-from labd.projects.requirement_lines import Lines
+from labd.projects.requirements import conda_names
+from labd.projects.requirements import files as requirement_files
+from labd.projects.requirements import lines as requirement_lines
+from labd.projects.requirements import options as requirement_options
+from labd.projects.requirements import refusals as requirement_refusals
+from labd.projects.requirements.files import Line
+from labd.projects.requirements.lines import Lines
 
 _SHOWN = 3
 _MOST_PROGRAMS = 10

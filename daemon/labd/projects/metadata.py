@@ -20,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 
 from labd.common.errors import ProjectError
 from labd.common.excerpts import shorten
-from labd.projects import conda_names
+from labd.projects.requirements import conda_names
 
 _LONGEST = 100_000  # characters; for YAML, the parser takes a second for them
 _DEEPEST = 20  # tables and lists inside each other; these files have five

@@ -127,7 +127,7 @@ def _program_failed(asked: Question) -> Callable[[], Any]:
 
 
 def _build_failed(asked: Question) -> Callable[[], Any]:
-    from labd.diagnosis.builds import build_failed
+    from labd.diagnosis.builds.verdicts import build_failed
 
     return lambda: asdict(build_failed(asked["log_tail"], asked["exit_code"], asked["distributions"]))
 

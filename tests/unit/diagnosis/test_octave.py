@@ -8,6 +8,7 @@ import pytest
 
 from labd.common.excerpts import Diagnosis
 from labd.diagnosis import languages
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.octave_lacks import INSTEAD, PACKAGES
 from labd.diagnosis.programs import program_failed
 

@@ -8,6 +8,7 @@ import pytest
 
 from labd.common.excerpts import Diagnosis
 from labd.diagnosis import languages
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.programs import program_failed
 
 R = languages.of(["r"])

@@ -22,18 +22,12 @@ from labd.model.config import Build, Config
 from labd.model.jobs import JobOptions
 from labd.model.languages import load
 from labd.privsep.workers import Identity
-from labd.projects import (
-    dependencies,
-    imports,
-    job_file,
-    metadata,
-    reading,
-    requirement_files,
-    requirement_lines,
-    requirement_refusals,
-)
+from labd.projects import dependencies, imports, job_file, metadata, reading
 from labd.projects import files as project_files
 from labd.projects import language as choosing
+from labd.projects.requirements import files as requirement_files
+from labd.projects.requirements import lines as requirement_lines
+from labd.projects.requirements import refusals as requirement_refusals
 
 LANGUAGES = load(Path(__file__).resolve().parents[3] / "templates")
 SOMEBODY = Identity(5001, 5001) if os.getuid() == 0 else None

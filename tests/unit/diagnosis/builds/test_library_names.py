@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labd.diagnosis.library_names import known_as, slip
+from labd.diagnosis.builds.library_names import known_as, slip
 from labd.model.languages import load
 
 DISTRIBUTIONS = load(Path(__file__).resolve().parents[3] / "templates")["python"].template.distributions

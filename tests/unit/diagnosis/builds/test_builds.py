@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labd.common.excerpts import Diagnosis
-from labd.diagnosis.builds import build_failed, build_timed_out
+from labd.diagnosis.builds.verdicts import build_failed, build_timed_out
 
 UPLOADS = Path(__file__).parents[2] / "uploads"
 DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}

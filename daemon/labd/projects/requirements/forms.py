@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion
 
 from labd.common.errors import ProjectError
 from labd.common.excerpts import shorten
-from labd.projects import conda_names
+from labd.projects.requirements import conda_names
 
 _FROM_FILE = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\]\s*)?@\s*(?:file:/*|[A-Za-z]:[\\/]|/)(\S*).*")
 _CONDA_FILE = re.compile(  # of a list for `conda create --file`, with @EXPLICIT

@@ -16,8 +16,8 @@ from packaging.version import InvalidVersion, Version
 from labd.common.errors import ProjectError
 from labd.common.excerpts import shorten
 from labd.common.text_limits import LONGEST
-from labd.projects.requirement_files import Line
-from labd.projects.requirement_forms import CHECKSUMS, parse
+from labd.projects.requirements.files import Line
+from labd.projects.requirements.forms import CHECKSUMS, parse
 
 _LONGEST_WITH_CHECKSUMS = 64_000  # characters; a library has some hundred files, each with one of 80
 _SHOWN_BAD = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labd.common.errors import ProjectError
-from labd.projects.requirement_options import refuse_foreign
+from labd.projects.requirements.options import refuse_foreign
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from labd.common.excerpts import Diagnosis, last_words, sentence, shorten
 from labd.common.units import human_duration
-from labd.diagnosis import debian_names
-from labd.diagnosis.build_log import BuildLog
-from labd.diagnosis.requirements import FILE, misread, unresolved, with_another_python
+from labd.diagnosis.builds import debian_names
+from labd.diagnosis.builds.build_log import BuildLog
+from labd.diagnosis.builds.requirements import FILE, misread, unresolved, with_another_python
 
 _NOISE = re.compile(
     r"^-+$|^\d+ \||^Dockerfile:\d|^> \[|failed to solve|did not complete success"

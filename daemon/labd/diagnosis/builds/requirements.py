@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from packaging.utils import canonicalize_name
 
 from labd.common.excerpts import Diagnosis, shorten
-from labd.diagnosis.build_log import BuildLog
-from labd.diagnosis.library_names import known_as, slip
+from labd.diagnosis.builds.build_log import BuildLog
+from labd.diagnosis.builds.library_names import known_as, slip
 
 FILE = "code/requirements.txt"
 

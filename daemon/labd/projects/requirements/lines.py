@@ -15,11 +15,12 @@ from packaging.utils import canonicalize_name
 
 from labd.common.errors import ProjectError
 from labd.common.excerpts import shorten
-from labd.diagnosis.library_names import RENAMED
-from labd.projects import conda_names, several_requirements
-from labd.projects.requirement_files import Line
-from labd.projects.requirement_forms import PYTHON_ITSELF, WEB_PAGE, index_form, is_readable, parse
-from labd.projects.requirement_refusals import refuse_long
+from labd.diagnosis.builds.library_names import RENAMED
+from labd.projects.requirements import conda_names
+from labd.projects.requirements import several as several_requirements
+from labd.projects.requirements.files import Line
+from labd.projects.requirements.forms import PYTHON_ITSELF, WEB_PAGE, index_form, is_readable, parse
+from labd.projects.requirements.refusals import refuse_long
 
 # Printed by pip and conda between, before or after what was to go into the file.
 _NOISE = re.compile(
