@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from labd.common.excerpts import Diagnosis
 from labd.diagnosis.builds.verdicts import build_failed, build_timed_out
 
-UPLOADS = Path(__file__).parents[2] / "uploads"
+UPLOADS = Path(__file__).parents[3] / "uploads"
 DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}
 STEP = "RUN --mount=type=cache,target=/root/.cache/uv uv pip install --system -r requirements.txt"
 

@@ -9,7 +9,7 @@ import pytest
 from labd.diagnosis.builds.library_names import known_as, slip
 from labd.model.languages import load
 
-DISTRIBUTIONS = load(Path(__file__).resolve().parents[3] / "templates")["python"].template.distributions
+DISTRIBUTIONS = load(Path(__file__).resolve().parents[4] / "templates")["python"].template.distributions
 
 
 @pytest.mark.parametrize(

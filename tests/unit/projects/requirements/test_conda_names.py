@@ -11,7 +11,7 @@ from labd.model.languages import load
 from labd.projects import dependencies
 from labd.projects.dependencies import Dependencies
 
-PYTHON = load(Path(__file__).resolve().parents[3] / "templates")["python"]
+PYTHON = load(Path(__file__).resolve().parents[4] / "templates")["python"]
 
 
 def read(text: str, name: str = "requirements.txt", build: Build | None = None, apt: str = "") -> Dependencies:

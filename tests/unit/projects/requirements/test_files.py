@@ -14,7 +14,7 @@ from labd.model.languages import load
 from labd.projects import dependencies, files, reading
 from labd.projects.dependencies import Dependencies
 
-PYTHON = load(Path(__file__).resolve().parents[3] / "templates")["python"]
+PYTHON = load(Path(__file__).resolve().parents[4] / "templates")["python"]
 
 
 def read(given: dict[str, str | bytes]) -> Dependencies:

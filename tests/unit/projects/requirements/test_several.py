@@ -14,7 +14,7 @@ from labd.model.config import Build
 from labd.model.languages import load
 from labd.projects import dependencies
 
-PYTHON = load(Path(__file__).resolve().parents[3] / "templates")["python"]
+PYTHON = load(Path(__file__).resolve().parents[4] / "templates")["python"]
 
 
 def read(text: str, name: str = "requirements.txt") -> dependencies.Dependencies:
