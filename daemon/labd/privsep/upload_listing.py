@@ -8,6 +8,7 @@ beginning: a git-lfs pointer is told by its text only.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import stat
@@ -50,19 +51,29 @@ class _Listing:
         self._room = _MOST_TEXT
 
     def visit(self, folder: int, path: str, depth: int) -> None:
-        # What a job can see comes first, should there not be room for all.
-        names = sorted(os.listdir(folder), key=lambda name: (bool(path) or name not in PARTS, name))
         listed = 0
-        for name in names:
+        for name in self._names(folder, bool(path)):
             if name in _NOT_LISTED or is_junk(name) or (not path and name in CONTROLS):
                 continue
             listed += 1
             try:
                 self._look(folder, name, path + name, depth)
+            except FileNotFoundError:
+                self.is_whole = self.is_whole and name in PARTS  # which a project need not have
             except OSError:
                 self.is_whole = False
         if path and not listed:
             self._add(path, 0)
+
+    def _names(self, folder: int, is_below: bool) -> list[str]:
+        """What is in `folder`, no more than can be listed; first, should there not be room for all, what a job sees."""
+        with os.scandir(folder) as entries:
+            names = {entry.name for entry in itertools.islice(entries, _MOST_NAMES + 1)}
+        if len(names) > _MOST_NAMES:
+            self.is_whole = False
+        if is_below:
+            return sorted(names)
+        return [*PARTS, *sorted(names - {*PARTS})]
 
     def _look(self, folder: int, name: str, path: str, depth: int) -> None:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)

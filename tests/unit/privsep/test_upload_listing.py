@@ -67,3 +67,16 @@ def test_it_follows_no_link(tmp_path: Path) -> None:
     os.symlink(tmp_path / "secret" / "key", tmp_path / "p" / "key")
     found = list_upload(str(tmp_path / "p"))
     assert (found["files"], found["is_whole"]) == ({"code/app.py": 1}, False)
+
+
+def test_of_a_crowd_of_names_no_more_are_looked_at_than_can_be_listed_and_the_program_is_among_them(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "app.py").write_text("")
+    for number in range(5200):
+        (tmp_path / f"a{number}").touch()
+    listing = list_upload(str(tmp_path))
+    assert "code/app.py" in listing["files"]
+    assert len(listing["files"]) <= 5000
+    assert not listing["is_whole"]
