@@ -35,7 +35,7 @@ def no_program(files: Iterable[str], wanted: str) -> Diagnosis | None:
 
 def _by_words(shown: Shown, evidence: Evidence) -> Diagnosis | None:
     """An administrator's own language may be much like one of ours; its words tell."""
-    return r.LANGUAGE.explain(shown, evidence) or octave.LANGUAGE.explain(shown, evidence)
+    return r.LANGUAGE.explain(shown, evidence) or matlab.LANGUAGE.explain(shown, evidence)
 
 
 _ANY = ErrorLanguage(explain=_by_words, tracebacks=python.TRACEBACKS, lacks_licence=matlab.LANGUAGE.lacks_licence)
