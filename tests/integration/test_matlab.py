@@ -170,7 +170,7 @@ def test_a_job_that_finds_no_free_seat_in_time_or_a_licence_that_is_none_fails_w
 ) -> None:
     server.answer = "-4"
     server.start()
-    lab = matlab_lab(f"licence = '{server.address}'\nretry = '2s'")
+    lab = matlab_lab(f"licence = '{server.address}'\nretry = '10s'")
     status = run(lab, "late", "disp(1)\n")
     assert status["state"] == "failed"
     assert status["cause"] == "All licences of MATLAB are in use (License Manager Error -4)."
