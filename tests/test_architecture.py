@@ -17,8 +17,9 @@ PACKAGE = TOP / "daemon" / "labd"
 
 # A package imports from those above it in this list, and from itself.
 PACKAGES = [
-    *("common", "model", "scheduling", "storage", "privsep", "diagnosis", "client", "engines"),
-    *("gateway.records", "gateway", "environments", "projects", "accounts", "intake"),
+    *("common", "model", "scheduling", "storage", "privsep"),
+    *("diagnosis.evidence", "diagnosis.builds", "diagnosis", "client", "engines"),
+    *("gateway.records", "gateway", "environments", "projects.requirements", "projects", "accounts", "intake"),
     *("daemon.outbox", "daemon.pipeline", "daemon.requests", "daemon"),
     *("admin.setup", "admin.doctor", "cli.local", "cli"),
 ]

@@ -26,7 +26,7 @@ for round in 1 2; do
         find /opt/fetched -name PKG-INFO -exec sed -n 's/^Requires-Dist: *\([^;]*\).*/\1/p' {} + | tr -d ' ()\r' \
             | grep -xE '[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]*\])?[A-Za-z0-9.,<>=!~*+]*'
     } | sort -u | while read -r line; do
-        { grep '^-' requirements.txt; echo "$line"; } > $one
+        { grep '^-' requirements.txt | sed "s|^-c |-c $PWD/|"; echo "$line"; } > $one
         get -r $one < /dev/null || get --no-build -r $one < /dev/null
     done
 done

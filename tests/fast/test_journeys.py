@@ -39,6 +39,21 @@ def test_a_library_that_the_project_forgot_is_named_with_the_remedy(lab: LabInMe
     assert "requirements.txt" in status["hint"]
 
 
+def test_files_that_are_meant_for_labd_and_not_read_are_told(lab: LabInMemory) -> None:
+    inbox = lab.ana.inbox("p")
+    lab.ana.write(inbox / "requirements.txt", "six\n")
+    lab.ana.write(inbox / "job.toml.txt", "[job]\ncpus = 2\n")
+    notes = lab.run("p", HELLO)["notes"]
+    assert "requirements.txt is not read where it is: move it into code/." in notes
+    assert "job.toml.txt is not read, so its options do not count: rename it to job.toml." in notes
+
+
+def test_lists_that_name_each_other_are_read(lab: LabInMemory) -> None:
+    lab.ana.write(lab.ana.inbox("p") / "code" / "more" / "base.txt", "sklearn\n")
+    notes = lab.run("p", HELLO, **{"code__requirements.txt": "-r more/base.txt\n"})["notes"]
+    assert "code/requirements.txt: `sklearn` in code/more/base.txt read as `scikit-learn`." in notes
+
+
 def test_an_environment_that_cannot_be_built_is_explained_and_starts_nothing(lab: LabInMemory) -> None:
     lab.machine.build = failing_build("error: No solution found\nBecause no-such-library was not found\n")
     status = lab.run("p", HELLO, **{"code__requirements.txt": "no-such-library\n"})

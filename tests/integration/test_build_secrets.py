@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from labd.diagnosis.builds import build_failed
+from labd.diagnosis.builds.verdicts import build_failed
 from labd.model.config import Build
 from labd.model.engine import BuildFailed
 from support.environment_images import ImageTestbed

@@ -14,7 +14,7 @@ FILES = {
     "number": {"job.toml": f"[job]\ncpus = {'9' * 5000}"},
     "tables": {"job.toml": "[" * 100_000},
     "laughs": {"code__environment.yml": "a: &a [x]\nb: &b [*a, *a]\ndependencies: *b\n"},
-    "keys": {"code__pyproject.toml": f"{'.'.join('a' * 4000)} = 1"},
+    "keys": {"code__pyproject.toml": f"project.{'.'.join('a' * 4000)} = 1"},
 }
 LOGS = {
     "digits": "print('Traceback (most recent call last):\\n  File \"/code/app.py\", line ' + '9' * 5000)\n",

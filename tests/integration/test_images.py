@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from labd.common.errors import UnavailableError
-from labd.diagnosis.builds import build_failed
+from labd.diagnosis.builds.verdicts import build_failed
 from labd.engines.docker.base_images import BaseImageError
 from labd.environments.environment import reference
 from labd.model.config import Build, Versions

@@ -34,6 +34,7 @@ HELPERS = [
     ("privsep:rotate", "ana-silva", ("EIO", "die", "hang")),
     ("privsep:remove", "SUBMIT", ("EIO", "EACCES", "die", "hang")),
     ("privsep:rsync", "snapshot", ("EIO", "ENOSPC", "die", "hang")),
+    ("privsep:list_upload", "", ("EIO", "die", "hang")),
     ("privsep:rsync", "outbox", ("EDQUOT", "die", "hang")),
     ("privsep:place", "ana-silva", ("EIO", "die", "hang")),
     ("privsep:digest", "", ("EIO", "die", "hang")),

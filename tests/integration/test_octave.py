@@ -26,10 +26,11 @@ def octave(make_lab: MakeLab) -> Lab:
     return lab
 
 
-def run(lab: Lab, name: str, source: str, **files: str) -> dict[str, Any]:
+def run(lab: Lab, name: str, source: str | bytes, **files: str) -> dict[str, Any]:
     """Upload app.m and further files (`__` for `/`, `_` for `.`), submit them, wait for the end: status.json."""
     number = len(lab.jobs()) + 1
-    for path, content in {"code__app_m": source, **files}.items():
+    written: dict[str, str | bytes] = {"code__app_m": source, **files}
+    for path, content in written.items():
         folder, _, file = path.rpartition("__")
         lab.ana.write(lab.ana.inbox(name) / folder / file.replace("_", "."), content)
     lab.ana.submit(name)
@@ -88,6 +89,61 @@ def test_packages_are_installed_and_loaded_and_an_unknown_one_is_named(octave: L
     status = run(octave, "shell", "disp(1)\n", code__packages_txt="$(touch /tmp/x)\n")
     assert status["state"] == "build-failed"
     assert "is not the name of an Octave package" in status["cause"]
+
+
+AT_ITS_END = """\
+clear all; close all; clc
+disp(twice(2));
+
+% Doubles.
+function y = twice(x)
+  y = same(x) + x;
+end
+
+function y = same(x)
+  y = x;
+  if x > 2
+    error("too large");
+  end
+end
+"""
+
+
+def test_functions_at_the_end_of_a_script_are_known_above_as_in_matlab(octave: Lab) -> None:
+    assert run(octave, "ends", AT_ITS_END)["state"] == "succeeded"
+    assert octave.ana.text("ends", "run.log") == "4\n"
+    status = run(octave, "inside", AT_ITS_END.replace("twice(2)", "twice(3)"))
+    assert status["cause"] == "Your program stopped at code/app.m, line 12: too large."
+    # As Octave has it: functions first, or between.
+    source = "1;\nfunction a()\n  disp(1);\nend\na();\nfunction b()\n  disp(2);\nend\nb();\n"
+    assert run(octave, "between", source)["state"] == "succeeded"
+    assert octave.ana.text("between", "run.log") == "1\n2\n"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_source_in_another_encoding_runs(octave: Lab, encoding: str) -> None:
+    status = run(octave, "letters", "x = 'gr\u00fcn';  % \u00fc\r\ndisp(double(x(3)));\r\n".encode(encoding))
+    assert status["state"] == "succeeded"
+    assert octave.ana.text("letters", "run.log") == "195\n"
+
+
+def test_the_innermost_line_of_the_program_is_named(octave: Lab) -> None:
+    status = run(octave, "own", "1;\ncellfun(@(x) f(x), {1});\n", code__f_m="function f(x)\n  csvread('a.csv');\nend\n")
+    assert status["cause"] == "Your program could not open the file `a.csv` (code/f.m, line 2)."
+    status = run(octave, "unread", "disp(1);\ng();\n", code__g_m="function g()\n  x = (1;\nend\n")
+    assert "(code/g.m, line 2)" in status["cause"]
+    status = run(octave, "asks", "clear all;\nkeyboard\n")
+    assert "keyboard" in status["cause"]
+
+
+def test_figures_of_a_program_that_writes_nothing_are_in_output(octave: Lab) -> None:
+    status = run(octave, "shown", "figure; plot(1:3);\nfigure; plot(3:-1:1);\n")
+    output = octave.ana.outbox("shown") / "output"
+    assert status["notes"] == []
+    assert {path.name for path in output.iterdir()} == {"figure1.png", "figure2.png"}
+    assert min(picture_size(output / "figure1.png")) > 300
+    run(octave, "saved", "figure; plot(1:3); csvwrite('/output/a.csv', 1);\n")
+    assert {path.name for path in (octave.ana.outbox("saved") / "output").iterdir()} == {"a.csv"}
 
 
 def test_octave_stands_in_for_matlab_only_where_it_is_asked_to(make_lab: MakeLab) -> None:

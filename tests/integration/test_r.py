@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from support.lab import Lab, docker, wait_for
 
 MAKING = 900.0  # seconds for a base image from Debian's packages, on a busy machine
 
 
-def run(lab: Lab, name: str, source: str, packages: str = "") -> dict[str, Any]:
+def run(lab: Lab, name: str, source: str | bytes, packages: str = "") -> dict[str, Any]:
     """Upload app.R, and packages.txt if there are any, submit, wait for the end: status.json."""
     number = len(lab.jobs()) + 1
     lab.ana.write(lab.ana.inbox(name) / "code" / "app.R", source)
@@ -52,3 +54,41 @@ def test_a_package_that_cannot_be_had_is_named(shared_lab: Lab) -> None:
     assert "`ggplot3`" in status["cause"]
     status = run(shared_lab, "shell", "print(1)\n", "$(touch /tmp/x)\n")
     assert "is not the name of an R package" in status["cause"]
+
+
+def test_a_program_that_r_cannot_read_has_failed(shared_lab: Lab) -> None:
+    status = run(shared_lab, "bracket", ")\n")
+    assert (status["state"], status["exit_code"]) == ("failed", 1)
+    assert status["cause"] == "code/app.R, line 1, is not valid R: unexpected ')'."
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("traceback", "options(error = traceback)"),
+        ("dump", "options(error = quote(dump.frames()))"),
+        ("null", "options(error = NULL)"),
+        ("cleared", "rm(list = ls(all.names = TRUE))"),
+        ("silent", "options(show.error.messages = FALSE)"),
+        ("hidden", 'sink(tempfile()); sink(stdout(), type = "message")'),
+    ],
+)
+def test_an_error_fails_the_job_whatever_the_program_has_set(shared_lab: Lab, name: str, first: str) -> None:
+    status = run(shared_lab, f"set-{name}", f'{first}\nstop("no masses")\n')
+    assert (status["state"], status["exit_code"]) == ("failed", 1)
+    assert status["cause"] == "Your program stopped at code/app.R, line 2: no masses."
+
+
+def test_a_program_ends_as_it_wants_to(shared_lab: Lab) -> None:
+    assert run(shared_lab, "quits", "f <- function() quit(status = 3)\nf()\n")["exit_code"] == 3
+    source = '.Last <- function() cat("last\\n")\ntry(stop("a"))\nsignalCondition(simpleError("b"))\n'
+    assert run(shared_lab, "goes-on", source)["state"] == "succeeded"
+    assert shared_lab.ana.text("goes-on", "run.log").endswith("last\n")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_source_in_another_encoding_runs(shared_lab: Lab, encoding: str) -> None:
+    source = 'x <- "gr\u00fcn"  # \u00fc\r\nprint(nchar(x))\r\n'
+    status = run(shared_lab, f"in-{encoding}", source.encode(encoding))
+    assert status["state"] == "succeeded"
+    assert shared_lab.ana.text(f"in-{encoding}", "run.log") == "[1] 4\n"

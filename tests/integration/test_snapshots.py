@@ -52,7 +52,7 @@ class Inbox:
         taken = snapshot.take(self.workers, self.account, self.root, target, previous, unmoved)
         assert target.exists() == taken.changed
         assert sorted(path.name for path in target.parent.iterdir()) == (
-            ["newest", "snapshot"] if taken.changed else []
+            ["newest", "snapshot", "upload.json"] if taken.changed else []
         )
         self.taken += taken.changed
         return taken

@@ -81,7 +81,9 @@ def _parsed(text: str, name: str) -> Mapping[str, Any]:
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise SchemaError(f"{name} is not valid TOML: {error}.", "See https://toml.io for the format.") from None
+        position = re.search(r"\(at line (\d+)", str(error))
+        hint = f"Correct line {position[1]} of {name}." if position else f"Correct the end of {name}."
+        raise SchemaError(f"{name} is not valid TOML: {error}.", hint) from None
     except RecursionError:
         most_dots = max(enumerate(text.split("\n"), 1), key=lambda entry: entry[1].count("."))[0]
         line = deep_line(text) or most_dots

@@ -31,6 +31,13 @@ def known_error(pattern: str, cause: str, hint: str) -> KnownError:
     return KnownError(re.compile(pattern), cause, hint)
 
 
+SHARED_MEMORY = re.compile(
+    r"Bus error|No space left on device: '/dev/shm/|open shared memory object|(?:out of|insufficient) shared memory"
+)
+SHARED_MEMORY_FULL = "The memory that processes share (/dev/shm) was most probably not enough for your program"
+LESS_SHARED = (
+    "Use fewer processes at once or smaller blocks: it is small here, and `memory` in job.toml does not change it."
+)
 WORKER_STOPPED = "One of the processes that your program started was stopped, most often for want of memory"
 _NO_SCREEN = re.compile(
     r"no display name and no \$DISPLAY|[Cc](?:ould not|ouldn't|annot) (?:connect to (?:X |any )?|open )display"
@@ -40,6 +47,7 @@ _NO_SCREEN = re.compile(
 _NO_FILE = re.compile(r"No such file or directory")
 # The first that fits is taken: the particular stands before the general.
 _OF_ANY = (
+    KnownError(SHARED_MEMORY, SHARED_MEMORY_FULL, LESS_SHARED),
     known_error(
         r"CUDA out of memory|OutOfMemoryError|ResourceExhaustedError|CUDA_ERROR_OUT_OF_MEM|CUBLAS_STATUS_ALLOC_FAILED",
         "The memory of the graphics card was not enough for your program",
@@ -67,7 +75,7 @@ _OF_ANY = (
         "Write all large files, also temporary ones, to /output: other folders such as /tmp are small here.",
     ),
     known_error(
-        r"Bus error|terminated abruptly",
+        r"terminated abruptly",
         WORKER_STOPPED,
         "Use fewer processes at once, or ask for more `memory` in job.toml.",
     ),

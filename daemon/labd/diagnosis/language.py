@@ -5,17 +5,17 @@ This module owns the form, and what holds of a language that nothing is known of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from labd.common.excerpts import Advice, Diagnosis
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.known_errors import meaning_of
 from labd.diagnosis.python_tracebacks import Raised
 
 Shown = Sequence[str]
 """Lines that a program printed, as a terminal would show them."""
-Distributions = Mapping[str, str]
-"""Import name → requirement that provides it."""
 
 
 class Tracebacks(NamedTuple):
@@ -23,13 +23,13 @@ class Tracebacks(NamedTuple):
 
     last: Callable[[Shown], Raised | None]
     """The error that ended the program."""
-    explain: Callable[[Raised, Distributions], Diagnosis]
+    explain: Callable[[Raised, Evidence], Diagnosis]
     """What that error means."""
     crashed_at: Callable[[Shown], str]
     """The line of the researcher's own code in which native code crashed; "" where that is not told."""
 
 
-def _nothing(shown: Shown, distributions: Distributions) -> Diagnosis | None:
+def _nothing(shown: Shown, evidence: Evidence) -> Diagnosis | None:
     return None
 
 
@@ -41,7 +41,16 @@ def _never(shown: Shown) -> bool:
     return False
 
 
-def of_any(advice: Advice) -> Callable[[str, Distributions], Diagnosis | None]:
+def put_into_code(path: str, program: str) -> str:
+    """What to do about a source file that the `program` names by this `path`, and that is not in the job."""
+    # A path of the researcher's own computer leads nowhere in a job.
+    elsewhere = re.match(r"[/\\~]|[A-Za-z]:|.*\.\.(?:[/\\]|$)", path)
+    own = re.split(r"[/\\]", path)[-1] if elsewhere else path.replace("\\", "/").removeprefix("./")
+    name = f" and name it `{own}` in {program}" if elsewhere else ""
+    return f"Put it into your project as code/{own}{name}: only what is in code/ and input/ is part of a job."
+
+
+def of_any(advice: Advice) -> Callable[[str, Evidence], Diagnosis | None]:
     """What is known of errors in any language, with the `advice` of one."""
     return lambda words, _: meaning_of(words, advice)
 
@@ -49,9 +58,9 @@ def of_any(advice: Advice) -> Callable[[str, Distributions], Diagnosis | None]:
 class ErrorLanguage(NamedTuple):
     """What is known of one language."""
 
-    explain: Callable[[Shown, Distributions], Diagnosis | None] = _nothing
+    explain: Callable[[Shown, Evidence], Diagnosis | None] = _nothing
     """What ended a program that printed these lines; None where they do not tell."""
-    meaning: Callable[[str, Distributions], Diagnosis | None] = of_any(Advice())
+    meaning: Callable[[str, Evidence], Diagnosis | None] = of_any(Advice())
     """What an error told in words only means, if that is known; the cause has no full stop yet."""
     advice: Advice = Advice()
     tracebacks: Tracebacks | None = None

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from labd.common.excerpts import Diagnosis
 from labd.diagnosis import matlab, notebooks, octave, python, r
-from labd.diagnosis.language import Distributions, ErrorLanguage, Shown
+from labd.diagnosis.evidence.project import Evidence
+from labd.diagnosis.language import ErrorLanguage, Shown
 
 _KNOWN = {
     "python": python.LANGUAGE,
@@ -32,9 +33,9 @@ def no_program(files: Iterable[str], wanted: str) -> Diagnosis | None:
     return next((told for file in files for one in _KNOWN.values() if (told := one.no_program(file, wanted))), None)
 
 
-def _by_words(shown: Shown, distributions: Distributions) -> Diagnosis | None:
+def _by_words(shown: Shown, evidence: Evidence) -> Diagnosis | None:
     """An administrator's own language may be much like one of ours; its words tell."""
-    return r.LANGUAGE.explain(shown, distributions) or matlab.LANGUAGE.explain(shown, distributions)
+    return r.LANGUAGE.explain(shown, evidence) or matlab.LANGUAGE.explain(shown, evidence)
 
 
 _ANY = ErrorLanguage(explain=_by_words, tracebacks=python.TRACEBACKS, lacks_licence=matlab.LANGUAGE.lacks_licence)

@@ -1,7 +1,8 @@
 """What errors of MATLAB and GNU Octave programs mean, and of the licences of the former.
 
-This module owns the table from their words to a cause and a hint, and the reading of the line where it happened. It
-sees printed lines only; it never looks at files, exit codes or the machine.
+This module owns the table from the words of both to a cause and a hint, and the reading of the line where it happened.
+What only Octave says or lacks is in `octave`. It sees printed lines only; it never looks at files, exit codes or the
+machine.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import re
 from collections.abc import Sequence
 
 from labd.common.excerpts import Advice, Diagnosis, sentence, shorten
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.known_errors import more_memory
-from labd.diagnosis.language import Distributions, ErrorLanguage, of_any
+from labd.diagnosis.language import ErrorLanguage, of_any
 
 _ADVICE = Advice(
     crashed='Let it print before each step, such as `disp("step 2")`, to see which one crashes; then try smaller data.',
@@ -64,16 +66,6 @@ _LICENCE_ERRORS = {
 _NAME = r"['\"‘`]?([A-Za-z]\w*(?:\.\w+)*)['\"’`]?"
 _ERRORS = (
     (
-        rf"The {_NAME} function belongs to the ([\w-]+) package from Octave",
-        "Your program uses `{0}`, which is in the Octave package `{1}`",
-        "Add the line `{1}` to code/packages.txt.",
-    ),
-    (
-        rf"The {_NAME} function is not yet implemented in Octave",
-        "Your program uses `{0}`, which MATLAB has and Octave has not",
-        "Use another function, such as `csvread` or `textscan` for tables, or run it in MATLAB.",
-    ),
-    (
         r"error: (?:package ([\w-]+) is not installed|the package ([\w-]+) (?:was not found|is not installed))"
         r"|error: package_name `?([\w-]+)'? not found|package not found:? ?([\w-]+)",
         "Your program loads the Octave package `{0}`, which is not installed",
@@ -104,10 +96,11 @@ _ERRORS = (
         "Correct the index {place}: `numel(x)` and `size(x)` tell how many there are.",
     ),
     (
-        r"(?:unable to find file|Unable to (?:open|find|read) (?:or open )?file(?: or directory)?|No such file)"
-        r"[ :]*['\"]?([^'\"\n]{1,120}?)['\"]?(?:\. [^\n]*)?\.?(?:\n|$)",
+        r"(?:unable to (?:find|open) file|could not open|Unable to (?:open|find|read) (?:or open )?file"
+        r"(?: or directory)?|No such file)"
+        r"[ :]*['\"]?([^'\"\n]{1,120}?)['\"]?(?: for reading)?(?:\. [^\n]*)?\.?(?:\n|$)",
         "Your program could not open the file `{0}`",
-        "Upload it in the project's folder input/ and open it as /input/NAME.",
+        "Upload it in the project's folder input/ and open it as /input/{name}.",
     ),
     (
         r"Invalid file identifier|invalid stream number = -1",
@@ -136,11 +129,12 @@ _ERRORS = (
         "Correct this line, or the one above it: often a bracket, a quote or an `end` is missing.",
     ),
 )
+_CALL = re.compile(r"^ {4}(?P<file>(?!/opt/)[\w/.]+?)(?:>\S+)? at line (?P<line>\d+) column", re.MULTILINE)
 _PLACES = (
     re.compile(r"^Error in (?P<file>[\w/.]+?)(?:>\S+)? \(line (?P<line>\d+)\)", re.MULTILINE),
     re.compile(r"^Error: File: (?P<file>[\w/.]+?)(?:\.m)? Line: (?P<line>\d+)", re.MULTILINE),
     re.compile(r"parse error near line (?P<line>\d+) of file (?P<file>\S+?)\.m\b"),
-    re.compile(r"^ {4}(?P<file>(?!/opt/)[\w/.]+?)(?:>\S+)? at line (?P<line>\d+) column", re.MULTILINE),
+    _CALL,
 )
 _OCTAVE = re.compile(r"^error: (?!called from)(.+)", re.MULTILINE)
 _NOT_OWN = re.compile(r"pkg|load_packages|print_usage|inputname|start")
@@ -151,7 +145,7 @@ def _lacks_licence(shown: Sequence[str]) -> bool:
     return any(found[1] == _SEATS for line in shown[-40:] if (found := _LICENCE.search(line)))
 
 
-def _explain(shown: Sequence[str], distributions: Distributions) -> Diagnosis | None:
+def _explain(shown: Sequence[str], evidence: Evidence) -> Diagnosis | None:
     """What ended a MATLAB or Octave program that printed the lines `shown`; None if they are not of such a program."""
     text = "\n".join(line[:_LONGEST] for line in shown[-60:])
     if licence := _LICENCE.search(text):
@@ -160,30 +154,38 @@ def _explain(shown: Sequence[str], distributions: Distributions) -> Diagnosis | 
         )
         return Diagnosis(f"{cause} (License Manager Error {licence[1]}).", hint)
     # Many programs print "error: …"; only these two tell the line in their own way.
-    place, ended = _place(text), list(_OCTAVE.finditer(text))
+    place, ended = place_in(text), list(_OCTAVE.finditer(text))
     if not place:
         return None
     text = text[ended[-1].start() :] if ended else text
+    return verdict(text, place, ended[-1][1] if ended else _before_place(text))
+
+
+def verdict(text: str, place: str, said: str) -> Diagnosis:
+    """What an error means that was told as `text`, `said` in short, and happened at `place`: "code/app.m, line 12"."""
     for pattern, cause, hint in _ERRORS:
         if found := re.search(pattern, text):
             names = [shorten(name, 60) for name in found.groups() if name] or [""]
-            words = {"all": shorten(found[0], 80), "place": f"in {place}"}
+            file = re.split(r"[/\\]", names[0])[-1] or "data.csv"
+            words = {"all": shorten(found[0].removeprefix("error: "), 80), "place": f"in {place}", "name": file}
             told = cause.format(*names, *names, **words)
             return Diagnosis(sentence(f"{told} ({place})"), hint.format(*names, *names, **words))
-    said = ended[-1][1] if ended else _before_place(text)
     return Diagnosis(
-        sentence(f"Your program stopped at {place}: {shorten(said, 120)}"),
+        sentence(f"Your program stopped at {place}: {shorten(said, 200)}"),
         f"Correct {place} and upload again; run.log has the whole message.",
     )
 
 
-def _place(text: str) -> str:
+def place_in(text: str) -> str:
     """The innermost line of the researcher's own code: "code/app.m, line 12"; "" if none was printed."""
-    for pattern in _PLACES:
-        for found in pattern.finditer(text):
-            name = found["file"].removeprefix("/code/")
-            if not name.startswith("/") and not _NOT_OWN.fullmatch(name):
-                return f"code/{shorten(name, 50)}.m, line {found['line']}"
+    # Octave's warnings have lines such as those of an error.
+    _, mark, calls = text.rpartition("error: called from")
+    calls = calls if mark else ""
+    found = (found for pattern in _PLACES for found in pattern.finditer(calls if pattern is _CALL else text))
+    for one in found:
+        name = one["file"].removeprefix("/code/")
+        if not name.startswith("/") and not _NOT_OWN.fullmatch(name):
+            return f"code/{shorten(name, 50)}.m, line {one['line']}"
     return ""
 
 

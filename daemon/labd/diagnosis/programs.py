@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from labd.common.excerpts import Diagnosis, last_words, lines, sentence, shorten
 from labd.common.units import human_duration, human_size
-from labd.diagnosis import languages
-from labd.diagnosis.known_errors import more_memory
+from labd.diagnosis import arguments, languages
+from labd.diagnosis.evidence import pointers
+from labd.diagnosis.evidence.project import Evidence
+from labd.diagnosis.known_errors import LESS_SHARED, more_memory
 from labd.diagnosis.language import ErrorLanguage
 
 __all__ = [
@@ -33,25 +35,26 @@ _SIGNALS = {
     2: "Your program was interrupted",
     4: "A library asked for an instruction that this machine's processor does not have",
     6: "A library ended your program because it found an error in itself",
-    7: "Your program crashed when it used memory that could not be had",
+    7: "Your program crashed when it used memory that could not be had, most often of /dev/shm",
     8: "Your program crashed in a calculation, such as a division by zero in a library",
     9: "Your program was stopped by force",
-    11: "Your program crashed inside a library of compiled code",
+    11: "Your program crashed inside a library of compiled code, with a segmentation fault",
     13: "Your program wrote to another program that had already ended",
     15: "Your program was asked to stop from outside",
 }
+_SERVER = re.compile(
+    r"Running on (?:local URL: +|all addresses|https?://\S{1,100})|Uvicorn running on \S{1,100}"
+    r"|Serving HTTP on [\w.:]{1,60}|You can now view your Streamlit app|Dash is running on \S{1,100}"
+    r"|Starting development server at \S{1,100}|Listening (?:on|at):? https?://\S{1,100}"
+    r"|Jupyter Server \S{1,30} is running at|TensorBoard \S{1,30} at \S{1,100}|Bokeh app running at: \S{1,100}"
+)
 _CRASHES = frozenset({4, 6, 7, 8, 11})
 _CRASH_HINT_AT_PLACE = "Try another version of the library that this line uses, or smaller data."
 _STOP_HINT = "Neither its time nor its memory limit was met: run it again, and tell the administrator if it recurs."
 
 
-def program_failed(
-    log_tail: str, exit_code: int, distributions: Mapping[str, str], language: ErrorLanguage
-) -> Diagnosis:
-    """Why a program that printed `log_tail` ended with `exit_code`.
-
-    `distributions`: import name → requirement that provides it; `language`: what is known of the program's.
-    """
+def program_failed(log_tail: str, exit_code: int, evidence: Evidence, language: ErrorLanguage) -> Diagnosis:
+    """Why a program that printed `log_tail` ended with `exit_code`; `language`: what is known of the program's."""
     shown = lines(log_tail)
     tracebacks = language.tracebacks
     raised = tracebacks.last(shown) if tracebacks else None
@@ -61,11 +64,14 @@ def program_failed(
     # An error can take native libraries down with it: then it is the last that was printed, and the true cause.
     if 0 < signal < 65 and not (raised and below <= 3 and signal in _CRASHES | {2}):
         return _signalled(signal, shown, language)
-    if (not raised or language.explains_tracebacks) and (told := language.explain(shown, distributions)):
+    if known := pointers.explain("\n".join(shown[raised.end if raised else -20 :][:20]), evidence):
+        place = raised.place if raised else ""
+        return Diagnosis(sentence(f"{known.cause} ({place})" if place else known.cause), known.hint)
+    if (not raised or language.explains_tracebacks) and (told := language.explain(shown, evidence)):
         return told
     if tracebacks and raised and below <= (20 if exit_code == 1 else 3):
-        return tracebacks.explain(raised, distributions)
-    return _ended(exit_code, last_words(shown, _NOISE), distributions, language)
+        return tracebacks.explain(raised, evidence)
+    return _ended(exit_code, last_words(shown, _NOISE), evidence, language)
 
 
 def _signalled(signal: int, shown: Sequence[str], language: ErrorLanguage) -> Diagnosis:
@@ -77,13 +83,13 @@ def _signalled(signal: int, shown: Sequence[str], language: ErrorLanguage) -> Di
         return Diagnosis(f"{cause} (exit code {128 + signal}).", _STOP_HINT)
     words = last_words(shown[-20:], _NOISE) if signal == 6 else ""
     said = f": {shorten(words, 70)}" if words else ""
-    if signal == 6 and (known := language.meaning("\n".join(shown[-20:]), {})):
+    if signal == 6 and (known := language.meaning("\n".join(shown[-20:]), Evidence())):
         return Diagnosis(sentence(f"{known.cause}{where}"), known.hint)
-    hint = _CRASH_HINT_AT_PLACE if place else language.advice.crashed
+    hint = LESS_SHARED if signal == 7 else _CRASH_HINT_AT_PLACE if place else language.advice.crashed
     return Diagnosis(sentence(f"{cause} (exit code {128 + signal}){where}{said}"), hint)
 
 
-def _ended(exit_code: int, words: str, distributions: Mapping[str, str], language: ErrorLanguage) -> Diagnosis:
+def _ended(exit_code: int, words: str, evidence: Evidence, language: ErrorLanguage) -> Diagnosis:
     """The end of a program that said itself that it failed, and perhaps why in its last `words`."""
     said = f"; the last it printed is: {shorten(words, 100)}" if words else " and printed nothing"
     if exit_code in (126, 127):
@@ -93,12 +99,9 @@ def _ended(exit_code: int, words: str, distributions: Mapping[str, str], languag
         return Diagnosis(
             f"Your program could not go on: {named} {reason} (exit code {exit_code}).", language.advice.no_command
         )
-    if exit_code == 2 and re.match(r"[^\s:]+: error: |Error: .*(?:option|argument)", words, re.IGNORECASE):
-        return Diagnosis(
-            sentence(f"Your program did not get the arguments that it wants: {shorten(words, 100)}"),
-            'Give them in job.toml, below the line [job], such as `args = ["--epochs", "20"]`.',
-        )
-    known = language.meaning(words, distributions)
+    if exit_code in (1, 2) and (wanted := arguments.missing(words, evidence.arguments)):
+        return Diagnosis(sentence(wanted.cause), wanted.hint)
+    known = language.meaning(words, evidence)
     hint = (known and known.hint) or (
         "The program ended itself: run.log has all that it printed." if words else language.advice.said_nothing
     )
@@ -114,12 +117,18 @@ def out_of_memory(limit: int, peak: int | None) -> Diagnosis:
     )
 
 
-def timed_out(limit_seconds: float) -> Diagnosis:
-    """A program was stopped at its time limit."""
+def timed_out(limit_seconds: float, log_tail: str = "") -> Diagnosis:
+    """A program that printed `log_tail` was stopped at its time limit."""
+    cause = f"Your program was stopped because its time of {human_duration(limit_seconds)} was over"
+    if server := _SERVER.search(log_tail):
+        return Diagnosis(
+            f"{cause}: it waited for visitors ({shorten(server[0], 80)}), and a job has none.",
+            "More time does not help: let it compute, write its results to /output and end by itself.",
+        )
     minutes = math.ceil(2 * limit_seconds / 60)
     longer = f"{minutes}m" if minutes < 120 else f"{math.ceil(minutes / 60)}h"
     return Diagnosis(
-        f"Your program was stopped because its time of {human_duration(limit_seconds)} was over.",
+        f"{cause}.",
         f'Ask for more with a line like `timeout = "{longer}"` in job.toml; what it wrote to /output is kept.',
     )
 
@@ -129,7 +138,7 @@ def nothing_in_output(stray: Sequence[str]) -> Diagnosis:
     cause = "Your program ended without an error but wrote nothing to /output"
     if not stray:
         return Diagnosis(f"{cause}.", "If it has results, let it write them there, such as /output/results.csv.")
-    name = shorten(stray[0].rpartition("/")[2], 40) or "results.csv"
+    name = shorten(re.split(r"[/\\]", stray[0])[-1], 40) or "results.csv"
     return Diagnosis(
         f"{cause}; it wrote {_few(stray)} instead.",
         f"You get these in the folder stray/; next time, write to /output, such as /output/{name}.",
@@ -186,9 +195,12 @@ def _other_programs(files: Sequence[str], wanted: Sequence[str]) -> Diagnosis | 
                 f"Rename {file} to {path} and upload again.",
             )
         if same_kind:
+            others = "it can import the others"
+            if path.endswith(".ipynb"):
+                others = "put the cells of the others into it, or save them as .py files"
             return Diagnosis(
                 f"None of your programs is named `{path}`: there are {_few(same_kind)}.",
-                f"Rename the one that should run to {path} and upload again; it can import the others.",
+                f"Rename the one that should run to {path} and upload again; {others}.",
             )
     return None
 

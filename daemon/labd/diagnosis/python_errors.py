@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 
 from labd.common.excerpts import Advice, Diagnosis
-from labd.diagnosis import debian_names
+from labd.diagnosis.builds import debian_names
 from labd.diagnosis.known_errors import (
+    SHARED_MEMORY,
+    SHARED_MEMORY_FULL,
     SHARED_OBJECT,
     WORKER_STOPPED,
+    KnownError,
     find,
     known_error,
     library_missing,
@@ -25,7 +28,9 @@ ADVICE = Advice(
     no_command="Use a Python library that does the same, or ask the administrator to add the command.",
     no_screen='Save pictures instead, such as `plt.savefig("/output/plot.png")`, and choose no backend.',
 )
-SAME_VERSION = "Name the version that you use on your own computer in code/requirements.txt, such as `{0}==1.2.3`."
+SAME_VERSION = (
+    "Write the version that you use on your own computer into code/requirements.txt: `pip show {0}` tells it."
+)
 
 # The first that fits is taken: the particular stands before the general.
 _ERRORS = (
@@ -39,8 +44,13 @@ _ERRORS = (
         "Your program starts other processes while it is itself still being loaded",
         'Put the part of your program that starts them below a line `if __name__ == "__main__":`.',
     ),
+    KnownError(
+        SHARED_MEMORY,
+        SHARED_MEMORY_FULL,
+        "Use fewer processes (in PyTorch, `num_workers=0`) or smaller blocks: `memory` in job.toml does not change it.",
+    ),
     known_error(
-        r"BrokenProcessPool|TerminatedWorkerError|worker \(pid.*killed|Bus error|terminated abruptly",
+        r"BrokenProcessPool|TerminatedWorkerError|worker \(pid.*killed|terminated abruptly",
         WORKER_STOPPED,
         "Use fewer processes at once (for PyTorch, `num_workers=0`), or ask for more `memory` in job.toml.",
     ),

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from labd.common.excerpts import shorten
 
-_FRAME = re.compile(r'(?P<indent>\s*)File "(?P<file>[^"]+)", line (?P<line>\d{1,9})(?:, in .*)?\s*')
+_FRAME = re.compile(r'(?P<indent>\s*)File "(?P<file>[^"]+)", line (?P<line>\d{1,9})(?:, in (?P<function>.*?))?\s*')
 _DUMPED_FRAME = re.compile(r'\s*File "(?P<file>[^"]+)", line (?P<line>\d{1,9}) in ')
 _ERROR = re.compile(r"(?P<type>[A-Za-z_][\w.]*)(?::\s*(?P<message>.*)|:?)")
 _NAMED = re.compile(r"[\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Timeout)")
@@ -27,7 +28,19 @@ _SIDE_EVENT = re.compile(
 )
 # Some systems' Python 3.8 shows the program's own file without its folder.
 _OWN_FILE = re.compile(r"/code/(?P<name>(?!.*(?:site|dist)-packages/).+)|(?P<relative>[^/<\\:]+\.py)")
+_NOT_UTF8 = re.compile(
+    r"SyntaxError: (?P<message>Non-UTF-8 code .{1,40} in file (?P<file>\S.{0,500}?) on line (?P<line>\d{1,9}), .*)"
+)
 _UNGUARDED = "An attempt has been made to start a new process before"
+
+
+class Frame(NamedTuple):
+    """One call of a traceback."""
+
+    file: str
+    line: int
+    function: str = ""
+    code: str = ""  # what stands in that line, if the traceback shows it
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Raised:
 
     type: str  # without the modules before it: "JSONDecodeError"
     message: str  # its first line
-    frames: tuple[tuple[str, int], ...]  # file and line number, outermost first
+    frames: tuple[Frame, ...]  # outermost first
     end: int  # where in the text it was printed: number of the error's line
     is_side_event: bool  # ended a thread or was ignored, so it is not why the program ended
 
@@ -47,25 +60,45 @@ class Raised:
     @property
     def place(self) -> str:
         """The innermost line of the researcher's own code: "code/app.py, line 12", or "" if there is none."""
-        return next(filter(None, (_own_place(file, line) for file, line in reversed(self.frames))), "")
+        return next(filter(None, (_own_place(frame.file, frame.line) for frame in reversed(self.frames))), "")
 
     @property
     def is_in_own_code(self) -> bool:
-        return bool(self.frames) and bool(_own_place(*self.frames[-1]))
+        return bool(self.frames) and bool(_own_place(*self.frames[-1][:2]))
+
+    @property
+    def own_code(self) -> str:
+        """What stands in the innermost line of the researcher's own code, if the traceback shows it."""
+        return next((frame.code for frame in reversed(self.frames) if _own_place(frame.file, frame.line)), "")
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """The names of the functions of libraries below that line, outermost first."""
+        own = max((at for at, frame in enumerate(self.frames) if _own_place(*frame[:2])), default=-1)
+        return tuple(frame.function.rpartition(".")[2] for frame in self.frames[own + 1 :])
 
     @property
     def is_in_subprocess(self) -> bool:
         """Whether it was raised when the program tried to start another one."""
-        return bool(self.frames) and self.frames[-1][0].endswith("/subprocess.py")
+        return bool(self.frames) and self.frames[-1].file.endswith("/subprocess.py")
 
 
 def ending_error(shown: Sequence[str]) -> Raised | None:
     """The error that ended the program, as far as its printed `shown` lines tell."""
-    raised = _last_raised(shown)
+    raised = _last_raised(shown) or _not_utf8(shown)
     # Said by a process that the program started; the program itself fails later, in words that do not tell why.
     if raised and (unguarded := next((line for line in shown if _UNGUARDED in line), "")):
         return replace(raised, type="RuntimeError", message=unguarded.strip())
     return raised
+
+
+def _not_utf8(shown: Sequence[str]) -> Raised | None:
+    """The one error that has no traceback: Python could not read the program itself, and says where in its message."""
+    for number, line in enumerate(shown):
+        if found := _NOT_UTF8.fullmatch(line):
+            frame = Frame(found["file"], int(found["line"]))
+            return Raised("SyntaxError", found["message"], (frame,), number, False)
+    return None
 
 
 def _last_raised(shown: Sequence[str]) -> Raised | None:
@@ -112,16 +145,18 @@ def _first_member(errors: Iterable[Raised]) -> Raised:
 def _tracebacks(shown: Sequence[str]) -> list[Raised]:
     """All errors with a traceback, also where the beginning of the traceback was cut off."""
     errors: list[Raised] = []
-    frames: list[tuple[str, int]] = []
-    began, indent = 0, 0
+    frames: list[Frame] = []
+    began, indent, shown_at = 0, 0, 0
     for number, line in enumerate(shown):
         if frame := _FRAME.fullmatch(line):
-            began, indent = (began if frames else number), len(frame["indent"])
-            frames.append((frame["file"], int(frame["line"])))
+            began, indent, shown_at = (began if frames else number), len(frame["indent"]), number
+            frames.append(Frame(frame["file"], int(frame["line"]), frame["function"] or ""))
         elif _HEADER in line:
             frames = []
         elif not frames and not (number and _GROUP_MEMBER.match(shown[number - 1])):
             continue
+        elif frames and number == shown_at + 1 and len(line) - len(line.lstrip()) > indent:
+            frames[-1] = frames[-1]._replace(code=line.strip())
         elif (
             line.strip()
             and len(line) - len(line.lstrip()) < max(indent, 1)

@@ -17,7 +17,7 @@ from typing import Any
 
 from labd.common import log
 from labd.common.errors import UnavailableError
-from labd.diagnosis.builds import password_missing
+from labd.diagnosis.builds.verdicts import password_missing
 from labd.engines.build_settings import BuildSettings
 from labd.environments import environment as environments
 from labd.environments.environment import Environment, reference

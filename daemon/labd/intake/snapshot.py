@@ -20,6 +20,7 @@ from labd.accounts.accounts import Account
 from labd.common.errors import LabdError
 from labd.common.log import get
 from labd.common.printable import printable
+from labd.intake import listing
 from labd.model.layout import PARTS
 from labd.privsep.workers import WorkerError, Workers
 
@@ -89,6 +90,7 @@ def take(
     part.mkdir(mode=0o700)
     try:
         newest, said = _copy(workers, account, source, part, previous, unmoved)
+        listed = listing.make(workers, account, source)
         if not unmoved():
             raise MovedError
         for folder in ("code", "input"):
@@ -100,8 +102,9 @@ def take(
         os.chown(part, os.getuid(), os.getgid())
         part.chmod(0o700)
         _newest_file(target).write_text(str(newest))
+        listing.keep(listed, target)
         os.replace(part, target)
-        return Taken(changed=True, notes=left_out(said["notes"], said["noted"]))
+        return Taken(changed=True, notes=(*left_out(said["notes"], said["noted"]), *listing.notes(listed)))
     except BaseException:
         # The cause must not be lost over what is left: the next try removes that, too.
         with contextlib.suppress(WorkerError):

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from enum import StrEnum
-from functools import cached_property
-from typing import cast
+from functools import cached_property, lru_cache
+from typing import Any, cast
 
 from labd.common.errors import ProjectError, TransitionError
 from labd.common.schema import Duration, SchemaError, Size, read_text
@@ -179,9 +179,7 @@ def read_options(content: bytes, languages: Iterable[str] = ()) -> JobOptions:
             f"job.toml has {human_size(len(content))}; the most is {human_size(_LARGEST_FILE)}.",
             "Put data and long lists into files in input/.",
         )
-    versions = [(name, str | None, field(default=None, kw_only=True)) for name in languages]
-    table = make_dataclass("Table", versions, bases=(JobOptions,), frozen=True)
-    whole = make_dataclass("JobFile", [("job", table, field(default_factory=table))], frozen=True)
+    table, whole = _tables(tuple(languages))
     try:
         return cast(JobOptions, read_text(whole, content, "job.toml").job)
     except SchemaError as error:
@@ -190,6 +188,14 @@ def read_options(content: bytes, languages: Iterable[str] = ()) -> JobOptions:
             near = difflib.get_close_matches(key, [one.name for one in fields(table)], n=1, cutoff=0.5)
             hint = f"Write `{near[0]}` below a line [job]." if near else "Options stand below a line [job]."
         raise ProjectError(error.message, hint) from None
+
+
+@lru_cache(maxsize=8)
+def _tables(languages: tuple[str, ...]) -> tuple[type[JobOptions], type[Any]]:
+    """The table [job] with versions of `languages`, and job.toml as a whole. To make a class takes long."""
+    versions = [(name, str | None, field(default=None, kw_only=True)) for name in languages]
+    table = make_dataclass("Table", versions, bases=(JobOptions,), frozen=True)
+    return table, make_dataclass("JobFile", [("job", table, field(default_factory=table))], frozen=True)
 
 
 @dataclass(frozen=True)

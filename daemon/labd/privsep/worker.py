@@ -27,6 +27,7 @@ from labd.privsep.scan import scan
 from labd.privsep.session_records import read_sessions, remove_abandoned
 from labd.privsep.tree_compare import changed_since, differs
 from labd.privsep.tree_walk import allow_depth
+from labd.privsep.upload_listing import list_upload
 
 _Json = dict[str, Any]
 
@@ -105,7 +106,7 @@ class _Kept:
 _ACTIONS: dict[str, Callable[..., Any]] = {
     action.__name__: action
     for action in (
-        *(look, rsync, held, changed_since, differs, digest, compose),
+        *(look, rsync, held, list_upload, changed_since, differs, digest, compose),
         *(make_ready, write, place, rotate, remove, open_up, unignored),
     )
 }

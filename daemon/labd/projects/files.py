@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from labd.common.errors import ProjectError
 from labd.common.units import human_size
@@ -26,7 +27,7 @@ def read(folder: Path, names: Iterable[str], shown: str = "code/") -> dict[str, 
     """
     found = {}
     for name in names:
-        content = _read(folder / name, f"{shown}{name}")
+        content = _read(folder, name, f"{shown}{name}")
         if content is not None:
             found[name] = content
     return found
@@ -37,14 +38,19 @@ def no_file(name: str) -> ProjectError:
     return ProjectError(f"{name} is not a file.", "Make it a plain text file: no link, and no folder.")
 
 
-def _read(path: Path, name: str) -> bytes | None:
-    """The content of the file at `path`, None where there is nothing."""
+def _read(folder: Path, path: str, name: str) -> bytes | None:
+    """The content of the file `path` of `folder`, None where there is nothing."""
     try:
-        with open(path, "rb", opener=lambda name, _: os.open(name, _FLAGS)) as file:
+        with _open(folder, PurePosixPath(path).parts) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise no_file(name)
             content = file.read(_MOST + 1)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        # A folder of that name may be a link, which is not followed.
+        if any((folder / one).is_symlink() for one in list(PurePosixPath(path).parents)[:-1]):
+            raise no_file(name) from None
         return None
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):  # a link, a socket, a folder
@@ -58,3 +64,16 @@ def _read(path: Path, name: str) -> bytes | None:
             f"Look into {name}: it is probably another file under this name.",
         )
     return content
+
+
+def _open(folder: Path, parts: Sequence[str]) -> BinaryIO:
+    """The file at `parts` of `folder`, none of which may be a link."""
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+            os.close(at)
+            at = below
+        return open(parts[-1], "rb", opener=lambda name, _: os.open(name, _FLAGS, dir_fd=at))
+    finally:
+        os.close(at)

@@ -17,6 +17,7 @@ from labd.model import languages
 from labd.model.config import Config, Versions
 from labd.model.jobs import JobOptions
 from labd.model.languages import Language, Template
+from labd.projects import python_versions
 
 _READ = 4096  # bytes of a version file
 _VERSION_FILE = re.compile(r"(?:[a-z]+[ -]?)?v?(\d+(?:\.\d+)*[a-z]?)")
@@ -140,6 +141,8 @@ def version(language: Language, config: Config, options: JobOptions, files: Mapp
             asked, where = said, f"code/{name}"
     if asked is None:
         return offered.default
+    if f"{offered.default}.".startswith(f"{asked}."):
+        return offered.default  # any version 3, say, and the default is one
     fitting = [one for one in offered.versions if f"{asked}.".startswith(f"{one}.")]
     if not fitting:
         raise ProjectError(
@@ -147,6 +150,31 @@ def version(language: Language, config: Config, options: JobOptions, files: Mapp
             f"It has {', '.join(offered.versions)}: write one of these there, or leave the line out.",
         )
     return max(fitting, key=len)
+
+
+def preferred(
+    language: Language, config: Config, options: JobOptions, files: Mapping[str, bytes], asked: str
+) -> tuple[str, str]:
+    """The version of `language` where the project's list of libraries asks for Python `asked`, and a sentence or "".
+
+    It counts only where `version` would return the default, and only for versions whose base image can be made in any
+    case: nobody named a version for certain, so a job may not fail for it. Raises ProjectError.
+    """
+    template, offered = language.template, config.languages.get(language.name)
+    chosen = version(language, config, options, files)
+    says = options.version(template.family or language.name) or any(
+        _said(files[name]) for name in template.version_files if name in files
+    )
+    if not asked or says or offered is None or python_versions.fits(asked, chosen):
+        return chosen, ""
+    if better := python_versions.nearest(asked, (one for one in offered.versions if one in template.debian), chosen):
+        return better, ""
+    line = 'write `python = "{}"` below [job] in job.toml to have it.'
+    if other := python_versions.nearest(asked, offered.versions, chosen):
+        return chosen, f"This server has Python {other}: {line.format(other)}"
+    if other := python_versions.closest(asked, offered.versions, chosen):
+        return chosen, f"The nearest that this server has is Python {other}: {line.format(other)}"
+    return chosen, ""
 
 
 def _said(content: bytes) -> str:

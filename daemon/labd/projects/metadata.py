@@ -1,4 +1,5 @@
-"""Lists of libraries in the other files that projects have: pyproject.toml, environment.yml, R's DESCRIPTION.
+"""Lists of libraries in the other files that projects have: pyproject.toml, Pipfile,
+environment.yml, setup.cfg, R's DESCRIPTION.
 
 This module owns the reading of these formats, as far as they name libraries. It is pure: contents are handed in. It
 runs none of them, and never looks a name up.
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import re
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from typing import Any
@@ -17,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 
 from labd.common.errors import ProjectError
 from labd.common.excerpts import shorten
-from labd.projects import conda_names
+from labd.projects.requirements import conda_names
 
 _LONGEST = 100_000  # characters; for YAML, the parser takes a second for them
 _DEEPEST = 20  # tables and lists inside each other; these files have five
@@ -32,18 +35,12 @@ class Metadata:
 
     libraries: tuple[str, ...] = ()  # as lines of a requirements.txt, or names
     python: str = ""  # versions that will do, as PEP 440 has it: ">=3.9"; "" where it does not say
+    left_out: tuple[str, ...] = ()  # names of conda's that are no libraries of Python
 
 
 def pyproject(text: str) -> Metadata:
     """The dependencies in a pyproject.toml: those of `[project]` (PEP 621) or of Poetry. Raises ProjectError."""
-    if len(text) > _LONGEST:
-        raise ProjectError("code/pyproject.toml is too long.", "List the libraries in code/requirements.txt instead.")
-    try:
-        content = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise ProjectError(
-            f"code/pyproject.toml is not right: {shorten(str(error), 150)}.", "Correct that line."
-        ) from None
+    content = _toml(text, "pyproject.toml")
     project, tool = _table(content.get("project")), _table(content.get("tool"))
     listed = project.get("dependencies")
     if isinstance(listed, list):
@@ -51,6 +48,31 @@ def pyproject(text: str) -> Metadata:
     poetry = dict(_table(_table(tool.get("poetry")).get("dependencies")))
     python = _poetry_version(str(poetry.pop("python", "")))
     return Metadata(tuple(line for name, value in poetry.items() if (line := _poetry(name, value))), python)
+
+
+def pipfile(text: str) -> Metadata:
+    """The packages of a Pipfile, without those for development. Raises ProjectError."""
+    content = _toml(text, "Pipfile")
+    packages, requires = _table(content.get("packages")), _table(content.get("requires"))
+    python = str(requires.get("python_full_version") or requires.get("python_version") or "")
+    lines = (line for name, value in packages.items() if (line := _poetry(name, value)))
+    return Metadata(tuple(lines), f"=={python}" if re.fullmatch(r"[\d.]+", python) else "")
+
+
+def setup_cfg(text: str) -> Metadata:
+    """What setuptools' setup.cfg asks for. Raises ProjectError."""
+    parser = ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(text)
+    except ConfigParserError:
+        raise ProjectError(
+            "code/setup.cfg is not right.", "Correct it, or list the libraries in code/requirements.txt."
+        ) from None
+    listed = parser.get("options", "install_requires", fallback="")
+    return Metadata(
+        tuple(line.strip() for line in listed.split("\n") if line.strip()),
+        parser.get("options", "python_requires", fallback="").strip(),
+    )
 
 
 def environment_yml(text: str) -> Metadata:
@@ -70,7 +92,7 @@ def environment_yml(text: str) -> Metadata:
         raise ProjectError(
             f"code/environment.yml is not right{place}.", "Correct it, or list the libraries in code/requirements.txt."
         ) from None
-    lines, python = [], ""
+    lines, python, left_out = [], "", []
     listed = _table(content).get("dependencies")
     for entry in listed if isinstance(listed, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("pip"), list):
@@ -80,7 +102,9 @@ def environment_yml(text: str) -> Metadata:
                 python = _conda_version(found[2])
             elif known := conda_names.on_index(found[1]):
                 lines.append(known + _conda_version(found[2]))
-    return Metadata(tuple(lines), python)
+            else:
+                left_out.append(found[1])
+    return Metadata(tuple(lines), python, tuple(left_out))
 
 
 @functools.cache
@@ -112,6 +136,16 @@ def description(text: str) -> Metadata:
         for one in fields.get(field, "").split(",")
     ]
     return Metadata(tuple(dict.fromkeys(name for name in names if name and name not in _R_ITSELF)))
+
+
+def _toml(text: str, name: str) -> dict[str, Any]:
+    """The content of the file `name` of code/. Raises ProjectError."""
+    if len(text) > _LONGEST:
+        raise ProjectError(f"code/{name} is too long.", "List the libraries in code/requirements.txt instead.")
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ProjectError(f"code/{name} is not right: {shorten(str(error), 150)}.", "Correct that line.") from None
 
 
 def _table(value: Any) -> dict[str, Any]:

@@ -118,14 +118,16 @@ def _dependencies(asked: Question) -> Callable[[], Any]:
 
 def _program_failed(asked: Question) -> Callable[[], Any]:
     from labd.diagnosis import languages
+    from labd.diagnosis.evidence.project import Evidence, UploadListing
     from labd.diagnosis.programs import program_failed
 
-    known = languages.of(tuple(asked["names"]))
-    return lambda: asdict(program_failed(asked["log_tail"], asked["exit_code"], asked["distributions"], known))
+    language, known = languages.of(tuple(asked["names"])), asked["evidence"]
+    evidence = Evidence(known["distributions"], UploadListing(**known["upload"]), known["sources"])
+    return lambda: asdict(program_failed(asked["log_tail"], asked["exit_code"], evidence, language))
 
 
 def _build_failed(asked: Question) -> Callable[[], Any]:
-    from labd.diagnosis.builds import build_failed
+    from labd.diagnosis.builds.verdicts import build_failed
 
     return lambda: asdict(build_failed(asked["log_tail"], asked["exit_code"], asked["distributions"]))
 

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from labd.common.commands import consult
 from labd.common.errors import LabdError, ProjectError
@@ -28,7 +28,7 @@ from labd.model.config import Build
 from labd.model.jobs import JobOptions
 from labd.model.languages import Language
 from labd.privsep.workers import Identity
-from labd.projects import dependencies, imports, job_file, reader
+from labd.projects import dependencies, evidence, imports, job_file, reader
 from labd.projects.dependencies import Dependencies
 
 T = TypeVar("T")
@@ -56,6 +56,8 @@ class _DependencyFields:
     libraries: tuple[str, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
+    read_files: tuple[str, ...]
+    versions: str
 
 
 class _UnreadableError(LabdError):
@@ -76,6 +78,16 @@ def options(content: bytes, languages: Iterable[str], identity: Identity | None)
     return _asked(job_file.NAME, question, kind, identity)
 
 
+def dependency_files(language: Language, read: Callable[[Iterable[str]], dict[str, bytes]]) -> dict[str, bytes]:
+    """The files that say what a project needs, and the lists that they name; `read` gets those that are there."""
+    files = read(language.template.environment)
+    asked: set[str] = set()
+    while more := [name for name in dependencies.named_lists(language, files) if name not in {*files, *asked}]:
+        asked.update(more)
+        files |= read(more)
+    return files
+
+
 def read_dependencies(
     language: Language, version: str, files: Mapping[str, bytes], build: Build, identity: Identity | None
 ) -> Dependencies:
@@ -94,7 +106,7 @@ def read_dependencies(
             return _answers[key]
     found = _asked(name, question, _DependencyFields, identity)
     content = {file: text.encode() for file, text in found.files.items()}
-    answer = Dependencies(content, found.source, found.libraries, found.changes, found.notes)
+    answer = Dependencies(**{**vars(found), "files": content})
     with _lock:
         _answers[key] = answer
         while len(_answers) > _KEPT:
@@ -108,33 +120,35 @@ def imported(code: Path, program: str, identity: Identity | None) -> imports.Fou
         return imports.scan(code, program, identity)
 
 
-def program_failed(log_tail: str, exit_code: int, language: Language, identity: Identity | None) -> Diagnosis:
-    """Why a program in `language` that printed `log_tail` ended with `exit_code`, in general words at worst."""
-    return _explained("program_failed", log_tail, exit_code, language, identity) or Diagnosis(
+def program_failed(
+    log_tail: str, exit_code: int, language: Language, identity: Identity | None, snapshot: Path | None = None
+) -> Diagnosis:
+    """Why a program in `language` that printed `log_tail` ended with `exit_code`, in general words at worst.
+
+    `snapshot` is what it ran on: with that, the words can say where in the upload a file is that was not found.
+    """
+    known = asdict(evidence.gather(snapshot, log_tail, language))
+    return _explained("program_failed", log_tail, exit_code, language, identity, evidence=known) or Diagnosis(
         f"Your program ended with exit code {exit_code}.", "run.log has all that it printed."
     )
 
 
 def build_failed(log_tail: str, exit_code: int, language: Language, identity: Identity | None) -> Diagnosis:
     """Why a build for `language` that printed `log_tail` ended with `exit_code`, in general words at worst."""
-    return _explained("build_failed", log_tail, exit_code, language, identity) or Diagnosis(
+    distributions = dict(language.template.distributions)
+    return _explained(
+        "build_failed", log_tail, exit_code, language, identity, distributions=distributions
+    ) or Diagnosis(
         "The libraries of your project could not be installed.",
         "build.log has the whole story; show it to the administrator if it does not help.",
     )
 
 
 def _explained(
-    verb: str, log_tail: str, exit_code: int, language: Language, identity: Identity | None
+    verb: str, log_tail: str, exit_code: int, language: Language, identity: Identity | None, **known: Any
 ) -> Diagnosis | None:
-    """What the process makes of `log_tail`; None when it cannot."""
-    template = language.template
-    question = reader.question(
-        verb,
-        log_tail=log_tail,
-        exit_code=exit_code,
-        distributions=template.distributions,
-        names=list(language.known_as),
-    )
+    """What the process makes of `log_tail`, with what else is `known`; None when it cannot."""
+    question = reader.question(verb, log_tail=log_tail, exit_code=exit_code, names=list(language.known_as), **known)
     try:
         found = _answer(question, Diagnosis, identity)
     except (_UnreadableError, ProjectError, OSError) as error:

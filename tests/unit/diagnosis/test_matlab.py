@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labd.diagnosis import languages
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.programs import program_failed
 
 MATLAB = languages.of(["matlab"])
@@ -40,7 +41,7 @@ AT_LINE_7 = "error: called from\n    app at line 7 column 3\n    /opt/env/start.
         (
             "Error using load\nUnable to find file or directory 'C:\\data\\a.mat'.\n\nError in app (line 7)\n",
             "a.mat`",
-            "/input/NAME",
+            "/input/a.mat",
         ),
         (
             "Error using fgets\nInvalid file identifier. Use fopen to generate a valid file identifier.\n\n"
@@ -64,7 +65,7 @@ AT_LINE_7 = "error: called from\n    app at line 7 column 3\n    /opt/env/start.
             "error: 'readtable' undefined near line 7, column 1\n\nThe 'readtable' function is not yet implemented in "
             f"Octave.\n{AT_LINE_7}",
             "MATLAB has and Octave has not",
-            "run it in MATLAB",
+            "csvread('/input/data.csv')",
         ),
         (
             "'butter' requires Signal Processing Toolbox.\n\nError in app (line 7)\n",
@@ -90,7 +91,7 @@ AT_LINE_7 = "error: called from\n    app at line 7 column 3\n    /opt/env/start.
     ],
 )
 def test_an_error_is_told_with_its_line_and_what_to_do(printed: str, cause: str, hint: str) -> None:
-    told = program_failed(f"reading\n{printed}", 1, {}, languages.of(["octave"]))
+    told = program_failed(f"reading\n{printed}", 1, Evidence(), languages.of(["octave"]))
     assert cause in told.cause
     assert hint in told.hint
     assert len(told.cause) < 260
@@ -101,7 +102,7 @@ def test_a_refused_licence_is_told_with_its_number_and_a_remedy(number: str) -> 
     told = program_failed(
         f"License checkout failed.\nLicense Manager Error {number}\nSome words.\n",
         1,
-        {},
+        Evidence(),
         languages.of(["matlab"]),
     )
     assert told.cause.endswith(f"(License Manager Error {number}).")
@@ -115,5 +116,5 @@ def test_only_error_4_means_that_all_seats_are_taken() -> None:
 
 
 def test_what_another_program_prints_is_not_taken_for_matlab() -> None:
-    assert MATLAB.explain(["reading", "Out of memory", "index 4 is out of bound 3"], {}) is None
-    assert MATLAB.explain(["error: no data", "error: 'x' undefined"], {}) is None
+    assert MATLAB.explain(["reading", "Out of memory", "index 4 is out of bound 3"], Evidence()) is None
+    assert MATLAB.explain(["error: no data", "error: 'x' undefined"], Evidence()) is None

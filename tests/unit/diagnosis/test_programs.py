@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labd.diagnosis import languages
+from labd.diagnosis.evidence.project import Evidence, UploadListing
 from labd.diagnosis.programs import (
     Diagnosis,
     no_program,
@@ -52,7 +53,7 @@ def traceback(error: str, place: str = '/code/app.py", line 12, in main') -> str
 
 
 def verdict(log: str, exit_code: int = 1) -> Diagnosis:
-    return program_failed(log, exit_code, DISTRIBUTIONS, PYTHON)
+    return program_failed(log, exit_code, Evidence(DISTRIBUTIONS), PYTHON)
 
 
 class TestAProgramThatRaised:
@@ -246,6 +247,42 @@ class TestSyntaxErrors:
         message = "SyntaxError: Missing parentheses in call to 'print'. Did you mean print(...)?"
         assert "Python 2" in verdict(f'  File "app.py", line 1\n    print "x"\n    ^\n{message}\n').hint
 
+    @pytest.mark.parametrize(
+        ("log", "file", "has_other_way"),
+        [
+            (
+                "SyntaxError: Non-UTF-8 code starting with '\\xe9' in file /code/app.py on line 1, but no encoding "
+                "declared; see https://peps.python.org/pep-0263/ for details\n",
+                "code/app.py",
+                True,
+            ),
+            (
+                'Traceback (most recent call last):\n  File "/code/app.py", line 1, in <module>\n    import lib.io\n'
+                '  File "/code/lib/io.py", line 3\nSyntaxError: source code cannot contain null bytes\n',
+                "code/lib/io.py",
+                False,
+            ),
+            ('  File "/code/app.py", line 1\nSyntaxError: unknown encoding: utf8-bom\n', "code/app.py", False),
+        ],
+    )
+    def test_because_of_an_encoding_name_the_file_and_how_to_save_it(
+        self, log: str, file: str, has_other_way: bool
+    ) -> None:
+        found = verdict(log)
+        assert found.cause.startswith(f"Your program's file {file} is not UTF-8 text ({file}, line ")
+        assert found.hint.startswith(f"Save {file} as UTF-8 in your editor")
+        assert ("latin-1" in found.hint) == has_other_way
+
+    def test_because_of_the_encoding_of_an_imported_file_name_that_file_or_none(self) -> None:
+        error = "SyntaxError: (unicode error) 'utf-8' codec can't decode byte 0xe9 in position 2: invalid data"
+        for line in ("import lib.io", "from lib import io", "from lib.io import read"):
+            log = (
+                f'Traceback (most recent call last):\n  File "/code/app.py", line 1, in <module>\n    {line}\n{error}\n'
+            )
+            evidence = Evidence(DISTRIBUTIONS, UploadListing({"code/app.py": 1, "code/lib/io.py": 1}))
+            assert "Save code/lib/io.py as UTF-8" in program_failed(log, 1, evidence, PYTHON).hint
+            assert verdict(log).cause == "A file that your program imports is not UTF-8 text (code/app.py, line 1)."
+
     def test_in_data_are_not_called_errors_of_the_program(self) -> None:
         log = dedent(
             """\
@@ -278,13 +315,13 @@ class TestAMissingModule:
 
     def test_that_is_not_known_may_be_the_researchers_own(self) -> None:
         hint = verdict(traceback("ModuleNotFoundError: No module named 'fits_tools'")).hint
-        assert "Add the line `fits_tools`" in hint
-        assert "code/fits_tools.py if it is your own module" in hint
+        assert hint.startswith("If it is your own module, upload the file code/fits_tools.py; if it is a library")
+        assert "`fits_tools`" not in hint
 
     def test_that_is_a_part_of_an_installed_library_asks_for_another_version(self) -> None:
         found = verdict(traceback("ModuleNotFoundError: No module named 'sklearn.externals'"))
         assert "has no such part" in found.cause
-        assert "scikit-learn==" in found.hint
+        assert "`pip show scikit-learn`" in found.hint
 
     def test_that_is_a_part_of_an_own_folder_asks_for_that_file(self) -> None:
         hint = verdict(traceback("ModuleNotFoundError: No module named 'stars.fit'")).hint
@@ -335,7 +372,8 @@ class TestAPath:
             ("FileNotFoundError: [Errno 2] No such file or directory: '../input/a.csv'", "Write `/input/a.csv`"),
             ("FileNotFoundError: [Errno 2] No such file or directory: 'output/a.csv'", "Write `/output/a.csv`"),
             ("FileNotFoundError: [Errno 2] No such file or directory: '/output/p/a.png'", 'os.makedirs("/output/p"'),
-            ("OSError: Cannot save file into a non-existent directory: 'results'", 'os.makedirs("/output/results"'),
+            ("OSError: Cannot save file into a non-existent directory: 'results'", "Write to /output instead"),
+            ("OSError: Cannot save file into a non-existent directory: '/output/a'", 'os.makedirs("/output/a"'),
             ("FileNotFoundError: stars.txt not found.", "open it as /input/stars.txt"),
             (
                 "FileNotFoundError: [Errno 2] Unable to synchronously open file (unable to open file: "
@@ -379,6 +417,10 @@ class TestAPath:
         ("MemoryError", "more memory", "`memory ="),
         ("OSError: [Errno 28] No space left on device: '/tmp/x'", "no space left", "/output"),
         ("OSError: [Errno 28] No space left on device", "no space left", "/output"),
+        ("OSError: [Errno 28] No space left on device: '/dev/shm/x'", "/dev/shm", "`memory` in job.toml does not"),
+        ("RuntimeError: unable to open shared memory object </torch_1>", "/dev/shm", "num_workers=0"),
+        ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
+         "workers are out of shared memory.", "/dev/shm", "num_workers=0"),
         ("UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9 in position 3: invalid continuation byte",
          "encoding utf-8", 'encoding="cp1252"'),
         ("concurrent.futures.process.BrokenProcessPool: A process in the process pool was terminated abruptly while "
@@ -388,9 +430,9 @@ class TestAPath:
          "`opencv-python-headless` instead of `opencv-python`"),
         ("ImportError: libgdal.so.32: cannot open shared object file: No such file or directory", "`libgdal.so.32`",
          "administrator"),
-        ("AttributeError: module 'numpy' has no attribute 'float'", "version of `numpy` has no `float`", "numpy=="),
+        ("AttributeError: module 'numpy' has no attribute 'flat'", "version of `numpy` has no `flat`", "pip show"),
         ("ImportError: cannot import name 'Nope' from 'sklearn.svm' (/usr/lib/python3/site-packages/sklearn/svm.py)",
-         "`sklearn.svm` has no `Nope`", "scikit-learn=="),
+         "`sklearn.svm` has no `Nope`", "`pip show scikit-learn`"),
         ("ImportError: cannot import name 'fit' from 'stars' (/code/stars.py)", "Your file for `stars`", "newest"),
         ("AttributeError: partially initialized module 'csv' has no attribute 'reader' (most likely due to a circular "
          "import)", "`csv`", "`csv.py`"),
@@ -458,7 +500,8 @@ class TestAProgramThatEndedWithoutATraceback:
         [
             (137, "stopped by force"),
             (-9, "stopped by force"),
-            (139, "crashed inside a library"),
+            (139, "crashed inside a library of compiled code, with a segmentation fault"),
+            (135, "most often of /dev/shm"),
             (134, "found an error in itself"),
             (132, "instruction that this machine's processor does not have"),
             (143, "asked to stop"),
@@ -531,6 +574,9 @@ class TestNothingInOutput:
         assert "/output/results.csv" in found.hint
         assert "stray/" in found.hint
 
+    def test_proposes_the_name_alone_of_a_path_of_windows(self) -> None:
+        assert "such as /output/out.csv" in nothing_in_output(["code/C:\\Users\\me\\Desktop\\out.csv"]).hint
+
     def test_says_where_results_go_when_there_are_none(self) -> None:
         assert nothing_in_output([]).cause.endswith("wrote nothing to /output.")
 
@@ -563,6 +609,11 @@ class TestNoProgram:
         found = no_program(files, ["app.py"])
         assert cause in found.cause
         assert hint in found.hint
+
+    def test_does_not_let_a_notebook_import_others(self) -> None:
+        hint = no_program(["code/1.ipynb", "code/2.ipynb"], ["app.ipynb"]).hint
+        assert "put the cells of the others into it, or save them as .py files" in hint
+        assert "can import" in no_program(["code/1.py", "code/2.py"], ["app.py"]).hint
 
     def test_speaks_of_the_language_that_was_meant(self) -> None:
         assert "code/app.m" in no_program(["code/App.m"], ["app.py", "app.m"]).hint
@@ -609,12 +660,12 @@ def is_plain(found: Diagnosis) -> bool:
 
 @given(log=LOGS | st.text(), exit_code=st.integers(-70, 300), language=st.sampled_from([*LANGUAGES, "julia"]))
 def test_no_output_of_a_program_breaks_the_verdict(log: str, exit_code: int, language: str) -> None:
-    assert is_plain(program_failed(log, exit_code, DISTRIBUTIONS, languages.of([language])))
+    assert is_plain(program_failed(log, exit_code, Evidence(DISTRIBUTIONS), languages.of([language])))
 
 
 @given(log=LOGS)
 def test_no_names_of_libraries_break_the_verdict(log: str) -> None:
-    assert is_plain(program_failed(log, 1, {"a": "x" * 500, "a.b": "c\nd"}, PYTHON))
+    assert is_plain(program_failed(log, 1, Evidence({"a": "x" * 500, "a.b": "c\nd"}), PYTHON))
 
 
 PATHS = st.lists(

@@ -43,6 +43,14 @@ def read(build: Build | None = None, **files: str | bytes) -> Dependencies:
         ("yaml==6.0", "pyyaml==6.0"),
         ("sklearn==0.0.post5", "scikit-learn"),
         ("json", ""),
+        ("pytorch", "torch"),
+        ("pytorch-cpu==1.13.1", "torch==1.13.1"),
+        ("tensorflow-gpu==2.10", "tensorflow==2.10"),
+        ("opencv==4.5.1", "opencv-python-headless==4.5.1.*"),
+        ("opencv=4.5.1=py38_0", "opencv-python-headless==4.5.1.*"),
+        ("python-opencv", "opencv-python-headless"),
+        ("torch-vision", "torchvision"),
+        ("beautifulsoup", "beautifulsoup4"),
         ("pywin32==306", ""),
         ("pkg-resources==0.0.0", ""),
         ("WARNING: You are using pip version 21.1; however, version 24 is available.", ""),
@@ -94,12 +102,12 @@ def test_the_documentation_has_a_table_of_lines() -> None:
         "requests[socks]~=2.31",
         "git+https://example.org/a.git",
         "lib @ git+https://example.org/a.git",
-        "numpy=>1.2",
-        "-r more.txt",
+        "./wheels/lib-1.0-py3-none-any.whl",
+        "-e .",
         "--pre",
     ],
 )
-def test_a_line_that_is_right_or_beyond_understanding_stays(line: str) -> None:
+def test_a_line_that_is_right_or_names_a_place_stays(line: str) -> None:
     found = read(requirements__txt=f"{line}\n")
     assert not found.changes
     assert found.files["requirements.txt"].decode().replace(" ", "") == f"{line}\n".replace(" ", "")

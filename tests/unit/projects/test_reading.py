@@ -22,9 +22,12 @@ from labd.model.config import Build, Config
 from labd.model.jobs import JobOptions
 from labd.model.languages import load
 from labd.privsep.workers import Identity
-from labd.projects import dependencies, imports, job_file, metadata, reading, requirement_lines
+from labd.projects import dependencies, imports, job_file, metadata, reading
 from labd.projects import files as project_files
 from labd.projects import language as choosing
+from labd.projects.requirements import files as requirement_files
+from labd.projects.requirements import lines as requirement_lines
+from labd.projects.requirements import refusals as requirement_refusals
 
 LANGUAGES = load(Path(__file__).resolve().parents[3] / "templates")
 SOMEBODY = Identity(5001, 5001) if os.getuid() == 0 else None
@@ -513,8 +516,10 @@ ANYTHING = st.text(max_size=60) | st.lists(st.sampled_from(PIECES)).map("".join)
 @given(ANYTHING)
 def test_any_line_is_read_or_refused(text: str) -> None:
     try:
-        found = requirement_lines.read(text, "requirements.txt", {"a": "b"}, {})
-        requirement_lines.refuse_contradictions(found.kept, "requirements.txt")
+        listed = requirement_files.lines(text, "requirements.txt")
+        found = requirement_lines.read(listed, "requirements.txt", {"a": "b"}, {})
+        requirement_refusals.refuse_contradictions(found.kept)
+        requirement_refusals.refuse_unread(found.unread)
     except ProjectError as error:
         is_for_people(error)
 

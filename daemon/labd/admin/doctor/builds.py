@@ -23,7 +23,7 @@ from labd.client.rendering import shortened
 from labd.common.finding import Check, Finding, fail, ok, warn
 from labd.common.schema import Duration
 from labd.common.units import human_duration
-from labd.diagnosis.builds import build_failed
+from labd.diagnosis.builds.verdicts import build_failed
 from labd.engines.build_settings import BuildSettings
 from labd.engines.docker import image_keeping
 from labd.engines.docker.builder import Builder

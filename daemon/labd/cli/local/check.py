@@ -17,15 +17,16 @@ from labd.common.commands import run
 from labd.common.errors import NotFoundError, ProjectError
 from labd.common.printable import one_line
 from labd.common.units import count, human_size
-from labd.intake import snapshot
+from labd.intake import listing, snapshot
 from labd.intake.completeness import Look, Refuse, judge
 from labd.model.config import Config
 from labd.model.jobs import Grant, JobOptions
 from labd.model.languages import Language
 from labd.model.layout import CONTROLS, PARTS, is_junk, is_temporary
 from labd.privsep.scan import scan
+from labd.privsep.upload_listing import list_upload
 from labd.projects import files as project_files
-from labd.projects import imports, job_file, reading
+from labd.projects import imports, job_file, reading, unread_files
 from labd.projects import language as choosing
 from labd.projects.dependencies import Dependencies
 from labd.projects.language import open_languages
@@ -51,16 +52,20 @@ def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
     root = folder / look.root
     options = _options(root, offered)
     language = choosing.choose(offered, config, options, look.code)
-    version = choosing.version(
-        language, config, options, project_files.read(root / "code", language.template.version_files)
-    )
-    files = project_files.read(root / "code", language.template.environment)
+    named = project_files.read(root / "code", language.template.version_files)
+    version = choosing.version(language, config, options, named)
+    files = reading.dependency_files(language, lambda names: project_files.read(root / "code", names))
+    asked = reading.read_dependencies(language, version, files, config.build, None)
+    version, advice = choosing.preferred(language, config, options, named, asked.versions)
     asked = reading.read_dependencies(language, version, files, config.build, None)
     given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given, bool(missing))
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))
     yield from _libraries(root / "code", language, asked)
+    if advice:
+        yield f"Note: {advice}"
     yield from _left_out(root, config)
+    yield from (f"Note: {one_line(note)}" for note in listing.notes(list_upload(str(root))))
     yield from _warnings(root, look)
 
 
@@ -98,17 +103,14 @@ def _libraries(code: Path, language: Language, asked: Dependencies) -> Iterator[
     if listed := asked.files.get("apt.txt"):
         yield f"System libraries: {few(listed.decode().split())}"
     yield from (f"Note: {note}" for note in (*asked.notes, *asked.log))
-    if imports.are_read(language.template):
+    beside, there = os.listdir(code.parent), os.listdir(code)
+    yield from (f"Note: {note}" for note in unread_files.job_options(beside, there))
+    unread = unread_files.libraries(language.template, asked.source, asked.read_files, beside, there)
+    yield from (f"Note: {note}" for note in unread)
+    if imports.are_read(language.template) and (asked.source or not unread_files.has_list(unread)):
         found = reading.imported(code, language.template.program, None)
         if missing := imports.unprovided(found, asked.libraries, language.template.distributions):
             yield f"Note: {imports.warning(missing, found, asked.source)}"
-    there = sorted(os.listdir(code))
-    for name in language.template.environment:
-        for other in there:
-            if other != name and other.lower() == name.lower():
-                yield f"Note: code/{other} is not read; labd reads code/{name}."
-        if name not in there and (code.parent / name).exists():
-            yield f"Note: {name} is not read where it is; labd reads code/{name}."
 
 
 def _left_out(root: Path, config: Config) -> Iterator[str]:

@@ -17,7 +17,7 @@ from labd.daemon.pipeline import exact
 from labd.daemon.pipeline.lab import Lab, despite_docker, end, fault, move, occupy, stop_event, stopped
 from labd.daemon.pipeline.project_options import read_dependencies, tell_forgotten
 from labd.daemon.pipeline.run_log import RunLog
-from labd.diagnosis.builds import build_timed_out, refused
+from labd.diagnosis.builds.verdicts import build_timed_out, refused
 from labd.environments.environment import Environment
 from labd.model.engine import AwayError, BuildFailed, Report
 from labd.model.jobs import Grant, Job, State

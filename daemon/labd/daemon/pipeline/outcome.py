@@ -17,9 +17,12 @@ _AGAIN = "Create the file RERUN in the project's inbox to run it again."
 
 
 def understand(
-    job: Job, condition: Condition, usage: Usage | None, explain: Callable[[int], Diagnosis]
+    job: Job, condition: Condition, usage: Usage | None, explain: Callable[[int], Diagnosis], log_tail: str = ""
 ) -> tuple[State, Diagnosis]:
-    """The outcome of `job` whose program ended in `condition`, and why; `explain` knows what an exit code means."""
+    """The outcome of `job` whose program printed `log_tail` and ended in `condition`, and why.
+
+    `explain` knows what an exit code means.
+    """
     assert job.grant is not None
     code = condition.exit_code
     if condition.phase is Phase.ABSENT:
@@ -27,7 +30,7 @@ def understand(
             "The program disappeared from this server while labd was not looking.", _AGAIN
         )
     if job.stopping is State.TIMED_OUT:
-        return State.TIMED_OUT, timed_out(job.grant.timeout)
+        return State.TIMED_OUT, timed_out(job.grant.timeout, log_tail)
     if job.stopping is State.OUTPUT_TOO_LARGE:
         return job.stopping, Diagnosis(f"The program wrote too much: {job.stop_reason}.", _LESS)
     if job.stopping:

@@ -6,15 +6,17 @@ researcher hears of it. It never decides what a line means.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable
 
 from labd.common.log import get
 from labd.daemon.pipeline.lab import Lab
-from labd.model.jobs import Job, JobOptions
+from labd.model.jobs import Job, JobOptions, Signal
 from labd.model.languages import Language
 from labd.privsep.workers import WorkerError
 from labd.projects import files as project_files
-from labd.projects import imports, job_file, reading
+from labd.projects import imports, job_file, reading, unread_files
 from labd.projects import language as choosing
 from labd.projects.dependencies import Dependencies
 
@@ -27,14 +29,20 @@ def options(lab: Lab, job: Job) -> JobOptions:
     return reading.options(found[job_file.NAME], choosing.keys(lab.languages), lab.accounts[job.user].identity)
 
 
-def version(lab: Lab, job: Job, language: Language, asked: JobOptions) -> str:
-    """The version of `language` that the project of `job`, with these options, is to have. Raises ProjectError."""
-    return choosing.version(language, lab.config, asked, _files(lab, job, language.template.version_files, "code"))
+def version(lab: Lab, job: Job, language: Language, asked: JobOptions) -> tuple[str, str]:
+    """The version of `language` that the project of `job`, with these options, is to have, and a sentence on it or "".
+
+    Raises ProjectError.
+    """
+    named = _files(lab, job, language.template.version_files, "code")
+    first = choosing.version(language, lab.config, asked, named)
+    wanted = read_dependencies(lab, job, language, first).versions
+    return choosing.preferred(language, lab.config, asked, named, wanted)
 
 
 def read_dependencies(lab: Lab, job: Job, language: Language, version: str) -> Dependencies:
     """What the project of `job` asks for. Raises ProjectError."""
-    files = _files(lab, job, language.template.environment, "code")
+    files = reading.dependency_files(language, lambda names: _files(lab, job, names, "code"))
     return reading.read_dependencies(language, version, files, lab.config.build, lab.accounts[job.user].identity)
 
 
@@ -50,6 +58,18 @@ def _files(lab: Lab, job: Job, names: Iterable[str], part: str = "") -> dict[str
     return project_files.read(lab.folder(job.snapshot) / "snapshot" / part, names, shown)
 
 
+def unread(lab: Lab, job: Job, language: Language, asked: Dependencies) -> list[str]:
+    """Sentences on files of `job`'s project that are meant for labd and not read. `asked`: what it asks for."""
+    code = os.listdir(lab.folder(job.snapshot) / "snapshot" / "code")
+    beside: tuple[str, ...] = ()
+    # What lies beside the parts of a job is in the upload only, which a rerun may not be about any more.
+    if job.signal is not Signal.RERUN:
+        with contextlib.suppress(WorkerError):
+            beside = lab.beside(lab.accounts[job.user], job.project)
+    lists = unread_files.libraries(language.template, asked.source, asked.read_files, beside, code)
+    return [*unread_files.job_options(beside or [job_file.NAME], code), *lists]
+
+
 def tell_forgotten(lab: Lab, job: Job) -> Job:
     """Note which imports no library provides; where no file names libraries at all, propose one in the outbox."""
     language = lab.language(job)
@@ -59,7 +79,8 @@ def tell_forgotten(lab: Lab, job: Job) -> Job:
     code = lab.folder(job.snapshot) / "snapshot" / "code"
     found = reading.imported(code, language.template.program, lab.accounts[job.user].identity)
     missing = imports.unprovided(found, asked.libraries, language.template.distributions)
-    if not missing:
+    # A list under another name, of which a note tells, would name them.
+    if not missing or (not asked.source and unread_files.has_list(job.notes)):
         return job
     note = imports.warning(missing, found, asked.source)
     if not asked.source:

@@ -48,17 +48,23 @@ def receive(lab: Lab, job: Job) -> Job | None:
     try:
         options, code = project_options.options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
         if job.exact:
-            language, version = exact.chosen(lab, job)
+            (language, version), advice = exact.chosen(lab, job), ""
         else:
             language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
-            version = project_options.version(lab, job, language, options)
+            version, advice = project_options.version(lab, job, language, options)
         asked = read_dependencies(lab, job, language, version)
         granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
     except ProjectError as error:
         return end(lab, job, State.REJECTED, error.message, error.hint)
     fault("before-queued")
     _supersede(lab, job)
-    notes = (*job.notes, *choosing.warnings(language.template, version), *asked.remarks)
+    notes = (
+        *job.notes,
+        *choosing.warnings(language.template, version),
+        *project_options.unread(lab, job, language, asked),
+        *asked.remarks,
+        *filter(None, [advice]),
+    )
     job = lab.store.queue(job, time.time(), grant=granted, notes=tuple(dict.fromkeys(notes)))
     lab.announce(job)
     return stopped(lab, job) if job.stopping else job

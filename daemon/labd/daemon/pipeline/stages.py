@@ -90,8 +90,9 @@ def _run_program(lab: Lab, job: Job) -> Job:
     fault("ended")
     job, usage = lab.store.job(job.id), lab.engine.usage(job.id)
     log = run_log.tail(folder / "delivery" / "run.log")
+    language, snapshot = lab.language(job), lab.folder(job.snapshot) / "snapshot"
     outcome, diagnosis = understand(
-        job, condition, usage, lambda code: reading.program_failed(log, code, lab.language(job), account.identity)
+        job, condition, usage, lambda code: reading.program_failed(log, code, language, account.identity, snapshot), log
     )
     if outcome is State.FAILED and _may_wait_for_seat(lab, job, log):
         return _wait_for_seat(lab, job)

@@ -129,11 +129,24 @@ def test_what_is_not_part_of_a_job_is_told(make: Make) -> None:
     assert "Not part of the job: README.md, output/ (labd reads code, input, job.toml)" in text
 
 
-@pytest.mark.parametrize("place", ["requirements.txt", "code__Requirements.txt"])
-def test_a_list_of_libraries_that_nobody_would_read_is_told(make: Make, place: str) -> None:
-    text = said(make(**{place: "numpy\n"}))
-    assert "labd reads code/requirements.txt" in text
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [
+        ("requirements.txt", "requirements.txt is not read where it is: move it into code/."),
+        ("code__Requirements.txt", "code/Requirements.txt is not read: rename it to code/requirements.txt."),
+    ],
+)
+def test_a_list_of_libraries_that_nobody_would_read_is_told(make: Make, place: str, remedy: str) -> None:
+    text = said(make(**{place: "numpy\n", "code__app.py": "import numpy\n"}))
+    assert f"Note: {remedy}" in text
     assert "Libraries" not in text
+    assert "add `numpy`" not in text
+
+
+def test_options_that_nobody_would_read_are_told_and_hide_no_import(make: Make) -> None:
+    text = said(make(**{"job.toml.txt": "[job]\ncpus = 2\n", "code__app.py": "import numpy\n"}))
+    assert "Note: job.toml.txt is not read, so its options do not count: rename it to job.toml." in text
+    assert "add `numpy`" in text
 
 
 def test_unfinished_transfers_are_told(make: Make) -> None:
@@ -205,7 +218,7 @@ def test_root_as_an_account_is_found() -> None:
     [
         ("code__requirements.txt", f"a{' ' * 150_000}b", r"^Line 1 of code/requirements\.txt has 150,002 characters"),
         ("code__requirements.txt", f"a; {'(' * 1500}", r"^The line `a; \(+…\(+` cannot be read"),
-        ("code__pyproject.toml", f"{'.'.join('a' * 4000)} = 1", r"^Line 1 of code/pyproject\.toml has "),
+        ("code__pyproject.toml", f"project.{'.'.join('a' * 4000)} = 1", r"^Line 1 of code/pyproject\.toml has "),
         (
             "code__environment.yml",
             "a: &a [x]\ndependencies: *a\n",

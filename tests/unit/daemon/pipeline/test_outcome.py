@@ -11,6 +11,7 @@ import pytest
 
 from labd.daemon.pipeline.outcome import understand
 from labd.diagnosis import languages as error_languages
+from labd.diagnosis.evidence.project import Evidence
 from labd.diagnosis.programs import Diagnosis, program_failed
 from labd.model import languages
 from labd.model.engine import Condition, Phase, Usage
@@ -79,7 +80,7 @@ def explained(said: str, language: languages.Language) -> Callable[[int], Diagno
     """What explains an exit code of a program in `language` that printed `said`."""
     template = language.template
     known = error_languages.of(language.known_as)
-    return lambda code: program_failed(said, code, template.distributions, known)
+    return lambda code: program_failed(said, code, Evidence(template.distributions), known)
 
 
 def diagnosed(language: str, said: str, code: int, usage: Usage | None = None, job: Job = JOB) -> Diagnosis:

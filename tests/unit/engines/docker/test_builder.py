@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from labd.diagnosis.builds import build_failed
+from labd.diagnosis.builds.verdicts import build_failed
 from labd.engines.build_settings import BuildSettings
 from labd.engines.docker.builder import Builder
 from labd.engines.docker.client import DockerAwayError

@@ -1,0 +1,1 @@
+"""Why libraries could not be installed, and what the researcher can do."""

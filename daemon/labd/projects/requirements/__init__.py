@@ -1,0 +1,1 @@
+"""Lists of libraries as people write them: their lines, and the files that they name."""

@@ -1,0 +1,4 @@
+import csv
+
+rows = list(csv.DictReader(open("/input/stars.csv")))
+print(rows[0]["mass"])

@@ -1,0 +1,4 @@
+import six
+
+with open("/output/done.txt", "w") as file:
+    file.write("done\n")

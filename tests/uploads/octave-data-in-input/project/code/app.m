@@ -1,0 +1,3 @@
+clear all; close all; clc
+rates = csvread("rates.csv", 1, 0);
+disp(mean(rates));

@@ -1,0 +1,3 @@
+addpath('tools');
+cd('D:\thesis');
+disp(1);

@@ -1,0 +1,2 @@
+rates = readmatrix('/input/rates.csv');
+disp(mean(rates));

@@ -1,0 +1,2 @@
+with open('/output/done.txt', 'w') as file:
+    file.write('done')

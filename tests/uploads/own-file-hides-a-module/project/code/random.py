@@ -1,0 +1,2 @@
+# a try
+seed = 1

@@ -1,0 +1,3 @@
+from stars import mass
+
+print(mass())

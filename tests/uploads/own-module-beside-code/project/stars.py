@@ -1,0 +1,2 @@
+def mass():
+    return 1

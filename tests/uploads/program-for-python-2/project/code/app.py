@@ -1,0 +1,4 @@
+import urllib2
+
+for star in xrange(3):
+    print(urllib2, star)

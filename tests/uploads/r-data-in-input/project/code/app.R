@@ -1,0 +1,2 @@
+x <- 1
+rates <- read.csv("Rates.csv")

@@ -1,0 +1,2 @@
+options(error = traceback)
+stop("no masses: the table is empty")

@@ -1,0 +1,2 @@
+setwd("D:/thesis")
+rates <- read.csv("rates.csv")

@@ -1,0 +1,2 @@
+install.packages(c("zoo", "R6"))
+library(zoo)

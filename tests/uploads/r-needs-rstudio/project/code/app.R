@@ -1,0 +1,2 @@
+setwd(dirname(rstudioapi::getSourceEditorContext()$path))
+print(1)
