@@ -22,8 +22,8 @@ from docker import APIClient
 
 from conftest import temporary_folder
 from labd.engines.docker.client import DockerClient
+from labd.engines.docker.containers import DockerPrograms
 from labd.engines.docker.image_finishing import Finisher
-from labd.engines.docker.programs import DockerPrograms
 from labd.model.config import bundled
 from labd.model.engine import EngineError, Phase, StartError
 from support.engine.docker_daemon import DockerDaemon

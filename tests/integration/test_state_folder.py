@@ -19,7 +19,7 @@ from labd.common import state_folder
 from labd.common.errors import ConfigError
 from labd.common.state_folder import loss, unfitness, view_support
 from labd.engines import copies
-from labd.engines.docker import programs
+from labd.engines.docker import containers
 from labd.model.config import Config, Paths
 from support.engine.standalone import EngineTestbed
 from support.lab import AS_ROOT, Lab
@@ -166,7 +166,7 @@ def test_a_lab_on_an_overlay_runs_programs_from_copies_and_returns_what_they_wro
 def test_where_docker_alone_knows_that_the_disk_takes_no_views_a_program_runs_from_a_copy(
     mounted: Mounted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "view_support", lambda folder: "")
+    monkeypatch.setattr(containers, "view_support", lambda folder: "")
     testbed = EngineTestbed(mounted("overlay"))
     try:
         run = testbed.run("sh", "-c", "cat /input/data; echo changed >/input/data")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from labd.engines.docker.client import DockerClient
-from labd.engines.docker.programs import DockerPrograms
+from labd.engines.docker.containers import DockerPrograms
 from labd.model.engine import Condition, Phase, Run
 from support.lab import AS_ROOT, wait_for
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labd.common.errors import LabdError, UnavailableError
-from labd.engines.docker.programs import DockerPrograms
+from labd.engines.docker.containers import DockerPrograms
 from labd.model.config import Config, for_user
 from labd.privsep.outbox_files import remove
 

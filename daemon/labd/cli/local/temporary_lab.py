@@ -27,7 +27,7 @@ from labd.common.errors import LabdError, UnavailableError
 from labd.common.schema import Duration
 from labd.common.toml_files import as_toml
 from labd.daemon.outbox import job_folder
-from labd.engines.docker.programs import DockerPrograms
+from labd.engines.docker.containers import DockerPrograms
 from labd.model.account_settings import AccountEntry
 from labd.model.config import Build, Config, for_user
 from labd.model.layout import CONTROLS, is_valid_name

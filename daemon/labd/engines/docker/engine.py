@@ -6,8 +6,8 @@ from pathlib import Path
 
 from labd.engines.build_settings import BuildSettings
 from labd.engines.docker.client import DockerClient
+from labd.engines.docker.containers import DockerPrograms
 from labd.engines.docker.images import DockerImages
-from labd.engines.docker.programs import DockerPrograms
 from labd.model.config import Config
 from labd.model.engine import Capacity
 from labd.scheduling.machine import capacity
