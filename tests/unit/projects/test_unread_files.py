@@ -132,7 +132,7 @@ def read(**files: str) -> Dependencies:
 class TestOtherFilesThatNameLibraries:
     def test_a_pipfile(self) -> None:
         content = """[[source]]
-url = "https://pypi.org/simple"
+url = "https://index.example/simple"
 [packages]
 six = "*"
 requests = {version = ">=2.31", extras = ["socks"]}
