@@ -77,7 +77,6 @@ class Service:
             engine=engine,
             root=self._inbox.root,
             fingerprint=self._inbox.fingerprint,
-            beside=self._inbox.beside,
             announce=self._announce,
             status_locks=self._notices.locks,
         )

@@ -115,10 +115,6 @@ class Inbox:
         """The fingerprint of `project` as it is now; "" when it cannot be had. Raises WorkerError."""
         return self._of(account).fingerprint(project)
 
-    def beside(self, account: Account, project: str) -> tuple[str, ...]:
-        """Some names of what `project` has at its top, as it is now; most projects have no more. Raises WorkerError."""
-        return self._of(account).beside(project)
-
     def forget(self, account: Account, project: str) -> bool:
         """The transfers about `project` that are over have been dealt with. Whether there are any."""
         return self._of(account).forget(project)

@@ -131,13 +131,6 @@ class AccountInbox:
         looks = self.scan([project]).looks
         return looks[0].fingerprint if looks else ""
 
-    def beside(self, project: str) -> tuple[str, ...]:
-        """Some names of what `project` has at its top, as it is now. Raises WorkerError."""
-        looks = self.scan([project]).looks
-        start = f"{looks[0].root}/" if looks and looks[0].root else ""
-        inside = (path.removeprefix(start) for look in looks for path in look.sample if path.startswith(start))
-        return tuple(dict.fromkeys(path.partition("/")[0] for path in inside))
-
     def scan(self, projects: Sequence[str] | None) -> Scan:
         """What is there now. Raises WorkerError."""
         report = self._workers.do(

@@ -34,7 +34,7 @@ def gather(snapshot: Path | None, log: str, language: Language) -> Evidence:
     distributions = language.template.distributions
     if snapshot is None:
         return Evidence(distributions)
-    upload = _upload(listing_file(snapshot))
+    upload = listed(snapshot)
     wanted = [
         JOB_FILE,
         REQUIREMENTS,
@@ -45,7 +45,9 @@ def gather(snapshot: Path | None, log: str, language: Language) -> Evidence:
     return Evidence(distributions, upload, dict(_texts(snapshot, names)))
 
 
-def _upload(path: Path) -> UploadListing:
+def listed(snapshot: Path) -> UploadListing:
+    """The listing of the upload of which `snapshot` was taken; an empty one where there is none that can be read."""
+    path = listing_file(snapshot)
     try:
         with open(path, encoding="utf-8") as file:
             return read_table(UploadListing, json.loads(file.read(_LONGEST_LISTING)), "upload")

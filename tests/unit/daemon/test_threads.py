@@ -81,7 +81,6 @@ def lab(tmp_path: Path, account: Account) -> Iterator[Lab]:
         engine=Away(),  # type: ignore[arg-type]
         root=lambda account, project: "",
         fingerprint=lambda account, project: "f",
-        beside=lambda account, project: (),
         announce=lambda job: None,
     )
     yield made

@@ -54,7 +54,6 @@ class Lab:
     engine: Engine
     root: Callable[[Account, str], str]  # where in its inbox entry an upload has its project
     fingerprint: Callable[[Account, str], str]  # of an upload as it is now
-    beside: Callable[[Account, str], tuple[str, ...]]  # names at the top of an upload as it is now
     announce: Callable[[Job], None]  # the job changed: its STATUS wants to be written
     stop_events: dict[int, threading.Event] = field(default_factory=dict)
     watched: dict[int, Supervision] = field(default_factory=dict)

@@ -6,17 +6,16 @@ researcher hears of it. It never decides what a line means.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable
 
 from labd.common.log import get
 from labd.daemon.pipeline.lab import Lab
-from labd.model.jobs import Job, JobOptions, Signal
+from labd.model.jobs import Job, JobOptions
 from labd.model.languages import Language
 from labd.privsep.workers import WorkerError
+from labd.projects import evidence, imports, job_file, reading, unread_files
 from labd.projects import files as project_files
-from labd.projects import imports, job_file, reading, unread_files
 from labd.projects import language as choosing
 from labd.projects.dependencies import Dependencies
 
@@ -61,11 +60,7 @@ def _files(lab: Lab, job: Job, names: Iterable[str], part: str = "") -> dict[str
 def unread(lab: Lab, job: Job, language: Language, asked: Dependencies) -> list[str]:
     """Sentences on files of `job`'s project that are meant for labd and not read. `asked`: what it asks for."""
     code = os.listdir(lab.folder(job.snapshot) / "snapshot" / "code")
-    beside: tuple[str, ...] = ()
-    # What lies beside the parts of a job is in the upload only, which a rerun may not be about any more.
-    if job.signal is not Signal.RERUN:
-        with contextlib.suppress(WorkerError):
-            beside = lab.beside(lab.accounts[job.user], job.project)
+    beside = evidence.listed(lab.folder(job.snapshot) / "snapshot").top()
     lists = unread_files.libraries(language.template, asked.source, asked.read_files, beside, code)
     return [*unread_files.job_options(beside or [job_file.NAME], code), *lists]
 

@@ -23,6 +23,10 @@ class UploadListing:
     pointers: Mapping[str, int] = field(default_factory=dict)  # git-lfs pointer → bytes of the data it stands for
     is_whole: bool = False  # whether everything is in `files`
 
+    def top(self) -> set[str]:
+        """The names that are beside code/ and input/, and these."""
+        return {path.partition("/")[0] for path in self.files}
+
     def folders(self) -> set[str]:
         """All folders that have a file or a folder in them, or that are listed as empty."""
         found = set[str]()
