@@ -24,11 +24,12 @@ from labd.common.excerpts import Diagnosis, shorten
 from labd.common.log import get
 from labd.common.schema import SchemaError, read_table
 from labd.common.units import human_size
-from labd.model.config import Build
+from labd.model.config import Build, Config
 from labd.model.jobs import JobOptions
 from labd.model.languages import Language
 from labd.privsep.workers import Identity
 from labd.projects import dependencies, evidence, imports, job_file, reader
+from labd.projects import language as choosing
 from labd.projects.dependencies import Dependencies
 
 T = TypeVar("T")
@@ -86,6 +87,27 @@ def dependency_files(language: Language, read: Callable[[Iterable[str]], dict[st
         asked.update(more)
         files |= read(more)
     return files
+
+
+def settle(
+    language: Language,
+    config: Config,
+    options: JobOptions,
+    read: Callable[[Iterable[str]], dict[str, bytes]],
+    identity: Identity | None,
+) -> tuple[str, str, Dependencies]:
+    """The version of `language` for a project, a sentence on it or "", and what the project asks for.
+
+    `read` gets those files of code/ that are there. Raises ProjectError.
+    """
+    named = read(language.template.version_files)
+    first = choosing.version(language, config, options, named)
+    files = dependency_files(language, read)
+    asked = read_dependencies(language, first, files, config.build, identity)
+    version, advice = choosing.preferred(language, config, options, named, asked.versions)
+    if version != first:
+        asked = read_dependencies(language, version, files, config.build, identity)
+    return version, advice, asked
 
 
 def read_dependencies(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,12 +53,8 @@ def check(project: Path, config: Config, missing: str = "") -> Iterator[str]:
     root = folder / look.root
     options = _options(root, offered)
     language = choosing.choose(offered, config, options, look.code)
-    named = project_files.read(root / "code", language.template.version_files)
-    version = choosing.version(language, config, options, named)
-    files = reading.dependency_files(language, lambda names: project_files.read(root / "code", names))
-    asked = reading.read_dependencies(language, version, files, config.build, None)
-    version, advice = choosing.preferred(language, config, options, named, asked.versions)
-    asked = reading.read_dependencies(language, version, files, config.build, None)
+    read = partial(project_files.read, root / "code")
+    version, advice, asked = reading.settle(language, config, options, read, None)
     given = grant(options, language, version, config, capacity(config.machine))
     yield from _summary(look, language, given, bool(missing))
     yield from (f"Note: {warning}" for warning in choosing.warnings(language.template, version))

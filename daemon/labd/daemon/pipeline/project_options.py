@@ -28,15 +28,13 @@ def options(lab: Lab, job: Job) -> JobOptions:
     return reading.options(found[job_file.NAME], choosing.keys(lab.languages), lab.accounts[job.user].identity)
 
 
-def version(lab: Lab, job: Job, language: Language, asked: JobOptions) -> tuple[str, str]:
-    """The version of `language` that the project of `job`, with these options, is to have, and a sentence on it or "".
+def settle(lab: Lab, job: Job, language: Language, asked: JobOptions) -> tuple[str, str, Dependencies]:
+    """The version of `language` for the project of `job` with these options, a sentence on it or "", and what it needs.
 
     Raises ProjectError.
     """
-    named = _files(lab, job, language.template.version_files, "code")
-    first = choosing.version(language, lab.config, asked, named)
-    wanted = read_dependencies(lab, job, language, first).versions
-    return choosing.preferred(language, lab.config, asked, named, wanted)
+    identity = lab.accounts[job.user].identity
+    return reading.settle(language, lab.config, asked, lambda names: _files(lab, job, names, "code"), identity)
 
 
 def read_dependencies(lab: Lab, job: Job, language: Language, version: str) -> Dependencies:

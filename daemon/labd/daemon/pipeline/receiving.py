@@ -49,10 +49,10 @@ def receive(lab: Lab, job: Job) -> Job | None:
         options, code = project_options.options(lab, job), lab.folder(job.snapshot) / "snapshot" / "code"
         if job.exact:
             (language, version), advice = exact.chosen(lab, job), ""
+            asked = read_dependencies(lab, job, language, version)
         else:
             language = choosing.choose(lab.languages, lab.config, options, os.listdir(code))
-            version, advice = project_options.version(lab, job, language, options)
-        asked = read_dependencies(lab, job, language, version)
+            version, advice, asked = project_options.settle(lab, job, language, options)
         granted = grant(options, language, version, lab.config_for(job.user), lab.machine)
     except ProjectError as error:
         return end(lab, job, State.REJECTED, error.message, error.hint)
