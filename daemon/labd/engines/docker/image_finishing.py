@@ -14,6 +14,7 @@ from typing import Any
 from labd.common import log
 from labd.engines.docker import confinement
 from labd.engines.docker.facts import parse
+from labd.engines.docker.state import as_image
 from labd.model.engine import FINISH, FINISHED
 
 _MEMORY = 2 * 1024**3
@@ -79,8 +80,7 @@ class Finisher:
     def _finish(self, tag: str) -> None:
         docker = self._docker()
         image = docker.inspect_image(tag)
-        labels = image["Config"].get("Labels") or {}
-        if not labels.get(FINISH) or labels.get(FINISHED):
+        if not as_image(image).is_unfinished:
             return
         name = f"{self._instance}-finish-{image['Id'].rpartition(':')[2][:12]}"
         self._remove(docker, name)

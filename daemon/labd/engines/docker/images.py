@@ -17,6 +17,7 @@ from labd.engines.docker.base_images import BaseImages
 from labd.engines.docker.builder import Builder
 from labd.engines.docker.client import CHANGE_SECONDS, LOOK_SECONDS, DockerClient, translated_for_images
 from labd.engines.docker.image_finishing import Finisher
+from labd.engines.docker.state import as_image
 from labd.model.config import Build
 from labd.model.engine import Image, Recipe, Report
 from labd.model.languages import Language
@@ -84,14 +85,3 @@ class DockerImages:
                 return self._docker.waiting(LOOK_SECONDS).inspect_image(name)
             except self._docker.missing:
                 return None
-
-
-def as_image(described: Any) -> Image:
-    """The image that Docker has `described`."""
-    return Image(
-        id=str(described["Id"]),
-        tags=tuple(described["RepoTags"] or ()),
-        labels=described["Config"]["Labels"] or {},
-        size=int(described["Size"]),
-        digests=tuple(described["RepoDigests"] or ()),
-    )

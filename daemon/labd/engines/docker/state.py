@@ -1,4 +1,4 @@
-"""What Docker's description of a container means.
+"""What Docker's description of a container or an image means.
 
 This module owns the reading of `docker inspect`: the times, and which of Docker's many states is which of ours. It is
 pure, and takes what Docker may leave out.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from labd.model.engine import Condition, Phase
+from labd.model.engine import Condition, Image, Phase
 
 _UNKNOWN_EXIT = 255
 _KILLED = (137, _UNKNOWN_EXIT)
@@ -45,3 +45,14 @@ def timestamp(text: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return time if time > 0 else None
+
+
+def as_image(described: Any) -> Image:
+    """The image that Docker has `described`."""
+    return Image(
+        id=str(described["Id"]),
+        tags=tuple(described["RepoTags"] or ()),
+        labels=described["Config"]["Labels"] or {},
+        size=int(described["Size"]),
+        digests=tuple(described["RepoDigests"] or ()),
+    )
